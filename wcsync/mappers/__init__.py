@@ -1,0 +1,1 @@
+"""Pure rules: what a file, an order or a course means."""

@@ -1,0 +1,206 @@
+"""The words of the shop and the LMS as frozen values. No I/O, no clock."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import NewType
+
+OrderId = NewType("OrderId", int)
+LineId = NewType("LineId", int)
+ProductId = NewType("ProductId", int)
+CourseId = NewType("CourseId", str)
+LmsName = NewType("LmsName", str)
+LearnerKey = NewType("LearnerKey", str)
+"""Keyed hash of a normalised address: who a learner is, wherever no address is needed."""
+
+Identify = Callable[[str], LearnerKey]
+"""Turns an address into its learner key. The key it hashes with belongs to one ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A buyer or learner. `email` is trimmed and otherwise as written; names may be empty."""
+
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+
+    def __repr__(self) -> str:
+        return "Person(…)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line item. `variation_id` 0 = none, `product_id` 0 = the product is gone; `total` as the shop wrote it."""
+
+    line_id: LineId
+    product_id: ProductId
+    variation_id: ProductId
+    sku: str
+    name: str
+    quantity: Decimal
+    total: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order as the shop told it. `refunded_total` is positive, in the order's currency."""
+
+    order_id: OrderId
+    number: str
+    status: str
+    created_at: datetime
+    modified_at: datetime
+    paid_at: datetime | None
+    completed_at: datetime | None
+    customer_id: int
+    buyer: Person
+    lines: tuple[Line, ...]
+    refunded_total: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """An order that could not be read. `order_id` None when even the id was missing. `reason` holds no address."""
+
+    order_id: OrderId | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of orders as the shop answered it.
+
+    `total`: X-WP-Total, None if absent; `server_time`: the shop's own clock (`Date` header), None if absent;
+    `size`: rows in the answer, readable or not; `last`: the walk ends with this page.
+    """
+
+    number: int
+    orders: tuple[Order, ...]
+    unreadable: tuple[Unreadable, ...]
+    size: int
+    total: int | None
+    server_time: datetime | None
+    last: bool = False
+
+
+Option = tuple[str, str]
+"""One LMS-specific mapping key and its value, as in ("group", "17")."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A course to enrol in, with what that LMS needs besides. `options` is sorted and has no repeats."""
+
+    lms: LmsName
+    course_id: CourseId
+    options: tuple[Option, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entitlement:
+    """One seat sold, a snapshot of the mapping row of that day. Its key is made of facts alone."""
+
+    order_id: OrderId
+    line_id: LineId
+    seat: int
+    target: Target
+    learner_key: LearnerKey
+    until: datetime | None
+    live: bool
+    reason: str
+    source: str
+
+
+class Verdict(StrEnum):
+    """What became of one line."""
+
+    MAPPED = "mapped"
+    UNMAPPED = "unmapped"
+    IGNORED = "ignored"
+    UNPAID = "unpaid"
+    ENDED = "ended"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """Something that needs a person. `line_id` None = the whole order. `kind` is one of a few fixed words."""
+
+    kind: str
+    reason: str
+    line_id: LineId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinePlan:
+    line: Line
+    verdict: Verdict
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderPlan:
+    """All that one order means: whether it counts as paid, what became of each line, every seat it ever sold, and
+    what needs a person."""
+
+    paid: bool
+    lines: tuple[LinePlan, ...]
+    entitlements: tuple[Entitlement, ...]
+    parked: tuple[Parked, ...]
+
+
+class Desired(StrEnum):
+    IN = "in"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What should be, for one learner and course: in (until when; None = unlimited) or out."""
+
+    desired: Desired
+    until: datetime | None = None
+    options: tuple[Option, ...] = ()
+
+
+class Outcome(StrEnum):
+    """What an LMS call came to. `UNKNOWN`: accepted, but the LMS cannot yet say whether it took effect."""
+
+    CREATED = "created"
+    ALREADY = "already"
+    RESTORED = "restored"
+    REMOVED = "removed"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """What an LMS is told of one enrolment.
+
+    `user_id`: the LMS's own id as last seen, None if not known; it may be stale.
+    `applied_until`: the end we last gave the LMS for this very enrolment; `applied`: it once confirmed one of ours.
+    """
+
+    learner: Person
+    course_id: CourseId
+    options: tuple[Option, ...] = ()
+    until: datetime | None = None
+    user_id: str | None = None
+    applied: bool = False
+    applied_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The answer of `ensure_enrolled` and `ensure_withdrawn`. `user_id` None = the LMS has no such learner."""
+
+    outcome: Outcome
+    user_id: str | None = None
+
+
+PlanOrder = Callable[[Order, Sequence[Entitlement]], OrderPlan]
+"""A plan of an order, given the seats it is already known to have sold."""

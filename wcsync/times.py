@@ -1,0 +1,43 @@
+"""Instants as values: aware UTC datetimes inside, one fixed-width text in the ledger."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+Clock = Callable[[], datetime]
+"""Answers the present instant, aware UTC. The core never asks; callers pass the answer in."""
+
+_LEDGER_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+def render_instant(instant: datetime) -> str:
+    """The ledger's text: always 27 characters, so that text order is time order."""
+    assert instant.tzinfo is not None, instant
+    utc = instant.astimezone(UTC)
+    return f"{utc.year:04d}-{utc:%m-%dT%H:%M:%S}.{utc.microsecond:06d}Z"
+
+
+def parse_instant(text: str) -> datetime:
+    """Reads what `render_instant` wrote. Raises ValueError for anything else."""
+    return datetime.strptime(text, _LEDGER_FORMAT).replace(tzinfo=UTC)
+
+
+def parse_human_instant(text: str) -> datetime:
+    """Reads an instant a person wrote: ISO 8601 with a zone, or a bare date (midnight UTC). Raises ValueError."""
+    instant = datetime.fromisoformat(text.strip())
+    if instant.tzinfo is None:
+        if len(text.strip()) > len("2026-01-01"):
+            raise ValueError("no time zone given; end it with Z for UTC")
+        instant = instant.replace(tzinfo=UTC)
+    return instant.astimezone(UTC)
+
+
+def parse_http_date(text: str | None) -> datetime | None:
+    """Reads an HTTP `Date` or `Retry-After` date; None for absent or unreadable."""
+    if not text:
+        return None
+    try:
+        instant = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
