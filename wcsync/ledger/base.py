@@ -1,0 +1,218 @@
+"""What the rest of wcsync asks of a ledger: few methods, each one transaction, each a sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from wcsync.health import Health
+from wcsync.model import (
+    Applied,
+    CourseId,
+    Desired,
+    LearnerKey,
+    LmsName,
+    Order,
+    PlanOrder,
+    Seat,
+    Unreadable,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """A walk through the shop's pages that is under way.
+
+    `since`: its window; `started_at`: the shop's clock at its first page; `newest`: the newest change seen so far;
+    `page`: the last page recorded; `total`: how many orders the shop said the window holds, None if it did not say.
+    """
+
+    since: datetime
+    started_at: datetime
+    page: int
+    newest: datetime | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far a poller has read, by the shop's clock, and the walk that was cut short, if any."""
+
+    position: datetime
+    walk: Walk | None = None
+    polled_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CursorMove:
+    """What a recorded page means for the cursor: `walk` while pages are left, `position` after the last one."""
+
+    name: str
+    walk: Walk | None = None
+    position: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageRecord:
+    """What a page brought: `fresh` orders new or changed, `unmapped` and `parked` lines among those."""
+
+    fetched: int = 0
+    fresh: int = 0
+    lines: int = 0
+    unmapped: int = 0
+    parked: int = 0
+
+    def plus(self, other: "PageRecord") -> "PageRecord":
+        return PageRecord(
+            fetched=self.fetched + other.fetched,
+            fresh=self.fresh + other.fresh,
+            lines=self.lines + other.lines,
+            unmapped=self.unmapped + other.unmapped,
+            parked=self.parked + other.parked,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One due enrolment, leased. `open_since`: an earlier write may still be under way since then.
+
+    `attempts` counts this one. `service_was_up`: False if this claim is a probe of a sick service.
+    """
+
+    lms: LmsName
+    learner_key: LearnerKey
+    desired: Desired
+    seat: Seat
+    revision: int
+    lease: int
+    attempts: int
+    ours: bool
+    ever_applied: bool
+    sending_since: datetime
+    open_since: datetime | None
+    service_was_up: bool
+
+    @property
+    def course_id(self) -> CourseId:
+        return self.seat.course_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferral:
+    """Why a row waits and until when. `counted`: the attempt counts towards giving up.
+
+    `open_since`: the instant of a write whose answer is still open, None if every answer is known.
+    """
+
+    retry_at: datetime
+    kind: str
+    reason: str
+    counted: bool
+    open_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the ledger knows of a service: who it was when last seen ('' = never) and how it does."""
+
+    identity: str
+    health: Health
+    checked_at: datetime | None
+
+
+class Ledger(Protocol):
+    """The durable memory. Thread-safe; every method is one transaction and returns with its effect on disk.
+
+    Raises sqlite3.OperationalError when the disk refuses; nothing is then half-done.
+    """
+
+    def identify(self, email: str) -> LearnerKey:
+        """The learner key of an address, by this ledger's own secret key."""
+
+    # -- reading orders ------------------------------------------------------------------------------------------
+    def read_cursor(self, name: str) -> Cursor | None:
+        """How far `name` has read; None in a ledger that has never polled."""
+
+    def start_cursor(self, name: str, position: datetime, now: datetime) -> None:
+        """Begins at `position`. Does nothing if the cursor exists: a beginning is made once."""
+
+    def record_page(
+        self,
+        orders: Sequence[Order],
+        unreadable: Sequence[Unreadable],
+        plan: PlanOrder,
+        move: CursorMove | None,
+        now: datetime,
+    ) -> PageRecord:
+        """Facts, entitlements, wishes, and the cursor last, in one transaction. Safe to repeat.
+
+        An order older than what is known is left out; an order that cannot be recorded is parked; the cursor never
+        goes back.
+        """
+
+    def replan_unmapped(self, plan: PlanOrder, now: datetime) -> PageRecord:
+        """Plans the orders again that have unmapped lines, from what the ledger knows of them."""
+
+    # -- working off ---------------------------------------------------------------------------------------------
+    def claim(self, lms: LmsName, now: datetime) -> Claim | None:
+        """Leases the oldest due enrolment whose learner is not being worked on in this LMS.
+
+        None: nothing is due, or the service is to be left alone for now.
+        """
+
+    def record_sending(self, claim: Claim, now: datetime) -> bool:
+        """Writes down that a write is about to be sent. False if the lease is no longer ours."""
+
+    def settle_applied(self, claim: Claim, applied: Applied, now: datetime) -> bool:
+        """The LMS confirmed. If the wish moved on meanwhile the row stays due. False if the lease is not ours."""
+
+    def settle_kept(self, claim: Claim, now: datetime) -> bool:
+        """The learner should be out, but the enrolment is not of our making: it stays, and a person is asked."""
+
+    def settle_deferred(self, claim: Claim, deferral: Deferral, now: datetime) -> bool:
+        """The row waits for another try. False if the lease is not ours."""
+
+    def settle_dead(
+        self, claim: Claim, kind: str, reason: str, open_since: datetime | None, now: datetime
+    ) -> bool:
+        """The row is given up until a person revives it or its wish changes. False if the lease is not ours."""
+
+    def recover(self, claimed_before: datetime, now: datetime) -> int:
+        """Gives back leases taken before that instant: at start all of them, later those nobody will settle.
+
+        Returns how many. A settle that comes after all is refused.
+        """
+
+    def next_due_at(self, lms: LmsName) -> datetime | None:
+        """When the next row of this LMS falls due; None if none waits."""
+
+    # -- services ------------------------------------------------------------------------------------------------
+    def read_service(self, name: str, now: datetime) -> Known:
+        """What is known of a service; up and unknown if never seen."""
+
+    def record_identity(self, name: str, identity: str, title: str, now: datetime) -> None:
+        """Confirms who a service is. A changed identity forgets the account ids it gave us."""
+
+    def record_health(self, name: str, health: Health) -> None:
+        """Keeps how a service does, for `status` and for the next start."""
+
+    # -- the mapping ---------------------------------------------------------------------------------------------
+    def read_mapping(self) -> str | None:
+        """The last good mapping, as JSON; None if there never was one."""
+
+    def record_mapping(self, text: str, now: datetime) -> None:
+        """Keeps a mapping as the last good one."""
+
+    # -- what people decide --------------------------------------------------------------------------------------
+    def revive(
+        self, lms: LmsName | None, course_id: CourseId | None, order_id: int | None, now: datetime
+    ) -> int:
+        """Dead enrolments become due again with a fresh count of attempts; all, or those named. Returns how many."""
+
+    def drop_dead(self, order_id: int, now: datetime) -> int:
+        """Dead enrolments of an order leave the list for good, until their wish changes. Returns how many."""
+
+    def drop_parked(self, order_id: int, line_id: int | None, now: datetime) -> int:
+        """Parked entries of an order (or one line) leave the list: a person dealt with them. Returns how many."""
+
+    def close(self) -> None: ...

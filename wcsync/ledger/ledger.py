@@ -1,0 +1,244 @@
+"""The ledger on SQLite: one method, one transaction."""
+
+import hmac
+import secrets
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from wcsync.health import Condition, Health
+from wcsync.ledger import people, work
+from wcsync.ledger.base import Claim, Cursor, CursorMove, Deferral, Known, PageRecord, Walk
+from wcsync.ledger.connection import connect, prepare_file, transaction
+from wcsync.ledger.recording import REPLAN_BATCH, Recorder
+from wcsync.ledger.rows import instant_of, text_of
+from wcsync.ledger.wishes import audit
+from wcsync.mappers.entitlements import normalise_address
+from wcsync.model import Applied, CourseId, LearnerKey, LmsName, Order, PlanOrder, Unreadable
+from wcsync.times import parse_instant, render_instant
+
+
+class SqliteLedger:
+    """Fulfils `ledger.base.Ledger` on one SQLite file: WAL, `synchronous=FULL`, one connection per thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or makes the ledger at `path`. Raises ConfigError if it cannot be used."""
+        prepare_file(path)
+        self.path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._identity_key = self._read_identity_key()
+
+    def identify(self, email: str) -> LearnerKey:
+        digest = hmac.new(self._identity_key, normalise_address(email).encode(), sha256)
+        return LearnerKey(digest.hexdigest()[:32])
+
+    # -- reading orders ------------------------------------------------------------------------------------------
+    def read_cursor(self, name: str) -> Cursor | None:
+        row = self._db.execute("SELECT * FROM cursors WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return None
+        return Cursor(
+            position=parse_instant(row["position"]),
+            walk=_walk_of(row),
+            polled_at=instant_of(row["polled_at"]),
+        )
+
+    def start_cursor(self, name: str, position: datetime, now: datetime) -> None:
+        with transaction(self._db) as db:
+            cursor = db.execute(
+                "INSERT INTO cursors (name, position) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+                (name, render_instant(position)),
+            )
+            if cursor.rowcount:
+                audit(db, "orders", "cursor_started", f"cursor {name}", render_instant(position), now)
+
+    def record_page(
+        self,
+        orders: Sequence[Order],
+        unreadable: Sequence[Unreadable],
+        plan: PlanOrder,
+        move: CursorMove | None,
+        now: datetime,
+    ) -> PageRecord:
+        with transaction(self._db) as db:
+            recorder = Recorder(db, self._identity_key, self.identify, now)
+            record = recorder.record_orders(orders, plan).plus(recorder.record_unreadable(unreadable))
+            if move is not None:
+                recorder.move_cursor(move)
+        return record
+
+    def replan_unmapped(self, plan: PlanOrder, now: datetime) -> PageRecord:
+        total, after = PageRecord(), -1
+        while True:
+            with transaction(self._db) as db:
+                batch = [row[0] for row in db.execute(_UNMAPPED_ORDERS, (after, REPLAN_BATCH)).fetchall()]
+                recorder = Recorder(db, self._identity_key, self.identify, now)
+                for order_id in batch:
+                    total = total.plus(recorder.replan(order_id, plan))
+            if not batch:
+                return total
+            after = batch[-1]
+
+    # -- working off ---------------------------------------------------------------------------------------------
+    def claim(self, lms: LmsName, now: datetime) -> Claim | None:
+        if not work.something_due(self._db, lms, now):
+            return None
+        with transaction(self._db) as db:
+            return work.claim(db, lms, now)
+
+    def record_sending(self, claim: Claim, now: datetime) -> bool:
+        with transaction(self._db) as db:
+            return work.record_sending(db, claim, now)
+
+    def settle_applied(self, claim: Claim, applied: Applied, now: datetime) -> bool:
+        with transaction(self._db) as db:
+            return work.settle_applied(db, claim, applied, now)
+
+    def settle_kept(self, claim: Claim, now: datetime) -> bool:
+        with transaction(self._db) as db:
+            return work.settle_kept(db, claim, now)
+
+    def settle_deferred(self, claim: Claim, deferral: Deferral, now: datetime) -> bool:
+        with transaction(self._db) as db:
+            return work.settle_deferred(db, claim, deferral, now)
+
+    def settle_dead(
+        self, claim: Claim, kind: str, reason: str, open_since: datetime | None, now: datetime
+    ) -> bool:
+        with transaction(self._db) as db:
+            return work.settle_dead(db, claim, kind, reason, open_since, now)
+
+    def recover(self, claimed_before: datetime, now: datetime) -> int:
+        with transaction(self._db) as db:
+            return work.recover(db, claimed_before, now)
+
+    def next_due_at(self, lms: LmsName) -> datetime | None:
+        row = self._db.execute(
+            "SELECT min(next_attempt_at) FROM enrolments WHERE state = 'due' AND lms = ?", (lms,)
+        ).fetchone()
+        return instant_of(row[0])
+
+    # -- services ------------------------------------------------------------------------------------------------
+    def read_service(self, name: str, now: datetime) -> Known:
+        row = self._db.execute("SELECT * FROM services WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            return Known(identity="", health=Health(condition=Condition.UP, since=now), checked_at=None)
+        health = Health(
+            condition=Condition(row["condition"]),
+            since=parse_instant(row["since"]),
+            failures=row["failures"],
+            retry_at=instant_of(row["retry_at"]),
+            reason=row["reason"],
+        )
+        return Known(identity=row["identity"], health=health, checked_at=instant_of(row["checked_at"]))
+
+    def record_identity(self, name: str, identity: str, title: str, now: datetime) -> None:
+        known = self.read_service(name, now)
+        with transaction(self._db) as db:
+            db.execute(
+                "INSERT INTO services (name, identity, title, condition, since, failures, reason, checked_at) "
+                "VALUES (:name, :identity, :title, 'up', :now, 0, '', :now) ON CONFLICT (name) DO UPDATE SET "
+                "identity = :identity, title = :title, checked_at = :now",
+                {"name": name, "identity": identity, "title": title, "now": render_instant(now)},
+            )
+            if known.identity != identity:
+                db.execute("DELETE FROM accounts WHERE lms = ?", (name,))
+                actor = "operator" if known.identity else "daemon"
+                audit(db, actor, "service_accepted", f"service {name}", identity, now)
+
+    def record_health(self, name: str, health: Health) -> None:
+        with transaction(self._db) as db:
+            db.execute(
+                "INSERT INTO services (name, identity, title, condition, since, failures, retry_at, reason) "
+                "VALUES (:name, '', '', :condition, :since, :failures, :retry_at, :reason) "
+                "ON CONFLICT (name) DO UPDATE SET condition = :condition, since = :since, failures = :failures, "
+                "retry_at = :retry_at, reason = :reason",
+                {
+                    "name": name,
+                    "condition": health.condition.value,
+                    "since": render_instant(health.since),
+                    "failures": health.failures,
+                    "retry_at": text_of(health.retry_at),
+                    "reason": health.reason,
+                },
+            )
+
+    # -- the mapping ---------------------------------------------------------------------------------------------
+    def read_mapping(self) -> str | None:
+        return self._read_fact("mapping")
+
+    def record_mapping(self, text: str, now: datetime) -> None:
+        with transaction(self._db) as db:
+            db.execute(_PUT_FACT, ("mapping", text))
+            audit(db, "mapping", "mapping_accepted", "mapping", sha256(text.encode()).hexdigest()[:12], now)
+
+    # -- what people decide --------------------------------------------------------------------------------------
+    def revive(
+        self, lms: LmsName | None, course_id: CourseId | None, order_id: int | None, now: datetime
+    ) -> int:
+        with transaction(self._db) as db:
+            return people.revive(db, lms, course_id, order_id, now)
+
+    def drop_dead(self, order_id: int, now: datetime) -> int:
+        with transaction(self._db) as db:
+            return people.drop_dead(db, order_id, now)
+
+    def drop_parked(self, order_id: int, line_id: int | None, now: datetime) -> int:
+        with transaction(self._db) as db:
+            return people.drop_parked(db, order_id, line_id, now)
+
+    def close(self) -> None:
+        """Closes every thread's connection. The threads must be done with it."""
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """This thread's own connection: SQLite ones do not travel between threads."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = connect(self.path)
+            with self._lock:
+                self._connections.append(connection)
+        return connection
+
+    def _read_fact(self, name: str) -> str | None:
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def _read_identity_key(self) -> bytes:
+        """The key is made once, with the ledger, and never leaves it: hashes of two ledgers do not match."""
+        with closing(connect(self.path)) as db, transaction(db):
+            row = db.execute("SELECT value FROM facts WHERE name = 'identity_key'").fetchone()
+            if row is not None:
+                return bytes.fromhex(row[0])
+            key = secrets.token_bytes(32)
+            db.execute(_PUT_FACT, ("identity_key", key.hex()))
+            db.execute(_PUT_FACT, ("created_at", render_instant(datetime.now(UTC))))
+            return key
+
+
+_PUT_FACT = (
+    "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+_UNMAPPED_ORDERS = "SELECT DISTINCT order_id FROM order_lines WHERE verdict = 'unmapped' AND order_id > ? ORDER BY order_id LIMIT ?"
+
+
+def _walk_of(row: sqlite3.Row) -> Walk | None:
+    if row["walk_page"] is None:
+        return None
+    return Walk(
+        since=parse_instant(row["walk_since"]),
+        started_at=parse_instant(row["walk_started_at"]),
+        page=row["walk_page"],
+        newest=instant_of(row["walk_newest"]),
+        total=row["walk_total"],
+    )

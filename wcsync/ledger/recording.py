@@ -1,0 +1,240 @@
+"""Recording what the shop said: facts, seats, wishes. Everything here runs inside the caller's transaction."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from wcsync.ledger.base import CursorMove, PageRecord
+from wcsync.ledger.rows import digest_order, entitlement_of, order_of, render_options, text_of
+from wcsync.ledger.wishes import refresh_wish
+from wcsync.model import (
+    Entitlement,
+    Identify,
+    LinePlan,
+    Order,
+    OrderPlan,
+    Parked,
+    Person,
+    PlanOrder,
+    Unreadable,
+    Verdict,
+)
+from wcsync.times import render_instant
+
+REPLAN_BATCH = 200
+
+
+class Recorder:
+    """Writes orders through one open transaction. `digest_key` keys the digests, `identify` the learners."""
+
+    def __init__(self, connection: sqlite3.Connection, digest_key: bytes, identify: Identify, now: datetime):
+        self._db = connection
+        self._digest_key = digest_key
+        self._identify = identify
+        self._now = now
+        self._now_text = render_instant(now)
+
+    def record_orders(self, orders: Iterable[Order], plan: PlanOrder) -> PageRecord:
+        """Records each order that is news. One that the ledger cannot take is parked and harms no other."""
+        total = PageRecord()
+        for order in orders:
+            total = total.plus(self._record_news(order, plan))
+        return total
+
+    def record_unreadable(self, unreadable: Sequence[Unreadable]) -> PageRecord:
+        for order in unreadable:
+            entry = Parked(kind="unreadable", reason=order.reason)
+            self._park(order.order_id or 0, [entry], kinds=("unreadable",))
+        return PageRecord(fetched=len(unreadable), parked=len(unreadable))
+
+    def replan(self, order_id: int, plan: PlanOrder) -> PageRecord:
+        """Plans an order again from what is known of it."""
+        return self._record_guarded(self._read_order(order_id), plan)
+
+    def move_cursor(self, move: CursorMove) -> None:
+        """Keeps a walk under way, or ends it and goes forward. A cursor never goes back."""
+        walk = move.walk
+        self._db.execute(
+            "UPDATE cursors SET position = max(position, coalesce(:position, position)), walk_since = :since, "
+            "walk_started_at = :started_at, walk_newest = :newest, walk_page = :page, walk_total = :total, "
+            "polled_at = iif(:page IS NULL, :now, polled_at) WHERE name = :name",
+            {
+                "name": move.name,
+                "position": text_of(move.position),
+                "since": text_of(walk.since) if walk else None,
+                "started_at": text_of(walk.started_at) if walk else None,
+                "newest": text_of(walk.newest) if walk else None,
+                "page": walk.page if walk else None,
+                "total": walk.total if walk else None,
+                "now": self._now_text,
+            },
+        )
+
+    def _record_news(self, order: Order, plan: PlanOrder) -> PageRecord:
+        seen = PageRecord(fetched=1)
+        stored = self._db.execute(
+            "SELECT modified_at, digest FROM orders WHERE order_id = ?", (order.order_id,)
+        ).fetchone()
+        if stored is not None:
+            older = render_instant(order.modified_at) < stored["modified_at"]
+            if older or digest_order(order, self._digest_key) == stored["digest"]:
+                return seen
+        return seen.plus(self._record_guarded(order, plan))
+
+    def _record_guarded(self, order: Order, plan: PlanOrder) -> PageRecord:
+        self._db.execute("SAVEPOINT one_order")
+        try:
+            record = self._record_order(order, plan)
+        except (ValueError, OverflowError, sqlite3.IntegrityError, sqlite3.InterfaceError) as exc:
+            self._db.execute("ROLLBACK TO one_order")
+            self._db.execute("RELEASE one_order")
+            reason = f"the ledger cannot take it ({type(exc).__name__}); look at the order in the shop"
+            self.record_unreadable([Unreadable(order_id=order.order_id, reason=reason)])
+            return PageRecord(parked=1)
+        self._db.execute("RELEASE one_order")
+        return record
+
+    def _record_order(self, order: Order, plan_order: PlanOrder) -> PageRecord:
+        known = self._read_entitlements(order.order_id)
+        plan = plan_order(order, known)
+        self._write_order(order, paid=plan.paid)
+        self._write_lines(order, plan.lines)
+        if plan.paid:
+            self._write_learner(order.buyer)
+        self._write_entitlements(plan.entitlements)
+        self._park(order.order_id, plan.parked, kinds=None)
+        for lms, course_id, learner_key in sorted(_touched(known, plan)):
+            refresh_wish(self._db, lms, course_id, learner_key, self._now)
+        return PageRecord(
+            fresh=1,
+            lines=len(plan.lines),
+            unmapped=sum(line.verdict is Verdict.UNMAPPED for line in plan.lines),
+            parked=len(plan.parked),
+        )
+
+    def _write_order(self, order: Order, *, paid: bool) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO orders (order_id, number, status, created_at, modified_at, paid_at, "
+            "completed_at, customer_id, learner_key, refunded_total, paid, digest, read_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                order.order_id,
+                order.number,
+                order.status,
+                text_of(order.created_at),
+                text_of(order.modified_at),
+                text_of(order.paid_at),
+                text_of(order.completed_at),
+                order.customer_id,
+                self._identify(order.buyer.email) if order.buyer.email else "",
+                str(order.refunded_total),
+                int(paid),
+                digest_order(order, self._digest_key),
+                self._now_text,
+            ),
+        )
+
+    def _write_lines(self, order: Order, plans: Sequence[LinePlan]) -> None:
+        self._db.execute("DELETE FROM order_lines WHERE order_id = ?", (order.order_id,))
+        self._db.executemany(
+            "INSERT OR REPLACE INTO order_lines (order_id, line_id, product_id, variation_id, sku, name, quantity, "
+            "total, verdict, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    order.order_id,
+                    plan.line.line_id,
+                    plan.line.product_id,
+                    plan.line.variation_id,
+                    plan.line.sku,
+                    plan.line.name,
+                    str(plan.line.quantity),
+                    plan.line.total,
+                    plan.verdict.value,
+                    plan.reason,
+                )
+                for plan in plans
+            ],
+        )
+
+    def _write_learner(self, buyer: Person) -> None:
+        """The latest order's names win; an order without names does not blank those of an earlier one."""
+        if not buyer.email:
+            return
+        self._db.execute(
+            "INSERT INTO learners (learner_key, email, first_name, last_name, language, changed_at) "
+            "VALUES (?, ?, ?, ?, '', ?) ON CONFLICT (learner_key) DO UPDATE SET "
+            "email = iif(email = '', excluded.email, email), "
+            "first_name = iif(excluded.first_name = '', first_name, excluded.first_name), "
+            "last_name = iif(excluded.last_name = '', last_name, excluded.last_name), "
+            "changed_at = excluded.changed_at",
+            (self._identify(buyer.email), buyer.email, buyer.first_name, buyer.last_name, self._now_text),
+        )
+
+    def _write_entitlements(self, entitlements: Sequence[Entitlement]) -> None:
+        self._db.executemany(
+            "INSERT INTO entitlements (order_id, line_id, seat, lms, course_id, learner_key, options, until, live, "
+            "reason, source, sold_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (order_id, line_id, seat, lms, course_id) DO UPDATE SET "
+            "live = excluded.live, reason = excluded.reason",
+            [
+                (
+                    seat.order_id,
+                    seat.line_id,
+                    seat.seat,
+                    seat.target.lms,
+                    seat.target.course_id,
+                    seat.learner_key,
+                    render_options(seat.target.options),
+                    text_of(seat.until),
+                    int(seat.live),
+                    seat.reason,
+                    seat.source,
+                    self._now_text,
+                )
+                for seat in entitlements
+            ],
+        )
+
+    def _park(self, order_id: int, entries: Sequence[Parked], *, kinds: tuple[str, ...] | None) -> None:
+        """Puts `entries` on the list and takes those off that no longer hold; one that a person dropped stays
+        dropped while its reason is the same. `kinds` None = all kinds of this order."""
+        held = {(entry.line_id or 0, entry.kind) for entry in entries}
+        rows = self._db.execute("SELECT line_id, kind FROM parked WHERE order_id = ?", (order_id,)).fetchall()
+        for row in rows:
+            if (row["line_id"], row["kind"]) not in held and (kinds is None or row["kind"] in kinds):
+                self._db.execute(
+                    "DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?",
+                    (order_id, row["line_id"], row["kind"]),
+                )
+        self._db.executemany(
+            "INSERT INTO parked (order_id, line_id, kind, reason, since) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (order_id, line_id, kind) DO UPDATE SET reason = excluded.reason, "
+            "since = iif(reason = excluded.reason, since, excluded.since), "
+            "dropped_at = iif(reason = excluded.reason, dropped_at, NULL)",
+            [(order_id, entry.line_id or 0, entry.kind, entry.reason, self._now_text) for entry in entries],
+        )
+
+    def _read_entitlements(self, order_id: int) -> list[Entitlement]:
+        rows = self._db.execute("SELECT * FROM entitlements WHERE order_id = ?", (order_id,)).fetchall()
+        return [entitlement_of(row) for row in rows]
+
+    def _read_order(self, order_id: int) -> Order:
+        row = self._db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
+        lines = self._db.execute(
+            "SELECT * FROM order_lines WHERE order_id = ? ORDER BY line_id", (order_id,)
+        ).fetchall()
+        learner = self._db.execute(
+            "SELECT email, first_name, last_name FROM learners WHERE learner_key = ?", (row["learner_key"],)
+        ).fetchone()
+        buyer = Person(**learner) if learner is not None else Person(email="")
+        return order_of(row, lines, buyer)
+
+
+def _touched(known: Sequence[Entitlement], plan: OrderPlan) -> set[tuple[str, str, str]]:
+    """The enrolments whose seats this plan changed."""
+    before = set(known)
+    return {
+        (seat.target.lms, seat.target.course_id, seat.learner_key)
+        for seat in plan.entitlements
+        if seat not in before
+    }

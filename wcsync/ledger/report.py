@@ -1,0 +1,214 @@
+"""Reading the ledger for people: read-only queries, no addresses."""
+
+import sqlite3
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from wcsync.errors import ConfigError, Problem
+from wcsync.ledger.connection import BUSY_TIMEOUT_MS
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The ledger in numbers.
+
+    `lines`: lines of paid orders; `enrolled`, `unmapped`, `ignored`, `unexplained`: among those. `parked`: entries on
+    the parked list; `due`, `dead`: enrolments waiting for a call or given up, withdrawals included; `withdrawn`:
+    enrolments ended. `unexplained` must be 0: whatever is there was lost track of.
+    """
+
+    orders: int
+    lines: int
+    enrolled: int
+    withdrawn: int
+    parked: int
+    unmapped: int
+    ignored: int
+    dead: int
+    due: int
+    unexplained: int
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+class Report:
+    """Answers questions about a ledger that may be in use by a daemon at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ConfigError if there is no ledger at `path`."""
+        try:
+            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").fetchall()
+            connection.execute("SELECT 1 FROM cursors").fetchall()
+        except sqlite3.DatabaseError as exc:
+            raise ConfigError([_no_ledger(path, exc)]) from exc
+        self._db = Database(connection)
+
+    def summary(self) -> Summary:
+        fates: dict[str, int] = {row["fate"]: row["n"] for row in self._db.query(_LINE_FATES)}
+        states: dict[str, int] = {row["state"]: row["n"] for row in self._db.query(_STATES)}
+        return Summary(
+            orders=self._count("orders"),
+            lines=sum(fates.values()),
+            enrolled=fates.get("enrolled", 0),
+            withdrawn=self._count("enrolments", "desired = 'out' AND applied = 'out' AND state = 'settled'"),
+            parked=self._count("parked", "dropped_at IS NULL"),
+            unmapped=fates.get("unmapped", 0),
+            ignored=fates.get("ignored", 0),
+            dead=states.get("dead", 0),
+            due=states.get("due", 0) + states.get("leased", 0),
+            unexplained=fates.get("unexplained", 0) + self._count("enrolments", _UNFOUNDED),
+        )
+
+    def services(self) -> list[Row]:
+        return list(self._db.query("SELECT * FROM services ORDER BY name"))
+
+    def cursors(self) -> list[Row]:
+        return list(self._db.query("SELECT name, position, polled_at, walk_page FROM cursors ORDER BY name"))
+
+    def oldest_due(self) -> str | None:
+        """When the longest waiting enrolment was wished for."""
+        rows = self._db.query(
+            "SELECT min(wished_at) AS wished_at FROM enrolments WHERE state IN ('due', 'leased')"
+        )
+        oldest: str | None = next(iter(rows))["wished_at"]
+        return oldest
+
+    def order(self, number: str) -> Row | None:
+        """All the ledger knows of one order, by its number or id: lines, seats, enrolments, what needs a person."""
+        orders = list(self._db.query(_ORDER, {"number": number}))
+        if not orders:
+            return self._parked_only(number)
+        order: Row = orders[0]
+        key = {"order_id": order["order_id"]}
+        order["lines"] = list(self._db.query(_LINES, key))
+        order["enrolments"] = list(self._db.query(_ENROLMENTS_OF_ORDER, key))
+        order["parked"] = list(self._db.query(_PARKED_OF_ORDER, key))
+        order["audit"] = list(self._db.query(_AUDIT_OF_ORDER, key))
+        return order
+
+    def dead(self) -> list[Row]:
+        return list(self._db.query(_DEAD))
+
+    def parked(self) -> list[Row]:
+        return list(
+            self._db.query(
+                "SELECT order_id, line_id, kind, reason, since FROM parked WHERE dropped_at IS NULL "
+                "ORDER BY since, order_id, line_id"
+            )
+        )
+
+    def unmapped(self) -> list[Row]:
+        """Products that were sold and that no mapping row names, most sold first."""
+        return list(self._db.query(_UNMAPPED))
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _count(self, table: str, where: str = "1") -> int:
+        return int(next(iter(self._db.query(f"SELECT count(*) AS n FROM {table} WHERE {where}")))["n"])
+
+    def _parked_only(self, number: str) -> Row | None:
+        if not number.isdecimal():
+            return None
+        parked = list(self._db.query(_PARKED_OF_ORDER, {"order_id": int(number)}))
+        if not parked:
+            return None
+        return {"order_id": int(number), "lines": [], "enrolments": [], "parked": parked, "audit": []}
+
+
+def _no_ledger(path: Path, exc: sqlite3.DatabaseError) -> Problem:
+    if not path.exists():
+        message, remedy = (
+            "there is no ledger yet",
+            "It is made by the first `wcsync run`; check [ledger] path.",
+        )
+    else:
+        message = f"the ledger cannot be read ({exc})"
+        remedy = "Run this as the user of the daemon, and check [ledger] path in the config."
+    return Problem(where=str(path), message=message, remedy=remedy)
+
+
+# The fate of one live seat, the worst first, so that min() over a line's seats tells the line's own.
+_SEAT_FATE = """
+    CASE WHEN e.state IS NULL OR e.desired <> 'in' THEN 1
+         WHEN e.state = 'dead' THEN 2
+         WHEN e.state IN ('due', 'leased') THEN 3
+         WHEN e.applied = 'in' AND e.applied_revision = e.revision THEN 5
+         WHEN e.outcome = 'dropped' THEN 4
+         ELSE 1 END
+"""
+
+_LINE_FATES = f"""
+    WITH line AS (
+        SELECT l.order_id, l.line_id, l.verdict, (
+            SELECT min({_SEAT_FATE}) FROM entitlements AS s
+            LEFT JOIN enrolments AS e USING (lms, course_id, learner_key)
+            WHERE s.order_id = l.order_id AND s.line_id = l.line_id AND s.live = 1) AS worst
+        FROM orders AS o JOIN order_lines AS l USING (order_id) WHERE o.paid = 1)
+    SELECT count(*) AS n, CASE
+        WHEN verdict IN ('unmapped', 'ignored', 'parked') THEN verdict
+        WHEN verdict <> 'mapped' OR worst IS NULL OR worst = 1 THEN 'unexplained'
+        WHEN worst = 2 THEN 'dead' WHEN worst = 3 THEN 'due' WHEN worst = 4 THEN 'dropped'
+        ELSE 'enrolled' END AS fate
+    FROM line GROUP BY fate
+"""
+
+# Somebody is to be in although no seat says so.
+_UNFOUNDED = """
+    desired = 'in' AND NOT EXISTS (
+        SELECT 1 FROM entitlements AS s WHERE s.live = 1 AND s.lms = enrolments.lms
+        AND s.course_id = enrolments.course_id AND s.learner_key = enrolments.learner_key)
+"""
+
+_STATES = "SELECT state, count(*) AS n FROM enrolments GROUP BY state"
+
+_ORDER = """
+    SELECT order_id, number, status, created_at, modified_at, paid_at, completed_at, refunded_total, paid, read_at
+    FROM orders WHERE number = :number OR order_id = CAST(:number AS INTEGER)
+    ORDER BY number = :number DESC LIMIT 1
+"""
+
+_LINES = """
+    SELECT line_id, product_id, variation_id, sku, name, quantity, verdict, reason FROM order_lines
+    WHERE order_id = :order_id ORDER BY line_id
+"""
+
+_ENROLMENTS_OF_ORDER = """
+    SELECT s.line_id, s.seat, s.lms, s.course_id, substr(s.learner_key, 1, 8) AS learner, s.live, s.reason, s.source,
+        e.desired, e.state, e.outcome, e.applied, e.attempts, e.next_attempt_at, e.applied_at, e.error_kind, e.error
+    FROM entitlements AS s LEFT JOIN enrolments AS e USING (lms, course_id, learner_key)
+    WHERE s.order_id = :order_id ORDER BY s.line_id, s.seat, s.lms, s.course_id
+"""
+
+_PARKED_OF_ORDER = """
+    SELECT line_id, kind, reason, since, dropped_at FROM parked WHERE order_id = :order_id ORDER BY line_id, kind
+"""
+
+_AUDIT_OF_ORDER = """
+    SELECT a.at, a.actor, a.action, a.subject, a.detail FROM audit AS a WHERE a.subject IN (
+        SELECT 'order ' || :order_id UNION
+        SELECT 'enrolment ' || lms || '/' || course_id || '/' || learner_key FROM entitlements
+        WHERE order_id = :order_id)
+    ORDER BY a.id
+"""
+
+_DEAD = """
+    SELECT e.lms, e.course_id, substr(e.learner_key, 1, 8) AS learner, e.desired, e.attempts, e.error_kind, e.error,
+        e.changed_at, (
+            SELECT group_concat(DISTINCT s.order_id) FROM entitlements AS s
+            WHERE s.lms = e.lms AND s.course_id = e.course_id AND s.learner_key = e.learner_key) AS orders
+    FROM enrolments AS e WHERE e.state = 'dead' ORDER BY e.changed_at
+"""
+
+_UNMAPPED = """
+    SELECT l.product_id, l.variation_id, l.sku, max(l.name) AS name, count(*) AS lines, max(l.order_id) AS last_order
+    FROM order_lines AS l WHERE l.verdict = 'unmapped' GROUP BY l.product_id, l.variation_id, l.sku
+    ORDER BY lines DESC, l.product_id
+"""

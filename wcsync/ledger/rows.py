@@ -1,0 +1,117 @@
+"""Values to columns and back."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from wcsync.model import (
+    CourseId,
+    Entitlement,
+    LearnerKey,
+    Line,
+    LineId,
+    LmsName,
+    Option,
+    Order,
+    OrderId,
+    Person,
+    ProductId,
+    Target,
+)
+from wcsync.times import parse_instant, render_instant
+
+
+def text_of(instant: datetime | None) -> str | None:
+    return None if instant is None else render_instant(instant)
+
+
+def instant_of(text: str | None) -> datetime | None:
+    return None if text is None else parse_instant(text)
+
+
+def render_options(options: Sequence[Option]) -> str:
+    return json.dumps([list(option) for option in options], ensure_ascii=False)
+
+
+def parse_options(text: str) -> tuple[Option, ...]:
+    return tuple((key, value) for key, value in json.loads(text))
+
+
+def digest_order(order: Order, key: bytes) -> str:
+    """A keyed digest of all that was read: equal digests mean there is nothing new."""
+    buyer = (order.buyer.email, order.buyer.first_name, order.buyer.last_name)
+    lines = [
+        (
+            line.line_id,
+            line.product_id,
+            line.variation_id,
+            line.sku,
+            line.name,
+            str(line.quantity),
+            line.total,
+        )
+        for line in order.lines
+    ]
+    head = (
+        order.order_id,
+        order.number,
+        order.status,
+        text_of(order.created_at),
+        text_of(order.modified_at),
+        text_of(order.paid_at),
+        text_of(order.completed_at),
+        order.customer_id,
+        str(order.refunded_total),
+    )
+    text = json.dumps([head, buyer, lines], ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), key=key, digest_size=16).hexdigest()
+
+
+def entitlement_of(row: sqlite3.Row) -> Entitlement:
+    return Entitlement(
+        order_id=OrderId(row["order_id"]),
+        line_id=LineId(row["line_id"]),
+        seat=row["seat"],
+        target=Target(
+            lms=LmsName(row["lms"]),
+            course_id=CourseId(row["course_id"]),
+            options=parse_options(row["options"]),
+        ),
+        learner_key=LearnerKey(row["learner_key"]),
+        until=instant_of(row["until"]),
+        live=bool(row["live"]),
+        reason=row["reason"],
+        source=row["source"],
+    )
+
+
+def order_of(row: sqlite3.Row, lines: Sequence[sqlite3.Row], buyer: Person) -> Order:
+    created_at, modified_at = parse_instant(row["created_at"]), parse_instant(row["modified_at"])
+    return Order(
+        order_id=OrderId(row["order_id"]),
+        number=row["number"],
+        status=row["status"],
+        created_at=created_at,
+        modified_at=modified_at,
+        paid_at=instant_of(row["paid_at"]),
+        completed_at=instant_of(row["completed_at"]),
+        customer_id=row["customer_id"],
+        buyer=buyer,
+        lines=tuple(line_of(line) for line in lines),
+        refunded_total=Decimal(row["refunded_total"]),
+    )
+
+
+def line_of(row: sqlite3.Row) -> Line:
+    return Line(
+        line_id=LineId(row["line_id"]),
+        product_id=ProductId(row["product_id"]),
+        variation_id=ProductId(row["variation_id"]),
+        sku=row["sku"],
+        name=row["name"],
+        quantity=Decimal(row["quantity"]),
+        total=row["total"],
+    )

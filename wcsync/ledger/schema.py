@@ -1,0 +1,201 @@
+"""The ledger's tables, as migrations that are only ever appended to. All times are `times.render_instant` texts."""
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("wcsync")
+
+_M001 = (
+    """
+    CREATE TABLE facts (             -- single values that belong to this ledger as a whole
+        name TEXT PRIMARY KEY,       -- 'identity_key' (hex), 'created_at', 'mapping' (last good, JSON)
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE orders (            -- what the shop said last
+        order_id INTEGER PRIMARY KEY,
+        number TEXT NOT NULL,        -- what people call it
+        status TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        modified_at TEXT NOT NULL,   -- newest wins; an older reading never overwrites a newer one
+        paid_at TEXT,
+        completed_at TEXT,
+        customer_id INTEGER NOT NULL,
+        learner_key TEXT NOT NULL,   -- the buyer's, '' without a usable address
+        refunded_total TEXT NOT NULL,
+        paid INTEGER NOT NULL,       -- 1 = counted as paid by the rules when last planned
+        digest TEXT NOT NULL,        -- of all that was read: the same again is not news
+        read_at TEXT NOT NULL
+    ) STRICT
+    """,
+    """
+    CREATE TABLE order_lines (
+        order_id INTEGER NOT NULL,
+        line_id INTEGER NOT NULL,
+        product_id INTEGER NOT NULL, -- 0 = the product is gone
+        variation_id INTEGER NOT NULL,
+        sku TEXT NOT NULL,
+        name TEXT NOT NULL,
+        quantity TEXT NOT NULL,
+        total TEXT NOT NULL,
+        verdict TEXT NOT NULL,       -- model.Verdict
+        reason TEXT NOT NULL,
+        PRIMARY KEY (order_id, line_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # serves: lines to plan again when the mapping has learnt their product
+    "CREATE INDEX lines_unmapped ON order_lines (order_id) WHERE verdict = 'unmapped'",
+    """
+    CREATE TABLE entitlements (      -- one seat sold; a snapshot of the mapping row of that day
+        order_id INTEGER NOT NULL,
+        line_id INTEGER NOT NULL,
+        seat INTEGER NOT NULL,
+        lms TEXT NOT NULL,
+        course_id TEXT NOT NULL,
+        learner_key TEXT NOT NULL,
+        options TEXT NOT NULL,       -- JSON list of [key, value]
+        until TEXT,                  -- NULL = unlimited
+        live INTEGER NOT NULL,
+        reason TEXT NOT NULL,        -- why it ended
+        source TEXT NOT NULL,        -- file and line of the mapping row
+        sold_at TEXT NOT NULL,
+        PRIMARY KEY (order_id, line_id, seat, lms, course_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # serves: all seats of one learner and course
+    "CREATE INDEX entitlements_of_learner ON entitlements (lms, course_id, learner_key)",
+    """
+    CREATE TABLE enrolments (        -- what should be and what the LMS was last told, per learner and course
+        lms TEXT NOT NULL,
+        course_id TEXT NOT NULL,
+        learner_key TEXT NOT NULL,
+        desired TEXT NOT NULL,       -- 'in' or 'out'
+        until TEXT,
+        options TEXT NOT NULL,
+        revision INTEGER NOT NULL,   -- grows with each change of the wish
+        applied TEXT NOT NULL,       -- 'none', 'in' or 'out': what the LMS last confirmed
+        applied_until TEXT,
+        applied_revision INTEGER NOT NULL,
+        applied_at TEXT,
+        outcome TEXT NOT NULL,       -- model.Outcome of the last success, '' before
+        ours INTEGER NOT NULL,       -- 1 = the enrolment in the LMS is of our making
+        state TEXT NOT NULL,         -- retry.State
+        attempts INTEGER NOT NULL,   -- since the wish last changed, this one included while leased
+        next_attempt_at TEXT NOT NULL,
+        lease INTEGER NOT NULL,      -- grows with each claim; whoever settles must name it
+        sending_since TEXT,          -- a write may be under way at the LMS since then
+        error_kind TEXT NOT NULL,
+        error TEXT NOT NULL,
+        wished_at TEXT NOT NULL,
+        changed_at TEXT NOT NULL,
+        PRIMARY KEY (lms, course_id, learner_key)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # serves: claim, oldest due row of an LMS first
+    "CREATE INDEX enrolments_due ON enrolments (lms, next_attempt_at) WHERE state = 'due'",
+    # serves: is anything of this learner under way; recover
+    "CREATE INDEX enrolments_leased ON enrolments (lms, learner_key) WHERE state = 'leased'",
+    # serves: the dead list
+    "CREATE INDEX enrolments_dead ON enrolments (changed_at) WHERE state = 'dead'",
+    """
+    CREATE TABLE accounts (          -- a learner's own id in an LMS, as last seen
+        lms TEXT NOT NULL,
+        learner_key TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        seen_at TEXT NOT NULL,
+        PRIMARY KEY (lms, learner_key)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE learners (          -- the only table that holds addresses and names
+        learner_key TEXT PRIMARY KEY,
+        email TEXT NOT NULL,
+        first_name TEXT NOT NULL,
+        last_name TEXT NOT NULL,
+        language TEXT NOT NULL,
+        changed_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE parked (            -- what needs a person
+        order_id INTEGER NOT NULL,   -- 0 = an order whose id could not be read
+        line_id INTEGER NOT NULL,    -- 0 = the whole order
+        kind TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        since TEXT NOT NULL,
+        dropped_at TEXT,             -- a person said it is dealt with
+        PRIMARY KEY (order_id, line_id, kind)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE outbox (            -- something to say once
+        key TEXT PRIMARY KEY,        -- made of facts: what is said about what
+        channel TEXT NOT NULL,
+        payload TEXT NOT NULL,
+        state TEXT NOT NULL,         -- retry.State
+        attempts INTEGER NOT NULL,
+        next_attempt_at TEXT NOT NULL,
+        lease INTEGER NOT NULL,
+        sending_since TEXT,
+        error TEXT NOT NULL,
+        changed_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    # serves: claim, oldest due message first
+    "CREATE INDEX outbox_due ON outbox (next_attempt_at) WHERE state = 'due'",
+    """
+    CREATE TABLE cursors (           -- how far a poller has read, by the shop's clock
+        name TEXT PRIMARY KEY,
+        position TEXT NOT NULL,      -- all changes up to here are in the ledger
+        walk_since TEXT,             -- a walk under way: its window,
+        walk_started_at TEXT,        -- the shop's clock at its first page,
+        walk_newest TEXT,            -- the newest change seen in it,
+        walk_page INTEGER,           -- the last page recorded,
+        walk_total INTEGER,          -- and how many orders the shop said there are
+        polled_at TEXT               -- our clock at the last complete pass
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE services (          -- the shop and each LMS: who they are and how they do
+        name TEXT PRIMARY KEY,
+        identity TEXT NOT NULL,      -- '' until it first answered
+        title TEXT NOT NULL,
+        condition TEXT NOT NULL,     -- health.Condition
+        since TEXT NOT NULL,
+        failures INTEGER NOT NULL,
+        retry_at TEXT,
+        reason TEXT NOT NULL,
+        checked_at TEXT              -- our clock when the identity was last confirmed
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE mirror (            -- per product field: the hash of what we last wrote, as the shop stored it
+        product_id INTEGER NOT NULL,
+        field TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        pushed_at TEXT NOT NULL,
+        PRIMARY KEY (product_id, field)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE audit (             -- append-only: who changed what, when; no addresses, no names
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        action TEXT NOT NULL,
+        subject TEXT NOT NULL,       -- 'order 1017', 'enrolment campus/42/9f…', 'service shop'
+        detail TEXT NOT NULL
+    ) STRICT
+    """,
+    # serves: the story of one subject
+    "CREATE INDEX audit_of_subject ON audit (subject, id)",
+    "CREATE TRIGGER audit_keeps BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END",
+    "CREATE TRIGGER audit_stays BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'the audit only grows'); END",
+)
+
+
+@migrations()
+def m001_the_spine(db: Database) -> None:
+    for statement in _M001:
+        db.conn.execute(statement)

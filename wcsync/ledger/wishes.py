@@ -1,0 +1,97 @@
+"""What should be, derived from the seats: one enrolment row per learner and course. Inside the caller's transaction."""
+
+import sqlite3
+from datetime import datetime
+
+from wcsync.ledger.rows import entitlement_of, render_options, text_of
+from wcsync.mappers.entitlements import wish_for
+from wcsync.model import Desired, Wish
+from wcsync.retry import Event, State, next_state
+from wcsync.times import render_instant
+
+
+def refresh_wish(
+    connection: sqlite3.Connection, lms: str, course_id: str, learner_key: str, now: datetime
+) -> None:
+    """Brings one enrolment's wish in line with its live seats; a changed wish makes the row due at once."""
+    key = (lms, course_id, learner_key)
+    seats = connection.execute(
+        "SELECT * FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ?", key
+    ).fetchall()
+    wish = wish_for(entitlement_of(seat) for seat in seats)
+    row = connection.execute(
+        "SELECT * FROM enrolments WHERE lms = ? AND course_id = ? AND learner_key = ?", key
+    ).fetchone()
+    if row is None:
+        if wish.desired is Desired.IN:
+            _insert(connection, key, wish, now)
+    elif _differs(row, wish):
+        _change(connection, row, wish, now)
+
+
+def audit(
+    connection: sqlite3.Connection, actor: str, action: str, subject: str, detail: str, now: datetime
+) -> None:
+    """Adds one line to the story of a row. No addresses, no names."""
+    connection.execute(
+        "INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)",
+        (render_instant(now), actor, action, subject, detail),
+    )
+
+
+def enrolment_subject(lms: str, course_id: str, learner_key: str) -> str:
+    return f"enrolment {lms}/{course_id}/{learner_key}"
+
+
+def _insert(connection: sqlite3.Connection, key: tuple[str, str, str], wish: Wish, now: datetime) -> None:
+    stamp = render_instant(now)
+    connection.execute(
+        "INSERT INTO enrolments (lms, course_id, learner_key, desired, until, options, revision, applied, "
+        "applied_until, applied_revision, applied_at, outcome, ours, state, attempts, next_attempt_at, lease, "
+        "sending_since, error_kind, error, wished_at, changed_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, 1, 'none', NULL, 0, NULL, '', 0, 'due', 0, ?, 0, NULL, '', '', ?, ?)",
+        (*key, wish.desired.value, text_of(wish.until), render_options(wish.options), stamp, stamp, stamp),
+    )
+
+
+def _differs(row: sqlite3.Row, wish: Wish) -> bool:
+    if row["desired"] != wish.desired.value:
+        return True
+    if wish.desired is Desired.OUT:
+        return False
+    return bool(row["until"] != text_of(wish.until) or row["options"] != render_options(wish.options))
+
+
+def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: datetime) -> None:
+    moot = _is_moot(row, wish)
+    state = next_state(State(row["state"]), Event.MOOT if moot else Event.WISHED)
+    out = wish.desired is Desired.OUT
+    stamp = render_instant(now)
+    connection.execute(
+        "UPDATE enrolments SET desired = ?, until = ?, options = ?, revision = revision + 1, "
+        "applied_revision = iif(?, revision + 1, applied_revision), state = ?, attempts = iif(state = 'leased', "
+        "attempts, 0), next_attempt_at = ?, error_kind = '', error = '', wished_at = ?, changed_at = ? "
+        "WHERE lms = ? AND course_id = ? AND learner_key = ?",
+        (
+            wish.desired.value,
+            row["until"] if out else text_of(wish.until),
+            row["options"] if out else render_options(wish.options),
+            moot,
+            state.value,
+            stamp,
+            stamp,
+            stamp,
+            row["lms"],
+            row["course_id"],
+            row["learner_key"],
+        ),
+    )
+    subject = enrolment_subject(row["lms"], row["course_id"], row["learner_key"])
+    audit(connection, "orders", "wish_changed", subject, f"{row['desired']} -> {wish.desired.value}", now)
+
+
+def _is_moot(row: sqlite3.Row, wish: Wish) -> bool:
+    """Out is wished for what never went in: nothing was sent, so nothing has to be taken back."""
+    if wish.desired is Desired.IN or row["state"] == State.LEASED:
+        return False
+    return row["applied"] in {"none", "out"} and row["sending_since"] is None

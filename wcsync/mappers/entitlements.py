@@ -1,0 +1,214 @@
+"""Who gets what: an order and the mapping in, the seats it sold out; the seats of one learner in, a wish out. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from wcsync.mappers.mapping import Mapping, Match
+from wcsync.model import (
+    Desired,
+    Entitlement,
+    Identify,
+    Line,
+    LinePlan,
+    Order,
+    OrderPlan,
+    Parked,
+    Verdict,
+    Wish,
+)
+
+COMPLETED = "completed"
+TRASH = "trash"
+ENDED_STATUSES = frozenset({"cancelled", "refunded", "failed"})
+LONGEST_ADDRESS = 254
+"""RFC 5321 §4.5.3.1.3 leaves room for no more between the angle brackets."""
+
+
+class Standing(StrEnum):
+    """What an order's status says of its seats. `OPEN`: neither paid nor taken back; what was sold stays sold."""
+
+    PAID = "paid"
+    ENDED = "ended"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Plans orders by one mapping and one rule of payment.
+
+    `paid_statuses`: statuses that count as paid if the order also has a payment date; `completed` always does.
+    """
+
+    mapping: Mapping
+    paid_statuses: frozenset[str]
+    identify: Identify
+
+    def plan(self, order: Order, known: Sequence[Entitlement]) -> OrderPlan:
+        """What `order` means, given the seats it is already known to have sold.
+
+        A seat once sold keeps the course and the learner it was sold with; only its life follows the order.
+        """
+        standing = self.standing(order)
+        lines, seats, parked = [], [], list(_parked_orders(order, known, self.identify))
+        for line in order.lines:
+            sold = [seat for seat in known if seat.line_id == line.line_id]
+            plan, line_seats, line_parked = (
+                self._plan_sold(line, sold, standing, order)
+                if sold
+                else self._plan_new(line, standing, order)
+            )
+            lines.append(plan)
+            seats.extend(line_seats)
+            parked.extend(line_parked)
+        orphans = _orphans(order, known)
+        seats.extend(_follow(seat, standing, order.status) for seat in orphans)
+        parked.extend(_line_removed(seat) for seat in orphans if seat.live)
+        return OrderPlan(
+            paid=standing is Standing.PAID,
+            lines=tuple(lines),
+            entitlements=tuple(seats),
+            parked=tuple(parked),
+        )
+
+    def standing(self, order: Order) -> Standing:
+        """`completed` is the merchant's word; another status needs a payment date besides: cash on delivery sits in
+        `processing` unpaid."""
+        if order.status == COMPLETED:
+            return Standing.PAID
+        if order.status in self.paid_statuses and order.paid_at is not None:
+            return Standing.PAID
+        return Standing.ENDED if order.status in ENDED_STATUSES else Standing.OPEN
+
+    def _plan_sold(
+        self, line: Line, sold: list[Entitlement], standing: Standing, order: Order
+    ) -> tuple[LinePlan, list[Entitlement], list[Parked]]:
+        seats = [_follow(seat, standing, order.status) for seat in sold]
+        live = any(seat.live for seat in seats)
+        verdict = Verdict.MAPPED if live else Verdict.ENDED
+        plan = LinePlan(line=line, verdict=verdict, reason="" if live else f"order {order.status}")
+        return plan, seats, _open_seats(line) if live else []
+
+    def _plan_new(
+        self, line: Line, standing: Standing, order: Order
+    ) -> tuple[LinePlan, list[Entitlement], list[Parked]]:
+        if standing is not Standing.PAID:
+            verdict = Verdict.ENDED if standing is Standing.ENDED else Verdict.UNPAID
+            return LinePlan(line=line, verdict=verdict, reason=f"order {order.status}"), [], []
+        match = self.mapping.match(line)
+        if match is None:
+            return LinePlan(line=line, verdict=Verdict.UNMAPPED, reason=_why_unmapped(line)), [], []
+        if match.ignore:
+            return LinePlan(line=line, verdict=Verdict.IGNORED, reason=match.source), [], []
+        hurdle = _hurdle(line, order)
+        if hurdle is not None:
+            plan = LinePlan(line=line, verdict=Verdict.PARKED, reason=hurdle.reason)
+            return plan, [], [hurdle]
+        return LinePlan(line=line, verdict=Verdict.MAPPED), self._seats(line, order, match), _open_seats(line)
+
+    def _seats(self, line: Line, order: Order, match: Match) -> list[Entitlement]:
+        learner_key = self.identify(order.buyer.email)
+        return [
+            Entitlement(
+                order_id=order.order_id,
+                line_id=line.line_id,
+                seat=1,
+                target=target,
+                learner_key=learner_key,
+                until=None,
+                live=True,
+                reason="",
+                source=match.source,
+            )
+            for target in match.targets
+        ]
+
+
+def wish_for(entitlements: Iterable[Entitlement]) -> Wish:
+    """What should be for one learner and course: in while any seat is live, until the latest end of them all."""
+    live = [seat for seat in entitlements if seat.live]
+    if not live:
+        return Wish(desired=Desired.OUT)
+    ends = [seat.until for seat in live]
+    until = None if None in ends else max(end for end in ends if end is not None)
+    options = sorted({option for seat in live for option in seat.target.options})
+    return Wish(desired=Desired.IN, until=until, options=tuple(options))
+
+
+def normalise_address(email: str) -> str:
+    """The form in which addresses are compared: trimmed and case-folded, nothing else."""
+    return email.strip().casefold()
+
+
+def usable_address(email: str) -> bool:
+    """Whether a mail could reach it at all; the LMS judges the rest."""
+    local, at, domain = email.strip().rpartition("@")
+    if not (at and local and domain) or len(email) > LONGEST_ADDRESS:
+        return False
+    return "@" not in local and all(char.isprintable() and not char.isspace() for char in email.strip())
+
+
+def _follow(seat: Entitlement, standing: Standing, status: str) -> Entitlement:
+    if standing is Standing.PAID:
+        return replace(seat, live=True, reason="")
+    if standing is Standing.ENDED:
+        return replace(seat, live=False, reason=f"order {status}")
+    return seat
+
+
+def _parked_orders(order: Order, known: Sequence[Entitlement], identify: Identify) -> Iterable[Parked]:
+    live = [seat for seat in known if seat.live]
+    if order.status == TRASH and live:
+        yield Parked(
+            kind="trashed",
+            reason="the order is in the trash but its learner keeps access; restore the order in the shop, or set "
+            "it to refunded or cancelled to take the access back",
+        )
+    keys = {seat.learner_key for seat in live}
+    if keys and usable_address(order.buyer.email) and identify(order.buyer.email) not in keys:
+        yield Parked(
+            kind="buyer_changed",
+            reason="the buyer's address was changed after the sale; the learner first enrolled keeps the seat. "
+            "Enrol the other address by hand if it is another person",
+        )
+
+
+def _orphans(order: Order, known: Sequence[Entitlement]) -> list[Entitlement]:
+    """Seats of lines that were taken out of the order: they follow the order, an edit alone ends nothing."""
+    present = {line.line_id for line in order.lines}
+    return [seat for seat in known if seat.line_id not in present]
+
+
+def _line_removed(seat: Entitlement) -> Parked:
+    reason = (
+        "the line was taken out of the order after it was sold; its learner keeps access. Withdraw by hand if it "
+        "was given back"
+    )
+    return Parked(kind="line_removed", reason=reason, line_id=seat.line_id)
+
+
+def _why_unmapped(line: Line) -> str:
+    if not line.product_id and not line.sku:
+        return "the product was deleted from the shop and the line has no SKU; enrol by hand"
+    name = f"product {line.product_id}" + (f", variation {line.variation_id}" if line.variation_id else "")
+    return f"no mapping row for {name}" + (f" (sku {line.sku!r})" if line.sku else "")
+
+
+def _hurdle(line: Line, order: Order) -> Parked | None:
+    if not usable_address(order.buyer.email):
+        reason = "the order has no usable e-mail address; put the learner's address into the order's billing details"
+        return Parked(kind="no_address", reason=reason, line_id=line.line_id)
+    if line.quantity < 1:
+        reason = f"the quantity is {line.quantity}, less than one seat; correct the order or enrol by hand"
+        return Parked(kind="quantity", reason=reason, line_id=line.line_id)
+    return None
+
+
+def _open_seats(line: Line) -> list[Parked]:
+    if line.quantity <= 1:
+        return []
+    reason = (
+        f"{line.quantity} seats were sold and the buyer has one; who else learns is not known. Enrol the others "
+        "by hand, then drop this entry"
+    )
+    return [Parked(kind="open_seats", reason=reason, line_id=line.line_id)]
