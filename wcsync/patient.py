@@ -1,0 +1,65 @@
+"""One service's health over time: noted after each call, kept in the ledger, logged when it changes."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from wcsync.health import Condition, Health, Sign
+from wcsync.ledger.base import Ledger
+from wcsync.times import Clock
+
+log = structlog.get_logger(__name__)
+
+_EVENTS = {
+    Condition.UP: "service_recovered",
+    Condition.DOWN: "service_unavailable",
+    Condition.BLOCKED: "service_blocked",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Patient:
+    """Keeps the health of the service called `name`. Thread-safe. `dice` gives numbers in [0, 1)."""
+
+    name: str
+    ledger: Ledger
+    clock: Clock
+    dice: Callable[[], float]
+    _health: Health | None = field(default=None, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def health(self) -> Health:
+        with self._lock:
+            return self._current()
+
+    def may_call(self) -> bool:
+        return self.health.may_call(self.clock())
+
+    def note(self, sign: Sign, reason: str = "", retry_after_s: float | None = None) -> None:
+        """Takes in what a call told about the service; trouble is logged when it begins and when it ends."""
+        with self._lock:
+            before = self._current()
+            if sign is Sign.WORKED and before.condition is Condition.UP:
+                return
+            now = self.clock()
+            after = before.after(sign, now, jitter=self.dice(), reason=reason, retry_after_s=retry_after_s)
+            self._health = after
+            self.ledger.record_health(self.name, after)
+        if before.condition is not after.condition:
+            self._tell(before, after)
+
+    def _current(self) -> Health:
+        if self._health is None:
+            self._health = self.ledger.read_service(self.name, self.clock()).health
+        return self._health
+
+    def _tell(self, before: Health, after: Health) -> None:
+        if after.condition is Condition.UP:
+            down_s = round((after.since - before.since).total_seconds())
+            log.info(_EVENTS[Condition.UP], service=self.name, down_s=down_s)
+            return
+        level = log.error if after.condition is Condition.BLOCKED else log.warning
+        level(_EVENTS[after.condition], service=self.name, reason=after.reason)

@@ -1,0 +1,107 @@
+"""The mapping file: read when it changed, checked whole, put in force in one step; a bad file changes nothing."""
+
+from collections.abc import Mapping as Dict
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+
+import structlog
+
+from wcsync.errors import ConfigError, Problem
+from wcsync.ledger.base import Ledger
+from wcsync.mappers.mapping import Mapping, TargetKey, read_mapping
+from wcsync.model import LmsName
+from wcsync.times import Clock
+
+log = structlog.get_logger(__name__)
+
+LARGEST_FILE_BYTES = 5 * 1024 * 1024
+
+
+class MappingKeeper:
+    """Holds the mapping in force. Thread-safe.
+
+    The last good one is kept in the ledger too, so that a file that was spoilt while the daemon was down stops
+    nothing either.
+    """
+
+    def __init__(
+        self, path: Path, lms: Dict[LmsName, tuple[TargetKey, ...]], ledger: Ledger, clock: Clock
+    ) -> None:
+        self._path = path
+        self._lms = lms
+        self._ledger = ledger
+        self._clock = clock
+        self._lock = Lock()
+        self._tried = ""
+        self._mapping: Mapping | None = None
+
+    @property
+    def current(self) -> Mapping:
+        assert self._mapping is not None, "load() comes first"
+        return self._mapping
+
+    def load(self) -> None:
+        """Puts the file in force, or the last good mapping if the file is bad. Raises ConfigError without either."""
+        if self.refresh() or self._mapping is not None:
+            return
+        text = self._ledger.read_mapping()
+        if text is None:
+            read_file(self._path, self._lms)  # raises what is wrong with it
+            raise AssertionError("unreachable: a readable file was refused")
+        self._mapping = Mapping.from_json(text)
+
+    def refresh(self) -> bool:
+        """Looks whether the file changed; True if another mapping is now in force. Never raises for a bad file."""
+        with self._lock:
+            try:
+                content = read_bytes(self._path)
+                digest = sha256(content).hexdigest()
+                if digest == self._tried:
+                    return False
+                mapping = read_mapping(self._path.name, content, self._lms)
+            except ConfigError as exc:
+                self._complain(exc)
+                return False
+            self._tried = digest
+            return self._put_in_force(mapping)
+
+    def _put_in_force(self, mapping: Mapping) -> bool:
+        if self._mapping is not None and self._mapping.fingerprint == mapping.fingerprint:
+            return False
+        self._ledger.record_mapping(mapping.to_json(), self._clock())
+        self._mapping = mapping
+        log.info("mapping_accepted", rows=len(mapping.rows))
+        return True
+
+    def _complain(self, exc: ConfigError) -> None:
+        """One error per bad state of the file, not one per look at it."""
+        state = sha256(str(exc).encode()).hexdigest()
+        if state == self._tried:
+            return
+        self._tried = state
+        log.error(
+            "mapping_refused",
+            problems=[str(problem) for problem in exc.problems],
+            hint="the last good mapping stays in force until the file is mended",
+        )
+
+
+def read_file(path: Path, lms: Dict[LmsName, tuple[TargetKey, ...]]) -> Mapping:
+    """Reads a mapping file whole. Raises ConfigError with every problem in it."""
+    return read_mapping(path.name, read_bytes(path), lms)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Raises ConfigError if the file cannot be read or is too large to be a mapping."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
+    except OSError as exc:
+        problem = Problem(
+            where=str(path),
+            message=f"the mapping file cannot be read ({exc.strerror})",
+            remedy="Check [mapping] path in the config and that the user wcsync runs as may read the file.",
+        )
+        raise ConfigError([problem]) from exc
+    return content

@@ -1,0 +1,80 @@
+"""The worker threads: a few per LMS, so that a slow LMS holds up no other."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+IDLE_S = 1.0
+"""How long an idle thread waits before it looks for due rows again, unless it is woken."""
+AFTER_BUG_S = 5.0
+
+
+class Worker(Protocol):
+    def run_once(self) -> bool: ...
+
+
+class Pool:
+    """`threads_each` threads for each worker, all stopped by one event."""
+
+    def __init__(self, workers: Sequence[Worker], threads_each: int, stop: threading.Event) -> None:
+        self._workers = workers
+        self._threads_each = threads_each
+        self._stop = stop
+        self._news = threading.Condition()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begins to work, until the stop event is set."""
+        self._spawn(self._work_until_stopped)
+
+    def wake(self) -> None:
+        """Tells idle threads that there may be something to do."""
+        with self._news:
+            self._news.notify_all()
+
+    def join(self) -> None:
+        """Waits until every thread has settled what it holds. Set the stop event first."""
+        self.wake()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def drain(self) -> None:
+        """Works with all threads until nothing is due now, then returns."""
+        self._spawn(self._work_while_due)
+        self.join()
+
+    def alive(self) -> bool:
+        """Whether every thread that was started is still running."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def _spawn(self, target: Callable[[Worker], None]) -> None:
+        for worker in self._workers:
+            for number in range(self._threads_each):
+                name = f"worker-{type(worker).__name__}-{number}"
+                thread = threading.Thread(target=target, args=(worker,), name=name, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _work_until_stopped(self, worker: Worker) -> None:
+        while not self._stop.is_set():
+            if not self._guarded(worker):
+                with self._news:
+                    self._news.wait(IDLE_S)
+
+    def _work_while_due(self, worker: Worker) -> None:
+        while not self._stop.is_set() and self._guarded(worker):
+            pass
+
+    def _guarded(self, worker: Worker) -> bool:
+        """The outermost line of a worker thread: whatever happens, it is told and the thread lives on."""
+        try:
+            return worker.run_once()
+        except Exception:
+            log.critical("worker_failed", exc_info=True)
+            self._stop.wait(AFTER_BUG_S)
+            return False
