@@ -1,0 +1,1 @@
+"""A shop and LMSs on loopback that behave like the real ones, traps included."""

@@ -1,0 +1,57 @@
+"""The shapes the sandbox shop keeps in memory."""
+
+import hashlib
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+Json = dict[str, Any]
+
+SHIPPING_FIELDS = (
+    "first_name",
+    "last_name",
+    "company",
+    "address_1",
+    "address_2",
+    "city",
+    "state",
+    "postcode",
+    "country",
+    "phone",
+)
+BILLING_FIELDS = (*SHIPPING_FIELDS[:-1], "email", "phone")
+
+
+def blank_order(order_id: int, when: str) -> Json:
+    """An order of nothing by nobody, completed, unpaid, created and changed at `when`."""
+    key = hashlib.sha256(f"order {order_id}".encode()).hexdigest()[:13]
+    return {
+        "id": order_id,
+        "status": "completed",
+        "currency": "EUR",
+        "total": "0.00",
+        "customer_id": 0,
+        "order_key": f"wc_order_{key}",
+        "billing": dict.fromkeys(BILLING_FIELDS, ""),
+        "shipping": dict.fromkeys(SHIPPING_FIELDS, ""),
+        "payment_method": "",
+        "payment_method_title": "",
+        "transaction_id": "",
+        "created_via": "checkout",
+        "customer_note": "",
+        "meta_data": [],
+        "line_items": [],
+        "date_created_gmt": when,
+        "date_modified_gmt": when,
+        "date_completed_gmt": None,
+        "date_paid_gmt": None,
+    }
+
+
+def gmt_text(instant: datetime) -> str:
+    """Whole seconds of UTC, as the shop's tables keep them."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def money(amount: Decimal) -> str:
+    return str(amount.quantize(Decimal("0.01")))

@@ -1,0 +1,363 @@
+"""The sandbox shop's memory: products, orders, notes and refunds as plain dicts, and the shop's own rules for them.
+
+Instants are kept the way the shop's tables keep them: whole seconds of UTC as `2026-11-21T19:18:35`. What an answer
+derives from them (site time, live SKUs, links) is made in `shop_render`.
+"""
+
+import copy
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from wcsync.sandbox.shop_shapes import Json, blank_order, gmt_text, money
+from wcsync.times import Clock
+
+Amount = Decimal | str | float | int
+
+CORE_STATUSES = (
+    "auto-draft",
+    "pending",
+    "processing",
+    "on-hold",
+    "completed",
+    "cancelled",
+    "refunded",
+    "failed",
+    "checkout-draft",
+)
+TRASH_META = ("_wp_trash_meta_status", "_wp_trash_meta_time")
+
+
+class ShopState:
+    """What a merchant and the buyers do to a shop. Every method is thread-safe and happens at `clock()`.
+
+    `orders` and `products` map an id to a plain dict; `raw_orders` holds those that are answered verbatim.
+    """
+
+    def __init__(self, *, clock: Clock, timezone: str, lock: threading.RLock) -> None:
+        self.clock = clock
+        self.lock = lock
+        self.timezone = ZoneInfo(timezone)
+        self.orders: dict[int, Json] = {}
+        self.raw_orders: dict[int, Json] = {}
+        self.products: dict[int, Json] = {}
+        self.notes: dict[int, list[Json]] = {}
+        self.refunds: dict[int, list[Json]] = {}
+        self.statuses: list[str] = list(CORE_STATUSES)
+        self._last_ids = {"post": 10, "line": 0, "meta": 0, "note": 0}
+
+    def add_product(
+        self,
+        name: str,
+        *,
+        sku: str = "",
+        product_id: int | None = None,
+        price: Amount = "19.90",
+        kind: str = "simple",
+        status: str = "publish",
+    ) -> int:
+        """A new product, virtual as courses are; answers its id."""
+        with self.lock:
+            product = self._new_product(name, sku, price, product_id)
+            product |= {"type": kind, "status": status}
+            return int(product["id"])
+
+    def add_variation(
+        self,
+        product_id: int,
+        option: str,
+        *,
+        sku: str = "",
+        attribute: str = "Nivel",
+        variation_id: int | None = None,
+        price: Amount = "19.90",
+    ) -> int:
+        """One choice of a product, which becomes a variable one; answers the variation's id."""
+        with self.lock:
+            parent = self.products[product_id]
+            parent["type"] = "variable"
+            variation = self._new_product(f"{parent['name']} - {option}", sku, price, variation_id)
+            variation |= {
+                "type": "variation",
+                "parent_id": product_id,
+                "option": option,
+                "attribute": attribute,
+            }
+            return int(variation["id"])
+
+    def edit_product(self, product_id: int, **changes: Any) -> None:
+        """A merchant's edit. Orders show the new SKU, old ones too, but keep the name they were sold under."""
+        with self.lock:
+            self.products[product_id].update(changes, modified=self.now())
+
+    def trash_product(self, product_id: int) -> None:
+        self.edit_product(product_id, status="trash")
+
+    def delete_product_for_good(self, product_id: int) -> None:
+        """Its order lines lose product id and SKU, and keep their name."""
+        with self.lock:
+            gone = {
+                key for key, product in self.products.items() if product_id in {key, product["parent_id"]}
+            }
+            for key in gone:
+                del self.products[key]
+
+    def buy(
+        self,
+        email: str,
+        first_name: str = "Ana",
+        last_name: str = "García",
+        lines: Iterable[tuple[int, float]] = (),
+        *,
+        status: str = "completed",
+        paid: bool = True,
+        customer_id: int = 0,
+        order_id: int | None = None,
+        at: datetime | None = None,
+    ) -> int:
+        """A new order; answers its id. `lines`: (product or variation id, quantity). `at`: when, default now."""
+        with self.lock:
+            assert status in self.statuses, f"register_status({status!r}) first"
+            when = self.now() if at is None else gmt_text(at)
+            order = blank_order(self._take_id("post", order_id), when)
+            order["status"] = status
+            order["customer_id"] = customer_id
+            order["billing"] |= {"first_name": first_name, "last_name": last_name, "email": email}
+            order["date_completed_gmt"] = when if status == "completed" else None
+            order["date_paid_gmt"] = when if paid else None
+            method = ("bacs", "Transferencia") if paid else ("cod", "Contra reembolso")
+            order["payment_method"], order["payment_method_title"] = method
+            order["line_items"] = [self._new_line(product_id, quantity) for product_id, quantity in lines]
+            order["total"] = money(sum((Decimal(line["total"]) for line in order["line_items"]), Decimal(0)))
+            self.orders[order["id"]] = order
+            return int(order["id"])
+
+    def put_raw_order(self, raw: Mapping[str, Any]) -> int:
+        """An order answered verbatim, however odd. Needs an integer `id`; else found as one completed now."""
+        with self.lock:
+            order_id = self._take_id("post", raw["id"])
+            order = blank_order(order_id, self.now())
+            for key in ("status", "date_created_gmt", "date_modified_gmt", "customer_id"):
+                order[key] = raw[key] if isinstance(raw.get(key), type(order[key])) else order[key]
+            self.raw_orders[order_id] = copy.deepcopy(dict(raw))
+            self.orders[order_id] = order
+            return order_id
+
+    def set_status(self, order_id: int, status: str) -> None:
+        """What a save with that status does: dates, the refund of the rest when it becomes `refunded`, a note."""
+        with self.lock:
+            assert status in self.statuses, f"register_status({status!r}) first"
+            order = self.orders[order_id]
+            before, order["status"] = order["status"], status
+            self._touch(order)
+            if before == status:
+                return
+            if status == "completed":
+                order["date_completed_gmt"] = self.now()
+            self._mark_paid(order)
+            if status == "refunded" and self.refundable(order_id) > 0:
+                self._add_refund(order, self.refundable(order_id), "Order fully refunded.", [])
+            self.add_note(order_id, f"Order status changed from {_label(before)} to {_label(status)}.")
+
+    def edit(self, order_id: int, *, touch: bool = True, **changes: Any) -> None:
+        """Sets an order's own fields; `billing` and `shipping` are merged. `touch=False` as by hand in the database."""
+        with self.lock:
+            order = self.orders[order_id]
+            if touch:
+                self._touch(order)
+            for key, value in changes.items():
+                assert key in order, f"an order has no {key!r}"
+                order[key] = order[key] | value if key in {"billing", "shipping"} else value
+
+    def refund(
+        self,
+        order_id: int,
+        amount: Amount | None = None,
+        *,
+        reason: str = "",
+        lines: Iterable[tuple[int, float, Amount]] = (),
+    ) -> int:
+        """Gives `amount` back (None = all that is left); answers the refund's id. `lines`: (line id, quantity, total).
+
+        The refund of the last cent turns the order's status to refunded.
+        """
+        with self.lock:
+            order = self.orders[order_id]
+            rest = self.refundable(order_id)
+            wanted = rest if amount is None else Decimal(str(amount))
+            assert 0 < wanted <= rest, f"{wanted} of {rest}"
+            items = [
+                self._refunded_line(order, line_id, quantity, total) for line_id, quantity, total in lines
+            ]
+            refund_id = self._add_refund(order, wanted, reason, items)
+            if self.refundable(order_id) == 0:
+                self.set_status(order_id, "refunded")
+            return refund_id
+
+    def delete_refund(self, order_id: int, refund_id: int) -> None:
+        """Takes a refund back. The order's status and date of change stay as they are, as in the real shop."""
+        with self.lock:
+            self.refunds[order_id] = [one for one in self.refunds[order_id] if one["id"] != refund_id]
+
+    def refundable(self, order_id: int) -> Decimal:
+        """What has not been given back yet."""
+        given = sum((Decimal(one["amount"]) for one in self.refunds.get(order_id, ())), Decimal(0))
+        return Decimal(self.orders[order_id]["total"]) - given
+
+    def trash(self, order_id: int) -> None:
+        with self.lock:
+            order = self.orders[order_id]
+            values = (f"wc-{order['status']}", str(int(self.clock().timestamp())))
+            for key, value in zip(TRASH_META, values, strict=True):
+                order["meta_data"].append({"id": self._take_id("meta"), "key": key, "value": value})
+            order["status"] = "trash"
+            self._touch(order)
+
+    def restore(self, order_id: int) -> None:
+        """Back from the trash with the status it had, as from the admin's list."""
+        with self.lock:
+            order = self.orders[order_id]
+            assert order["status"] == "trash", order["status"]
+            marks = [meta for meta in order["meta_data"] if meta["key"] in TRASH_META]
+            before = [mark["value"] for mark in marks if mark["key"] == TRASH_META[0]]
+            order["meta_data"] = [meta for meta in order["meta_data"] if meta not in marks]
+            order["status"] = before[-1].removeprefix("wc-")
+            self._touch(order)
+
+    def delete_for_good(self, order_id: int) -> None:
+        """The order was never there."""
+        with self.lock:
+            del self.orders[order_id]
+
+            self.raw_orders.pop(order_id, None)
+            self.notes.pop(order_id, None)
+            self.refunds.pop(order_id, None)
+
+    def add_note(self, order_id: int, text: str, *, for_customer: bool = False) -> Json:
+        """A note beside the order. It does not count as a change of the order."""
+        with self.lock:
+            note: Json = {
+                "id": self._take_id("note"),
+                "created": self.now(),
+                "note": text,
+                "customer_note": for_customer,
+            }
+            self.notes.setdefault(order_id, []).append(note)
+            return note
+
+    def put_meta(self, order_id: int, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Meta values as a PUT sends them: same key or id updates in place, null deletes."""
+        with self.lock:
+            kept: list[Json] = self.orders[order_id]["meta_data"]
+            for entry in entries:
+                known = next((meta for meta in kept if _same_meta(meta, entry)), None)
+                if entry.get("value") is None:
+                    kept[:] = [meta for meta in kept if meta is not known]
+                elif known is not None:
+                    known["value"] = entry["value"]
+                else:
+                    kept.append({"id": self._take_id("meta"), "key": entry["key"], "value": entry["value"]})
+
+    def register_status(self, status: str) -> None:
+        """A plugin's own order status."""
+        self.statuses.append(status)
+
+    def now(self) -> str:
+        return gmt_text(self.clock())
+
+    def _touch(self, order: Json) -> None:
+        order["date_modified_gmt"] = self.now()
+
+    def _mark_paid(self, order: Json) -> None:
+        """Cash on delivery counts as paid when it is completed, all else from `processing` on."""
+        paying = {"completed"} if order["payment_method"] == "cod" else {"completed", "processing"}
+        if order["status"] in paying and order["date_paid_gmt"] is None:
+            order["date_paid_gmt"] = self.now()
+
+    def _take_id(self, kind: str, wanted: int | None = None) -> int:
+        """The next id. Orders, products and refunds share one row of numbers, as posts do."""
+        assert wanted not in self.orders, f"order {wanted} exists already"
+        assert wanted not in self.products, f"product {wanted} exists already"
+        chosen = self._last_ids[kind] + 1 if wanted is None else wanted
+        self._last_ids[kind] = max(self._last_ids[kind], chosen)
+        return chosen
+
+    def _new_product(self, name: str, sku: str, price: Amount, product_id: int | None) -> Json:
+        product: Json = {
+            "id": self._take_id("post", product_id),
+            "name": name,
+            "sku": sku,
+            "price": str(price),
+            "type": "simple",
+            "status": "publish",
+            "parent_id": 0,
+            "created": self.now(),
+            "modified": self.now(),
+        }
+        self.products[product["id"]] = product
+        return product
+
+    def _new_line(self, product_id: int, quantity: float) -> Json:
+        product = self.products[product_id]
+        parent_id = product["parent_id"]
+        total = money(Decimal(product["price"]) * Decimal(str(quantity)))
+        line = {
+            "id": self._take_id("line"),
+            "name": product["name"],
+            "product_id": parent_id or product_id,
+            "variation_id": product_id if parent_id else 0,
+            "quantity": quantity,
+            "total": total,
+            "price": product["price"],
+            "meta_data": [],
+            "parent_name": self.products[parent_id]["name"] if parent_id else None,
+        }
+        if parent_id:
+            line["meta_data"] = [self._variation_meta(product)]
+        return line
+
+    def _variation_meta(self, variation: Json) -> Json:
+        attribute, option = variation["attribute"], variation["option"]
+        meta_id = self._take_id("meta")
+        return {
+            "id": meta_id,
+            "key": attribute.lower(),
+            "value": option,
+            "display_key": attribute,
+            "display_value": option,
+        }
+
+    def _add_refund(self, order: Json, amount: Decimal, reason: str, items: list[Json]) -> int:
+        refund: Json = {
+            "id": self._take_id("post"),
+            "created": self.now(),
+            "amount": money(amount),
+            "reason": reason,
+            "line_items": items,
+        }
+        self.refunds.setdefault(order["id"], []).append(refund)
+        self._touch(order)
+        return int(refund["id"])
+
+    def _refunded_line(self, order: Json, line_id: int, quantity: float, total: Amount) -> Json:
+        sold = next(line for line in order["line_items"] if line["id"] == line_id)
+        origin = {"id": self._take_id("meta"), "key": "_refunded_item_id", "value": str(line_id)}
+        given: Json = sold | {
+            "id": self._take_id("line"),
+            "quantity": -quantity,
+            "total": money(-Decimal(str(total))),
+            "price": str(total),
+            "meta_data": [origin | {"display_key": origin["key"], "display_value": origin["value"]}],
+        }
+        return given
+
+
+def _label(status: str) -> str:
+    return status.replace("-", " ").capitalize()
+
+
+def _same_meta(meta: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    return bool(entry["id"] == meta["id"] if entry.get("id") else entry.get("key") == meta["key"])
