@@ -1,0 +1,268 @@
+"""A shop and an LMS as plain objects, for tests of what stands between them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from wcsync.errors import TransientError
+from wcsync.lms.base import Capability, Intent, LmsIdentity, Presence
+from wcsync.mappers.mapping import Match
+from wcsync.model import (
+    Applied,
+    CourseId,
+    Line,
+    LineId,
+    LmsName,
+    Order,
+    OrderId,
+    Outcome,
+    Page,
+    Person,
+    ProductId,
+    Seat,
+    Target,
+    Unreadable,
+)
+from wcsync.store.base import ShopIdentity
+
+T0 = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+CAMPUS = LmsName("campus")
+
+
+class FakeClock:
+    """A clock that moves when told."""
+
+    def __init__(self, now: datetime = T0) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def tick(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeLms:
+    """An LMS in memory that obeys the rules of `wcsync.lms.base`, and nothing else: it would make two accounts of one
+    address if it were asked to.
+
+    `before_write` and `after_write` are called with "create", "enrol" or "withdraw" around each write; what they
+    raise is what the caller sees, before or after the LMS acted. A write that `acts_late` names is held back in
+    `late` and its answer is lost; `catch_up` lets it take effect.
+    """
+
+    name: LmsName = CAMPUS
+    capabilities: frozenset[Capability] = frozenset({Capability.END_DATE})
+    identity: str = "https://campus.example.com"
+    accounts: list[tuple[str, str]] = field(default_factory=list)
+    enrolled: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    writes: list[tuple[str, str]] = field(default_factory=list)
+    reads: int = 0
+    asked_who: int = 0
+    before_write: Callable[[str], None] = lambda _what: None
+    after_write: Callable[[str], None] = lambda _what: None
+    before_read: Callable[[], None] = lambda: None
+    before_identity: Callable[[], None] = lambda: None
+    acts_late: Callable[[str], bool] = lambda _what: False
+    late: list[Callable[[], None]] = field(default_factory=list)
+    unsure: bool = False
+
+    def fetch_identity(self) -> LmsIdentity:
+        self.asked_who += 1
+        self.before_identity()
+        return LmsIdentity(identity=self.identity, title="Campus", version="1")
+
+    def fetch_presence(self, seat: Seat) -> Presence:
+        user_id = self._find(seat)
+        return Presence.ENROLLED if (user_id, seat.course_id) in self.enrolled else Presence.ABSENT
+
+    def fetch_course_title(self, course_id: CourseId) -> str | None:
+        return f"Course {course_id}"
+
+    def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
+        user_id = self._find(seat) or self._create(seat, intent)
+        key = (user_id, seat.course_id)
+        if key in self.enrolled and self.enrolled[key] in {seat.until, None}:
+            return Applied(outcome=Outcome.ALREADY, user_id=user_id)
+        intent.declare()
+        self._write("enrol", seat.learner.email, lambda: self.enrolled.update({key: seat.until}))
+        return Applied(outcome=Outcome.UNKNOWN if self.unsure else Outcome.CREATED, user_id=user_id)
+
+    def ensure_withdrawn(self, seat: Seat, intent: Intent) -> Applied:
+        user_id = self._find(seat)
+        if user_id is None or (user_id, seat.course_id) not in self.enrolled:
+            intent.confirm_absence()
+            return Applied(outcome=Outcome.ABSENT, user_id=user_id)
+        intent.declare()
+        key = (user_id, seat.course_id)
+        self._write("withdraw", seat.learner.email, lambda: self.enrolled.pop(key, None))
+        return Applied(outcome=Outcome.REMOVED, user_id=user_id)
+
+    def close(self) -> None:
+        pass
+
+    def add_account(self, email: str) -> str:
+        user_id = str(100 + len(self.accounts))
+        self.accounts.append((email.casefold(), user_id))
+        return user_id
+
+    def catch_up(self) -> None:
+        """Lets every late write take effect now."""
+        held, self.late = self.late, []
+        for effect in held:
+            effect()
+
+    def active(self) -> set[tuple[str, str]]:
+        """(address, course) of every enrolment."""
+        address = {user_id: email for email, user_id in self.accounts}
+        return {(address[user_id], course_id) for user_id, course_id in self.enrolled}
+
+    def _find(self, seat: Seat) -> str | None:
+        self.reads += 1
+        self.before_read()
+        return self._first(seat.learner.email)
+
+    def _first(self, email: str) -> str | None:
+        return next((user_id for owner, user_id in self.accounts if owner == email.casefold()), None)
+
+    def _create(self, seat: Seat, intent: Intent) -> str:
+        intent.declare()
+        self._write("create", seat.learner.email, lambda: self.add_account(seat.learner.email))
+        user_id = self._first(seat.learner.email)
+        assert user_id is not None
+        return user_id
+
+    def _write(self, what: str, whom: str, effect: Callable[[], object]) -> None:
+        self.before_write(what)
+
+        def act() -> None:
+            effect()
+            self.writes.append((what, whom.casefold()))
+
+        if self.acts_late(what):
+            self.late.append(act)
+            lost(what)
+        act()
+        self.after_write(what)
+
+
+def lost(_what: str) -> None:
+    """An `after_write` that loses the answer."""
+    raise TransientError("campus: broke off the connection", answer_lost=True)
+
+
+@dataclass
+class FakeStore:
+    """A shop in memory. `on_page` is called with each page number before that page is put together.
+
+    `asked` and `pages` hold the window of each walk and the number of each page that was asked for.
+    """
+
+    orders: dict[int, Order] = field(default_factory=dict)
+    now: datetime = T0
+    url: str = "https://shop.example.com"
+    page_size: int = 3
+    unreadable: list[Unreadable] = field(default_factory=list)
+    on_page: Callable[[int], None] = lambda _number: None
+    before_identity: Callable[[], None] = lambda: None
+    asked: list[datetime] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)
+    tells_time: bool = True
+
+    def put(self, order: Order) -> None:
+        self.orders[order.order_id] = order
+
+    def change(self, order_id: int, at: datetime, **fields: object) -> None:
+        self.orders[order_id] = replace(self.orders[order_id], modified_at=at, **fields)  # type: ignore[arg-type]
+
+    def fetch_identity(self) -> ShopIdentity:
+        self.before_identity()
+        return ShopIdentity(url=self.url, name="Shop", server_time=self._server_time())
+
+    def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
+        self.asked.append(since)
+        number = first_page
+        while True:
+            self.on_page(number)
+            self.pages.append(number)
+            page = self._page(since, number)
+            yield page
+            if page.last:
+                return
+            number += 1
+
+    def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
+        return self.orders.get(order_id)
+
+    def close(self) -> None:
+        pass
+
+    def _page(self, since: datetime, number: int) -> Page:
+        found = [order for _, order in sorted(self.orders.items()) if order.modified_at > since]
+        rows = found[(number - 1) * self.page_size : number * self.page_size]
+        return Page(
+            number=number,
+            orders=tuple(rows),
+            unreadable=tuple(self.unreadable) if number == 1 else (),
+            size=len(rows),
+            total=len(found) if rows or number == 1 else None,
+            server_time=self._server_time(),
+            last=len(rows) < self.page_size,
+        )
+
+    def _server_time(self) -> datetime | None:
+        return self.now if self.tells_time else None
+
+
+@dataclass(frozen=True)
+class FakeMapping:
+    """Maps by SKU alone: `{"PY-101": ("campus", "42")}`; None means ignore, more targets stand in a list."""
+
+    by_sku: dict[str, tuple[str, str] | list[tuple[str, str]] | None]
+
+    def match(self, line: Line) -> Match | None:
+        if line.sku not in self.by_sku:
+            return None
+        sold = self.by_sku[line.sku]
+        if sold is None:
+            return Match(targets=(), source="mapping.toml:1", ignore=True)
+        pairs = sold if isinstance(sold, list) else [sold]
+        targets = tuple(Target(lms=LmsName(lms), course_id=CourseId(course_id)) for lms, course_id in pairs)
+        return Match(targets=targets, source="mapping.toml:1")
+
+
+def make_line(line_id: int = 1, sku: str = "PY-101", quantity: str = "1", product_id: int = 17) -> Line:
+    return Line(
+        line_id=LineId(line_id),
+        product_id=ProductId(product_id),
+        variation_id=ProductId(0),
+        sku=sku,
+        name=f"Course {sku}",
+        quantity=Decimal(quantity),
+        total="49.00",
+    )
+
+
+def make_order(
+    order_id: int = 1,
+    *,
+    status: str = "completed",
+    email: str = "ana@example.test",
+    lines: tuple[Line, ...] | None = None,
+    modified_at: datetime = T0,
+    paid_at: datetime | None = T0,
+) -> Order:
+    return Order(
+        order_id=OrderId(order_id),
+        number=str(order_id),
+        status=status,
+        created_at=T0 - timedelta(hours=1),
+        modified_at=modified_at,
+        paid_at=paid_at,
+        completed_at=modified_at if status == "completed" else None,
+        customer_id=0,
+        buyer=Person(email=email, first_name="Ana", last_name="Núñez"),
+        lines=lines if lines is not None else (make_line(),),
+    )

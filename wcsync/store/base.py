@@ -1,0 +1,37 @@
+"""What wcsync needs of a shop."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from wcsync.model import Order, OrderId, Page, Unreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShopIdentity:
+    """Who answers: the shop's own address as it states it itself, its name, and its clock if it told."""
+
+    url: str
+    name: str
+    server_time: datetime | None
+
+
+class Store(Protocol):
+    """A shop. Every method reads only, is safe to repeat, and raises TransientError or ServiceBlocked."""
+
+    def fetch_identity(self) -> ShopIdentity:
+        """Who answers at the configured address, asked without keys."""
+
+    def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
+        """Yields every order of any status modified after `since`, in order of id, page by page to the end.
+
+        Orders may repeat while the shop is busy, never go missing, but for one deleted for good between two
+        pages; that shows as a `total` that shrinks. An empty last page is yielded too. One malformed order is
+        an `Unreadable` on its page.
+        """
+
+    def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
+        """One order as it stands, in the trash or not; None if the shop does not know it (any more)."""
+
+    def close(self) -> None: ...
