@@ -1,0 +1,604 @@
+"""A config is read whole, or refused with every mistake, its line and its remedy."""
+
+import re
+import ssl
+import tomllib
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import trustme
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from wcsync.config import Config, Loaded, OrdersSettings, find_config, load_config
+from wcsync.config.loading import SECTIONS
+from wcsync.credentials import Secret
+from wcsync.errors import ConfigError, Problem
+from wcsync.lms.base import LmsSettings
+from wcsync.lms.moodle import Moodle, MoodleSettings
+from wcsync.lms.registry import KINDS, Kind
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+
+STORE = """\
+[store]
+url = "https://shop.example"
+consumer_key = { env = "KEY" }
+consumer_secret = { env = "SECRET" }
+"""
+CAMPUS = """\
+[[lms]]
+name = "campus"
+kind = "moodle"
+url = "https://campus.example"
+token = { env = "TOKEN" }
+"""
+ENV = {"KEY": "ck_Xyzzy", "SECRET": "cs_Plugh", "TOKEN": "tk_Plover"}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def load(path: Path, text: str | bytes, mode: int = 0o600) -> Loaded:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    path.chmod(mode)
+    return load_config(path, ENV)
+
+
+def refuse(path: Path, text: str | bytes) -> list[Problem]:
+    """The problems, with the path cut down to the file's name."""
+    with pytest.raises(ConfigError) as caught:
+        load(path, text)
+    return [
+        Problem(
+            where=problem.where.replace(str(path), path.name), message=problem.message, remedy=problem.remedy
+        )
+        for problem in caught.value.problems
+    ]
+
+
+def refuse_one(path: Path, text: str | bytes) -> Problem:
+    [problem] = refuse(path, text)
+    return problem
+
+
+def test_the_shortest_config_has_a_default_for_all_the_rest(path: Path) -> None:
+    config = load(path, STORE + CAMPUS).config
+    assert config.orders.paid_statuses == ("completed",)
+    assert config.orders.start_at is None
+    assert config.mapping.path == path.parent / "mapping.toml"
+    assert config.ledger.path == Path("/var/lib/wcsync/ledger.db")
+
+
+def test_each_lms_has_the_model_of_its_kind(path: Path) -> None:
+    [lms] = load(path, STORE + CAMPUS).config.lms
+    assert isinstance(lms, MoodleSettings)
+    assert lms.token.reveal() == "tk_Plover"
+
+
+def test_paths_begin_at_the_folder_of_the_config(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(path, STORE + CAMPUS + '[ledger]\npath = "state/ledger.db"\n')
+    monkeypatch.chdir(path.parent)
+    config = load_config(Path("config.toml"), ENV).config
+    assert config.ledger.path == path.parent / "state" / "ledger.db"
+
+
+def test_a_secret_file_is_looked_up_beside_the_config(path: Path) -> None:
+    key = path.parent / "key"
+    key.write_text("from a file\n")
+    key.chmod(0o600)
+    config = load(path, STORE.replace('env = "KEY"', 'file = "key"') + CAMPUS).config
+    assert config.store.consumer_key.reveal() == "from a file"
+
+
+def test_all_secrets_are_told_for_the_log_to_take_out(path: Path) -> None:
+    assert sorted(load(path, STORE + CAMPUS).config.secrets()) == sorted(ENV.values())
+
+
+def test_a_config_shows_no_secret(path: Path) -> None:
+    loaded = load(path, STORE + CAMPUS)
+    shown = (
+        repr(loaded) + str(loaded.config) + repr(loaded.config.model_dump()) + loaded.config.model_dump_json()
+    )
+    assert not [secret for secret in ENV.values() if secret in shown]
+
+
+def test_secrets_are_found_however_deep_a_model_keeps_them(path: Path) -> None:
+    class Nested(LmsSettings):
+        keys: dict[str, list[Secret]]
+
+    path.write_text(
+        STORE + CAMPUS.replace("token", "keys").replace("{ env", "{ a = [{ env").replace(" }", " }] }")
+    )
+    kinds = {"moodle": Kind(settings=Nested, target_keys=(), build=Moodle)}
+    config = load_config(path, ENV, kinds).config
+    assert dict(config.secret_keys())["lms", 0, "keys", "a", 0].reveal() == "tk_Plover"
+
+
+@pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        pytest.param('"now"', None, id="now"),
+        pytest.param('"2026-01-01"', datetime(2026, 1, 1, tzinfo=UTC), id="date in quotes"),
+        pytest.param("2026-01-01", datetime(2026, 1, 1, tzinfo=UTC), id="date"),
+        pytest.param('"2026-01-01T02:00:00+02:00"', datetime(2026, 1, 1, tzinfo=UTC), id="instant in quotes"),
+        pytest.param("2026-01-01T00:00:00Z", datetime(2026, 1, 1, tzinfo=UTC), id="instant"),
+    ],
+)
+def test_the_start_is(written: str, instant: datetime | None, path: Path) -> None:
+    assert load(path, f"{STORE}{CAMPUS}[orders]\nstart = {written}\n").config.orders.start_at == instant
+
+
+@pytest.mark.parametrize(
+    "url", ["https://shop.example/", "https://shop.example//", " https://shop.example "], ids=repr
+)
+def test_outer_slashes_and_blanks_of_an_address_do_not_count(url: str, path: Path) -> None:
+    config = load(path, STORE.replace("https://shop.example", url) + CAMPUS).config
+    assert config.store.url == "https://shop.example"
+
+
+def test_the_address_of_an_lms_loses_its_last_slash_too(path: Path) -> None:
+    [lms] = load(path, STORE + CAMPUS.replace(".example", ".example/moodle/")).config.lms
+    assert lms.url == "https://campus.example/moodle"
+
+
+# Each of these has one mistake: the place, what it says, what to do.
+MISTAKES = [
+    pytest.param(
+        STORE + CAMPUS + "[orders]\npoll_evry_s = 60\n",
+        ("config.toml:11: orders.poll_evry_s", "unknown key", 'Did you mean "poll_every_s"?'),
+        id="mistyped key",
+    ),
+    pytest.param(
+        STORE + "workers = 2\n" + CAMPUS,
+        ("config.toml:5: store.workers", "unknown key", "It belongs below [orders]."),
+        id="key in the wrong section",
+    ),
+    pytest.param(
+        "workers = 2\n" + STORE + CAMPUS,
+        ("config.toml:1: workers", "no section", "It belongs below [orders]."),
+        id="key above all sections",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[ledgr]\n",
+        ("config.toml:10: ledgr", "no section", 'Did you mean "ledger"?'),
+        id="mistyped section",
+    ),
+    pytest.param(
+        "store = 3\n" + CAMPUS,
+        ("config.toml:1: store", "is no section", "Write [store]"),
+        id="section written as key",
+    ),
+    pytest.param(
+        STORE.replace('url = "https://shop.example"\n', "") + CAMPUS,
+        ("config.toml:1: store.url", "is required", "Add it: the shop's address"),
+        id="missing key",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[orders]\nworkers = "4"\n',
+        ("config.toml:11: orders.workers", "whole number, without quotes", "how many enrolments"),
+        id="number in quotes",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[orders]\nworkers = true\n",
+        ("config.toml:11: orders.workers", "whole number", ""),
+        id="true is no number",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[orders]\nworkers = 17\n",
+        ("config.toml:11: orders.workers", "at most 16", ""),
+        id="too many",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[orders]\npoll_every_s = nan\n",
+        ("config.toml:11: orders.poll_every_s", "usual number", ""),
+        id="not a number",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[orders]\npaid_statuses = [\n'completed',\n'wc-processing',\n]\n",
+        ("config.toml:13: orders.paid_statuses.1", "prefix wc-", 'Write "processing".'),
+        id="status with prefix, on its own line",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[orders]\npaid_statuses = ['Completed']\n",
+        ("config.toml:11: orders.paid_statuses.0", "no order status", "lower case"),
+        id="status in capitals",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[orders]\npaid_statuses = ['refunded']\n",
+        ("config.toml:11: orders.paid_statuses.0", "not paid", "Remove it"),
+        id="status that is never paid",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[orders]\npaid_statuses = []\n",
+        ("config.toml:11: orders.paid_statuses", "is empty", "completed"),
+        id="no status",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[orders]\npaid_statuses = "completed"\n',
+        ("config.toml:11: orders.paid_statuses", "must be a list", ""),
+        id="status without list",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[orders]\nstart = "2026-01-01T00:00:00"\n',
+        ("config.toml:11: orders.start", "time zone", "Z"),
+        id="instant without zone",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[orders]\nstart = 2026-01-01T00:00:00\n",
+        ("config.toml:11: orders.start", "time zone", "Z"),
+        id="instant without zone or quotes",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[orders]\nstart = 0001-01-01T00:00:00+10:00\n",
+        ("config.toml:11: orders.start", "is no instant", ""),
+        id="instant before all time",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[retry]\nfirst_delay_s = 100\nmax_delay_s = 99\n",
+        ("config.toml:12: retry.max_delay_s", "less than first_delay_s (100)", "at least as long"),
+        id="longest wait shorter than the first",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[log]\nformat = "xml"\n',
+        ("config.toml:11: log.format", "must be 'auto', 'json' or 'text'", ""),
+        id="unknown word",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[mapping]\npath = 3\n",
+        ("config.toml:11: mapping.path", "is no path", "in quotes"),
+        id="path is a number",
+    ),
+    pytest.param(
+        STORE,
+        ("config.toml: lms", "no [[lms]] section", "Known kinds: moodle"),
+        id="no LMS",
+    ),
+    pytest.param(
+        STORE + CAMPUS.replace("[[lms]]", "[lms]"),
+        ("config.toml:5: lms", "not a list", "[[lms]], in two brackets"),
+        id="LMS in single brackets",
+    ),
+    pytest.param(
+        "lms = [3]\n" + STORE,
+        ("config.toml:1: lms.0", "no section", "[[lms]]"),
+        id="LMS is a number",
+    ),
+    pytest.param(
+        STORE + CAMPUS.replace("moodle", "moodel"),
+        ("config.toml:7: lms.0.kind", 'unknown kind "moodel"', 'Did you mean "moodle"?'),
+        id="mistyped kind",
+    ),
+    pytest.param(
+        STORE + CAMPUS.replace('kind = "moodle"\n', ""),
+        ("config.toml:5: lms.0.kind", "kind is required", "Known: moodle"),
+        id="no kind",
+    ),
+    pytest.param(
+        STORE + CAMPUS + CAMPUS.replace("campus", "Campus"),
+        ("config.toml:11: lms.1.name", '"Campus" is taken: see config.toml:6: lms.0.name', "another name"),
+        id="two LMSs of one name",
+    ),
+    pytest.param(
+        STORE + CAMPUS.replace('"campus"', '"Shop"'),
+        ("config.toml:6: lms.0.name", '"Shop" is taken', "another name"),
+        id="LMS called shop",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "timeout_s = 90\n",
+        ("config.toml:5: lms.0.quarantine_s", "more than timeout_s (90)", "three times"),
+        id="quarantine not longer than the time-out",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "tokn = 1\n",
+        ("config.toml:10: lms.0.tokn", "unknown key", 'Did you mean "token"?'),
+        id="mistyped key of an LMS",
+    ),
+    pytest.param(
+        STORE + CAMPUS.replace("https://campus.example", "campus.example"),
+        ("config.toml:8: lms.0.url", "no address", "https://"),
+        id="LMS address without scheme",
+    ),
+    pytest.param(
+        STORE + CAMPUS.replace('{ env = "TOKEN" }', '{ env = "NOT_SET" }'),
+        ("config.toml:9: lms.0.token", '"NOT_SET" is not set', "Set it"),
+        id="secret that is not there",
+    ),
+    pytest.param(
+        STORE.replace('{ env = "KEY" }', '{ env = "KEY", file = "key" }') + CAMPUS,
+        ("config.toml:3: store.consumer_key", "exactly one way", "{ file ="),
+        id="secret given in two ways",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), MISTAKES)
+def test_a_mistake_is_told_with_line_and_remedy(
+    text: str, expected: tuple[str, str, str], path: Path
+) -> None:
+    where, message, remedy = expected
+    problem = refuse_one(path, text)
+    assert problem.where == where
+    assert message in problem.message.replace(f"{path.parent}/", "")
+    assert remedy in problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("https://shop.example/wp-json", "holds /wp-json"),
+        ("https://shop.example/wp-json/wc/v3/", "holds /wp-json"),
+        ("https://shop.example/wp-admin", "holds /wp-admin"),
+        ("https://shop.example/?p=1", "holds a query"),
+        ("https://shop.example/#top", "or a fragment"),
+        ("https://joe:password@shop.example", "user or password"),
+        ("ftp://shop.example", "no address"),
+        ("https://", "no address"),
+        ("https://shop.example:99999", "no address"),
+        ("https://shop.example:port", "no address"),
+        ("https://[::1", "no address"),
+        ("https://shop .example", "no address"),
+        ("https://shop.example\\u0000", "no address"),
+    ],
+)
+def test_what_is_no_shop_address_is_refused(url: str, complaint: str, path: Path) -> None:
+    problem = refuse_one(path, STORE.replace("https://shop.example", url) + CAMPUS)
+    assert problem.where == "config.toml:2: store.url"
+    assert complaint in problem.message
+
+
+def test_a_shop_may_live_below_its_host(path: Path) -> None:
+    config = load(path, STORE.replace(".example", ".example/es/wp-jsonish") + CAMPUS).config
+    assert config.store.url == "https://shop.example/es/wp-jsonish"
+
+
+def test_every_mistake_is_told_at_once_by_line(path: Path) -> None:
+    text = 'poll_every_s = 1\n[store]\nauth = "x"\n[orders]\nworkers = 0\n[[lms]]\nkind = "y"\n[log]\nlevel = 3\n'
+    assert [problem.where for problem in refuse(path, text)] == [
+        "config.toml:1: poll_every_s",
+        "config.toml:2: store.url",
+        "config.toml:2: store.consumer_key",
+        "config.toml:2: store.consumer_secret",
+        "config.toml:3: store.auth",
+        "config.toml:5: orders.workers",
+        "config.toml:7: lms.0.kind",
+        "config.toml:9: log.level",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        pytest.param("a = 'x\n", "config.toml:1", "is not closed", id="open quote"),
+        pytest.param("[a]\nb = \n", "config.toml:2", "cannot be read", id="no value"),
+        pytest.param("[a]\n[a]\n", "config.toml:2", "given twice", id="section twice"),
+        pytest.param("[a]\nb = 1\nb = 2\nc = 3\n", "config.toml:3", "given twice", id="key twice"),
+        pytest.param("a = https://x\n", "config.toml:1", "cannot be read", id="text without quotes"),
+        pytest.param("a = " + "[" * 5000, "config.toml", "nested too deeply", id="too deep"),
+        pytest.param("a = " + "1" * 5000, "config.toml", "far too long", id="endless number"),
+        pytest.param("a = 1\n\n\nb\n", "config.toml:4", "has no value", id="key alone"),
+        pytest.param(b"a = 1\n\xf1 = 2\n", "config.toml:2", "not UTF-8", id="Latin-1"),
+        pytest.param("a = 1".encode("utf-16"), "config.toml", "UTF-16", id="UTF-16"),
+    ],
+)
+def test_what_is_no_toml_is_told_with_its_line(
+    text: str | bytes, where: str, message: str, path: Path
+) -> None:
+    problem = refuse_one(path, text)
+    assert problem.where == where
+    assert message in problem.message
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(path: Path) -> None:
+    loaded = load(path, b"\xef\xbb\xbf" + (STORE + CAMPUS).replace("\n", "\r\n").encode())
+    assert loaded.config.store.url == "https://shop.example"
+
+
+def test_lines_count_the_same_with_windows_line_ends(path: Path) -> None:
+    problem = refuse_one(path, (STORE + CAMPUS + "x = 1\n").replace("\n", "\r\n"))
+    assert problem.where == "config.toml:10: lms.0.x"
+
+
+def test_a_missing_config_says_how_to_get_one(path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read \(No such file or directory\).*wcsync init"):
+        load_config(path, {})
+
+
+def test_a_folder_is_no_config(path: Path) -> None:
+    with pytest.raises(ConfigError, match="It is a folder"):
+        load_config(path.parent, {})
+
+
+def test_no_mistake_shows_a_secret(path: Path) -> None:
+    secrets = ("ck_Xyzzy", "cs_Plugh", "tk_Plover")
+    text = f"""
+[store]
+url = "https://x:{secrets[0]}@shop.example"
+consumer_key = {{ key = "{secrets[0]}" }}
+consumer_secret = "{secrets[1]} "
+poll = "{secrets[1]}"
+auth = "{secrets[0]}"
+ca_file = ["{secrets[0]}"]
+[orders]
+workers = "{secrets[2]}"
+start = "{secrets[2]}"
+[[lms]]
+kind = "moodle"
+url = "https://campus.example?token={secrets[2]}"
+token = ["{secrets[2]}"]
+student_role_id = "{secrets[2]}"
+lang = "{secrets[2]}"
+"""
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ENV)
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value)
+    assert not [secret for secret in secrets if secret in shown]
+    assert len(caught.value.problems) == 13
+
+
+@pytest.mark.parametrize(
+    "text", ["a = 'x", b"\xff", "[orders]\nworkers = 'x'\n"], ids=["syntax", "bytes", "value"]
+)
+def test_a_refusal_has_no_cause_that_could_quote_the_file(text: str | bytes, path: Path) -> None:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, ENV)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+def test_a_clean_config_warns_of_nothing(path: Path) -> None:
+    assert load(path, STORE + CAMPUS).warnings == ()
+
+
+def test_a_secret_in_the_config_itself_is_warned_about(path: Path) -> None:
+    [warning] = load(path, STORE.replace('{ env = "KEY" }', '"ck_literal"') + CAMPUS).warnings
+    assert warning.where == f"{path}:3: store.consumer_key"
+    assert "ck_literal" not in str(warning)
+
+
+def test_the_warning_says_if_others_can_read_the_secret(path: Path) -> None:
+    text = STORE + CAMPUS.replace('{ env = "TOKEN" }', '"literal"')
+    messages = [load(path, text, mode).warnings[0].message for mode in (0o600, 0o644)]
+    assert ["others can read" in message for message in messages] == [False, True]
+
+
+def test_plain_http_to_the_shop_is_warned_about(path: Path) -> None:
+    [warning] = load(path, STORE.replace("https:", "http:") + CAMPUS).warnings
+    assert warning.where == f"{path}:2: store.url"
+    assert "signed" in warning.message
+
+
+def test_plain_http_to_an_lms_is_warned_about_louder(path: Path) -> None:
+    [warning] = load(path, STORE + CAMPUS.replace("https:", "http:")).warnings
+    assert warning.where == f"{path}:8: lms.0.url"
+    assert warning.message.startswith("DANGER")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "campus.localhost", "[::1]:80", "127.8.8.8"])
+def test_plain_http_to_this_machine_is_no_danger(host: str, path: Path) -> None:
+    assert load(path, STORE + CAMPUS.replace("https://campus.example", f"http://{host}")).warnings == ()
+
+
+def test_a_private_ca_is_checked_when_the_config_is_read(path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(path.parent / "ca.pem")
+    loaded = load(path, STORE + 'ca_file = "ca.pem"\n' + CAMPUS + 'ca_file = "ca.pem"\n')
+    assert loaded.config.store.ca_file == loaded.config.lms[0].ca_file == path.parent / "ca.pem"
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"], ids=["missing", "not PEM"])
+def test_a_file_that_is_no_ca_is_refused(content: str | None, path: Path) -> None:
+    if content is not None:
+        (path.parent / "ca.pem").write_text(content)
+    problems = refuse(path, STORE + 'ca_file = "ca.pem"\n' + CAMPUS + 'ca_file = "ca.pem"\n')
+    assert [problem.where for problem in problems] == [
+        "config.toml:5: store.ca_file",
+        "config.toml:11: lms.0.ca_file",
+    ]
+
+
+def test_a_config_cannot_be_changed(path: Path) -> None:
+    config = load(path, STORE + CAMPUS).config
+    with pytest.raises(ValueError, match="frozen"):
+        config.orders.workers = 2  # type: ignore[misc]  # the point of the test
+
+
+def test_a_named_config_is_taken_whether_it_is_there_or_not(path: Path) -> None:
+    assert find_config(path, [path.parent]) == path
+
+
+def test_the_first_of_the_usual_places_is_taken(tmp_path: Path) -> None:
+    there = tmp_path / "second.toml"
+    there.touch()
+    assert find_config(None, [tmp_path / "first.toml", there, tmp_path / "third.toml"]) == there
+
+
+def test_no_config_anywhere_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"first\.toml.*--config PATH"):
+        find_config(None, [tmp_path / "first.toml"])
+
+
+# -- config.example.toml against the models ----------------------------------------------------------------------------
+
+KEY_LINE = re.compile(r"^#?([a-z_]+) = (.+)$")
+
+Written = dict[str, tuple[str, str, bool]]
+"""Per key: its comment, its value as written, whether it is set."""
+
+
+def example_sections() -> dict[str, Written]:
+    sections: dict[str, Written] = {}
+    name, comment = "", ""
+    for line in EXAMPLE.read_text().splitlines():
+        if header := re.fullmatch(r"\[+([a-z]+)\]+", line):
+            name = header[1]
+            sections[name] = {}
+        elif key := KEY_LINE.match(line):
+            sections[name][key[1]] = (comment, key[2], not line.startswith("#"))
+        comment = line.removeprefix("# ")
+    return sections
+
+
+MODELS: dict[str, type[BaseModel]] = {**SECTIONS, "lms": KINDS["moodle"].settings}
+
+
+FIELDS = [
+    pytest.param(section, key, field, id=f"{section}.{key}")
+    for section, model in MODELS.items()
+    for key, field in model.model_fields.items()
+]
+
+
+def test_the_example_has_the_sections_of_the_config_in_their_order() -> None:
+    assert list(example_sections()) == list(Config.model_fields)
+
+
+@pytest.mark.parametrize("section", list(MODELS))
+def test_the_example_has_the_keys_of_the_section(section: str) -> None:
+    assert set(example_sections()[section]) == set(MODELS[section].model_fields)
+
+
+@pytest.mark.parametrize(("section", "key", "field"), FIELDS)
+def test_the_comment_in_the_example_is_the_description(section: str, key: str, field: FieldInfo) -> None:
+    assert example_sections()[section][key][0] == field.description
+
+
+@pytest.mark.parametrize(("section", "key", "field"), FIELDS)
+def test_the_example_shows_the_default(section: str, key: str, field: FieldInfo) -> None:
+    _, written, is_set = example_sections()[section][key]
+    value = tomllib.loads(f"x = {written}")["x"]
+    if is_set:
+        assert field.is_required() or key == "kind"
+    elif field.default is not None:
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        assert value == (str(default) if isinstance(default, Path) else default)
+
+
+@pytest.mark.parametrize(("section", "key", "field"), FIELDS)
+def test_a_key_that_is_a_time_says_its_unit(section: str, key: str, field: FieldInfo) -> None:
+    assert (field.annotation is float) == key.endswith("_s")
+    assert not key.endswith("_s") or "seconds" in str(field.description)
+
+
+def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
+    for name in ("woocommerce_key", "woocommerce_secret", "moodle_token"):
+        (tmp_path / name).write_text(f"the {name}")
+    loaded = load_config(EXAMPLE, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert (loaded.warnings, loaded.config.orders) == ((), OrdersSettings())
+
+
+def test_the_example_can_be_used_with_every_key_set(tmp_path: Path) -> None:
+    for name in ("woocommerce_key", "woocommerce_secret", "moodle_token"):
+        (tmp_path / name).write_text(f"the {name}")
+    ca_file = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(ca_file)
+    text = re.sub(r"^#(?=[a-z_]+ = )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"/etc/wcsync/[a-z]+-ca\.pem", str(ca_file), text)
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    assert load_config(path, {"CREDENTIALS_DIRECTORY": str(tmp_path)}).config.store.ca_file == ca_file
+    assert ssl.create_default_context(cafile=ca_file)

@@ -1,0 +1,27 @@
+"""The config file: sections, values, loading."""
+
+from wcsync.config.loading import DEFAULT_PATHS, SHOP, Loaded, find_config, load_config
+from wcsync.config.sections import (
+    Config,
+    LedgerSettings,
+    LogSettings,
+    MappingSettings,
+    OrdersSettings,
+    RetrySettings,
+    StoreSettings,
+)
+
+__all__ = [
+    "DEFAULT_PATHS",
+    "SHOP",
+    "Config",
+    "LedgerSettings",
+    "Loaded",
+    "LogSettings",
+    "MappingSettings",
+    "OrdersSettings",
+    "RetrySettings",
+    "StoreSettings",
+    "find_config",
+    "load_config",
+]

@@ -1,0 +1,154 @@
+"""What a config says: one frozen model per section. A key's description is its comment in config.example.toml."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+
+from wcsync.config.values import CaFile, FilePath, ShopUrl, Start, Statuses
+from wcsync.credentials import Secret
+from wcsync.lms.base import LmsSettings
+from wcsync.mappers.toml_lines import KeyPath
+
+DAY_S = 24 * 3600.0
+
+
+class Section(BaseModel):
+    """Unknown keys are refused, and "60" is no number. Errors quote no value: it may be a secret."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
+
+
+class StoreSettings(Section):
+    """The WooCommerce shop."""
+
+    url: ShopUrl = Field(description="the shop's address as in a browser, without /wp-json")
+    consumer_key: Secret = Field(description="REST API key with the right to read: ck_…")
+    consumer_secret: Secret = Field(description="the secret that belongs to consumer_key: cs_…")
+    auth: Literal["basic", "query"] = Field(
+        default="basic",
+        description="how keys are sent over https; query for a host that strips the Authorization header",
+    )
+    ca_file: CaFile | None = Field(
+        default=None, description="private CA in PEM, if the shop's certificate needs one"
+    )
+    timeout_s: float = Field(default=30.0, gt=0, le=300, description="seconds to wait for one answer")
+    identity_every_s: float = Field(
+        default=3600.0,
+        ge=60,
+        le=DAY_S,
+        description="seconds between two checks that the same shop still answers at url",
+    )
+
+
+class OrdersSettings(Section):
+    """How orders are read and worked off."""
+
+    paid_statuses: Statuses = Field(
+        default=("completed",),
+        description="statuses that count as paid, without wc-; all but completed need a payment date as well",
+    )
+    poll_every_s: float = Field(
+        default=60.0, ge=1, le=DAY_S, description="longest wait between two looks at the shop, in seconds"
+    )
+    overlap_s: float = Field(
+        default=300.0,
+        ge=1,
+        le=7 * DAY_S,
+        description="seconds that each look reaches back behind the last order seen",
+    )
+    start: Start = Field(
+        default="now",
+        description="where a new ledger begins to read: now, a date, or an instant with its zone",
+    )
+    workers: int = Field(default=4, ge=1, le=16, description="how many enrolments are worked on at a time")
+    page_size: int = Field(default=100, ge=1, le=100, description="orders per page asked of the shop")
+
+    @property
+    def start_at(self) -> datetime | None:
+        """`start` as an instant; None = now."""
+        return None if self.start == "now" else self.start
+
+
+class RetrySettings(Section):
+    """How often and how long a failing enrolment is tried."""
+
+    max_attempts: int = Field(
+        default=12, ge=1, le=1000, description="failures after which it is given up as dead"
+    )
+    first_delay_s: float = Field(
+        default=30.0, ge=1, le=DAY_S, description="seconds before the second try; doubles from try to try"
+    )
+    max_delay_s: float = Field(
+        default=21600.0, ge=1, le=7 * DAY_S, description="longest wait between two tries, in seconds"
+    )
+
+
+class LedgerSettings(Section):
+    """Where wcsync keeps what it knows."""
+
+    path: FilePath = Field(
+        default=Path("/var/lib/wcsync/ledger.db"),
+        validate_default=True,
+        description="the SQLite file, one for each shop; a relative path begins at this file's folder",
+    )
+
+
+class MappingSettings(Section):
+    """Which product sells which courses."""
+
+    path: FilePath = Field(
+        default=Path("mapping.toml"),
+        validate_default=True,
+        description="a .toml or .csv file; a relative path begins at this file's folder",
+    )
+
+
+class LogSettings(Section):
+    """What is written to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least grave lines that are written"
+    )
+    format: Literal["auto", "json", "text"] = Field(
+        default="auto", description="auto is text on a terminal and json elsewhere"
+    )
+
+
+class Config(Section):
+    """A whole config. `lms` has at least one section, each of its kind's own model; their names differ."""
+
+    store: StoreSettings
+    orders: OrdersSettings = Field(default_factory=OrdersSettings)
+    retry: RetrySettings = Field(default_factory=RetrySettings)
+    lms: tuple[SerializeAsAny[LmsSettings], ...] = Field(min_length=1)
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings)
+    mapping: MappingSettings = Field(default_factory=MappingSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret's value, so that the log can take it out of its lines."""
+        return tuple(secret.reveal() for _, secret in self.secret_keys())
+
+    def secret_keys(self) -> Iterator[tuple[KeyPath, Secret]]:
+        """Every secret with the key that holds it."""
+        yield from _find_secrets(self, ())
+
+
+def _find_secrets(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, Secret]]:
+    match value:
+        case Secret():
+            yield path, value
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _find_secrets(getattr(value, name), (*path, name))
+        case dict():
+            for key, item in value.items():
+                yield from _find_secrets(item, (*path, str(key)))
+        case list() | tuple():
+            for number, item in enumerate(value):
+                yield from _find_secrets(item, (*path, number))

@@ -1,0 +1,115 @@
+"""The kinds of value a config holds: what people write in, what the program uses out."""
+
+import ssl
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
+
+from wcsync.credentials import Sources, refusal
+from wcsync.mappers.text_file import render_quoted
+from wcsync.times import parse_human_instant
+
+NEVER_PAID = frozenset(
+    {"pending", "failed", "cancelled", "refunded", "trash", "draft", "checkout-draft", "auto-draft"}
+)
+SHOP_PATHS = ("/wp-json", "/wp-admin", "/wp-login.php", "/wc-api", "/index.php")
+"""What people copy along with a shop's address."""
+
+
+def parse_path(value: object, info: ValidationInfo) -> Path:
+    """A path, seen from the config file's folder."""
+    if isinstance(value, str) and value.strip() and value.isprintable():
+        value = Path(value)
+    if not isinstance(value, Path):
+        raise refusal("is no path", 'Write it in quotes, as in "/var/lib/wcsync/ledger.db".')
+    return Sources.of(info).base_dir / value
+
+
+def check_ca_file(path: Path) -> Path:
+    """The path of a file that TLS can use as CA."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except OSError as exc:  # an SSLError is one
+        reason = "it holds no PEM certificate" if isinstance(exc, ssl.SSLError) else exc.strerror
+        remedy = f"Name the PEM file of the CA that signed the certificate; looked for at {path}"
+        raise refusal(f"cannot be used as a CA ({reason})", remedy) from exc
+    return path
+
+
+def parse_url(value: object) -> str:
+    """A site's address, without slashes at its end."""
+    url = value.strip().rstrip("/") if isinstance(value, str) else ""
+    parts = _split(url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise refusal("is no address of a site", 'Write it as in a browser, "https://shop.example.com".')
+    if "@" in parts.netloc:
+        raise refusal("holds a user or password", "Remove all up to the @; secrets have keys of their own.")
+    if "?" in url or "#" in url:
+        raise refusal("holds a query (?…) or a fragment (#…)", "Remove it; give the site's address alone.")
+    return url
+
+
+def check_shop_url(url: str) -> str:
+    path = f"{urlsplit(url).path}/"
+    for known in SHOP_PATHS:
+        if f"{known}/" in path:
+            raise refusal(f"holds {known}", f"Remove {known} and all behind it; wcsync adds what is needed.")
+    return url
+
+
+def check_status(status: str) -> str:
+    if status.startswith("wc-"):
+        raise refusal("has the prefix wc-", f"Write {render_quoted(status.removeprefix('wc-'))}.")
+    if not status.replace("-", "").replace("_", "").isalnum() or status != status.lower():
+        raise refusal("is no order status", 'Statuses are words in lower case, as in "processing".')
+    if status in NEVER_PAID:
+        raise refusal(
+            f"{status} means that an order is not paid", 'Remove it. Usual: "completed", "processing".'
+        )
+    return status
+
+
+def check_some(statuses: tuple[str, ...]) -> tuple[str, ...]:
+    if not statuses:
+        raise refusal("is empty: no order would ever count as paid", 'Usual: ["completed"].')
+    return statuses
+
+
+def parse_start(value: object) -> datetime | Literal["now"]:
+    """ "now", or an aware UTC instant; a bare date is its midnight in UTC."""
+    if value == "now":
+        return "now"
+    with suppress(ValueError, OverflowError):
+        match value:
+            case datetime() if value.tzinfo is not None:
+                return value.astimezone(UTC)
+            case date() if not isinstance(value, datetime):
+                return datetime.combine(value, time(), UTC)
+            case str():
+                return parse_human_instant(value)
+    remedy = 'Write "now", a date "2026-01-01", or an instant with its zone, "2026-01-01T00:00:00Z".'
+    raise refusal("is no instant, or has no time zone", remedy)
+
+
+FilePath = Annotated[Path, BeforeValidator(parse_path)]
+CaFile = Annotated[FilePath, AfterValidator(check_ca_file)]
+SiteUrl = Annotated[str, BeforeValidator(parse_url)]
+ShopUrl = Annotated[SiteUrl, AfterValidator(check_shop_url)]
+Statuses = Annotated[
+    tuple[Annotated[str, AfterValidator(check_status)], ...], Field(strict=False), AfterValidator(check_some)
+]
+Start = Annotated[Literal["now"] | datetime, PlainValidator(parse_start)]
+
+
+def _split(url: str) -> SplitResult | None:
+    if not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 else None
+    except ValueError:
+        return None
