@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Protocol
 
-from wcsync.mappers.mapping import Mapping, Match
+from wcsync.mappers.mapping import Match
 from wcsync.model import (
     Desired,
     Entitlement,
@@ -25,6 +26,12 @@ LONGEST_ADDRESS = 254
 """RFC 5321 §4.5.3.1.3 leaves room for no more between the angle brackets."""
 
 
+class Sells(Protocol):
+    """Knows what a line sells, as `Mapping` does."""
+
+    def match(self, line: Line) -> Match | None: ...
+
+
 class Standing(StrEnum):
     """What an order's status says of its seats. `OPEN`: neither paid nor taken back; what was sold stays sold."""
 
@@ -40,7 +47,7 @@ class Planner:
     `paid_statuses`: statuses that count as paid if the order also has a payment date; `completed` always does.
     """
 
-    mapping: Mapping
+    mapping: Sells
     paid_statuses: frozenset[str]
     identify: Identify
 
@@ -50,25 +57,21 @@ class Planner:
         A seat once sold keeps the course and the learner it was sold with; only its life follows the order.
         """
         standing = self.standing(order)
-        lines, seats, parked = [], [], list(_parked_orders(order, known, self.identify))
+        followed = [_follow(seat, standing, order.status) for seat in known]
+        lines, new, parked = [], [], list(_parked_orders(order, followed, self.identify))
         for line in order.lines:
-            sold = [seat for seat in known if seat.line_id == line.line_id]
-            plan, line_seats, line_parked = (
-                self._plan_sold(line, sold, standing, order)
-                if sold
-                else self._plan_new(line, standing, order)
+            sold = [seat for seat in followed if seat.line_id == line.line_id]
+            plan, seats, line_parked = (
+                _plan_sold(line, sold, order) if sold else self._plan_new(line, standing, order)
             )
             lines.append(plan)
-            seats.extend(line_seats)
+            new.extend(seats)
             parked.extend(line_parked)
-        orphans = _orphans(order, known)
-        seats.extend(_follow(seat, standing, order.status) for seat in orphans)
-        parked.extend(_line_removed(seat) for seat in orphans if seat.live)
         return OrderPlan(
             paid=standing is Standing.PAID,
             lines=tuple(lines),
-            entitlements=tuple(seats),
-            parked=tuple(parked),
+            entitlements=(*followed, *new),
+            parked=(*parked, *_lines_removed(order, followed)),
         )
 
     def standing(self, order: Order) -> Standing:
@@ -79,15 +82,6 @@ class Planner:
         if order.status in self.paid_statuses and order.paid_at is not None:
             return Standing.PAID
         return Standing.ENDED if order.status in ENDED_STATUSES else Standing.OPEN
-
-    def _plan_sold(
-        self, line: Line, sold: list[Entitlement], standing: Standing, order: Order
-    ) -> tuple[LinePlan, list[Entitlement], list[Parked]]:
-        seats = [_follow(seat, standing, order.status) for seat in sold]
-        live = any(seat.live for seat in seats)
-        verdict = Verdict.MAPPED if live else Verdict.ENDED
-        plan = LinePlan(line=line, verdict=verdict, reason="" if live else f"order {order.status}")
-        return plan, seats, _open_seats(line) if live else []
 
     def _plan_new(
         self, line: Line, standing: Standing, order: Order
@@ -156,8 +150,17 @@ def _follow(seat: Entitlement, standing: Standing, status: str) -> Entitlement:
     return seat
 
 
-def _parked_orders(order: Order, known: Sequence[Entitlement], identify: Identify) -> Iterable[Parked]:
-    live = [seat for seat in known if seat.live]
+def _plan_sold(
+    line: Line, sold: Sequence[Entitlement], order: Order
+) -> tuple[LinePlan, list[Entitlement], list[Parked]]:
+    live = any(seat.live for seat in sold)
+    verdict = Verdict.MAPPED if live else Verdict.ENDED
+    plan = LinePlan(line=line, verdict=verdict, reason="" if live else f"order {order.status}")
+    return plan, [], _open_seats(line) if live else []
+
+
+def _parked_orders(order: Order, seats: Sequence[Entitlement], identify: Identify) -> Iterable[Parked]:
+    live = [seat for seat in seats if seat.live]
     if order.status == TRASH and live:
         yield Parked(
             kind="trashed",
@@ -173,18 +176,15 @@ def _parked_orders(order: Order, known: Sequence[Entitlement], identify: Identif
         )
 
 
-def _orphans(order: Order, known: Sequence[Entitlement]) -> list[Entitlement]:
-    """Seats of lines that were taken out of the order: they follow the order, an edit alone ends nothing."""
+def _lines_removed(order: Order, seats: Sequence[Entitlement]) -> Iterable[Parked]:
+    """Lines that were taken out of the order: their seats follow the order, an edit alone ends nothing."""
     present = {line.line_id for line in order.lines}
-    return [seat for seat in known if seat.line_id not in present]
-
-
-def _line_removed(seat: Entitlement) -> Parked:
-    reason = (
-        "the line was taken out of the order after it was sold; its learner keeps access. Withdraw by hand if it "
-        "was given back"
-    )
-    return Parked(kind="line_removed", reason=reason, line_id=seat.line_id)
+    for line_id in sorted({seat.line_id for seat in seats if seat.live} - present):
+        reason = (
+            "the line was taken out of the order after it was sold; its learner keeps access. Withdraw by hand if "
+            "it was given back"
+        )
+        yield Parked(kind="line_removed", reason=reason, line_id=line_id)
 
 
 def _why_unmapped(line: Line) -> str:

@@ -1,0 +1,90 @@
+"""The mapping: which product sells which courses. Pure: bytes of a file in, a Mapping or every problem out."""
+
+from collections.abc import Iterable
+
+from wcsync.mappers.mapping_csv import parse_mapping_csv
+from wcsync.mappers.mapping_rows import RawMapping, Targets, parse_lms_name, parse_row
+from wcsync.mappers.mapping_table import ANY_COURSE, Mapping, MapRow, Match, TargetKey
+from wcsync.mappers.mapping_toml import parse_mapping_toml
+from wcsync.mappers.problems import Problems, refused
+from wcsync.mappers.text_file import render_quoted
+from wcsync.model import LmsName
+
+__all__ = ["MapRow", "Mapping", "Match", "TargetKey", "read_mapping"]
+
+
+def read_mapping(name: str, content: bytes, lms: Targets) -> Mapping:
+    """What the file `name` (ending .toml or .csv) maps.
+
+    `lms`: what a row may say for each LMS in the config. Raises ConfigError with every problem in the file.
+    """
+    problems = Problems()
+    raw = _parse_raw(name, content, lms, problems)
+    rows = [problems.attempt(parse_row, row, lms) for row in raw.rows]
+    sku_is_course = problems.attempt(_parse_sku_is_course, raw, lms)
+    good = tuple(row for row in rows if row is not None)
+    problems.attempt(_check_repeats, good)
+    problems.raise_any()
+    if sku_is_course is None and all(row.ignore for row in good):
+        raise refused(name, "the file maps nothing", "Add a row with a product, its lms and its course.")
+    return Mapping(rows=good, sku_is_course=sku_is_course, course_pattern=_course_pattern(sku_is_course, lms))
+
+
+def _parse_raw(name: str, content: bytes, lms: Targets, problems: Problems) -> RawMapping:
+    ending = name.rpartition(".")[2].casefold()
+    if ending not in {"toml", "csv"}:
+        raise refused(name, "a mapping is a .toml or a .csv file", "Save it as one of the two.")
+    if not content.strip():
+        raise refused(name, "the file is empty", "Add a row with a product, its lms and its course.")
+    if ending == "csv":
+        return parse_mapping_csv(name, content, lms, problems)
+    return parse_mapping_toml(name, content, problems)
+
+
+def _parse_sku_is_course(raw: RawMapping, lms: Targets) -> LmsName | None:
+    if raw.sku_is_course is None:
+        return None
+    text, where = raw.sku_is_course
+    name = parse_lms_name(text, where, lms)
+    needed = [key.name for key in lms[name] if key.required and key.name != "course"]
+    if needed:
+        raise refused(
+            where,
+            f'lms "{name}" needs {" and ".join(needed)} beside the course',
+            "Write a row for each product.",
+        )
+    return name
+
+
+def _course_pattern(name: LmsName | None, lms: Targets) -> str:
+    keys = lms[name] if name is not None else ()
+    return next((key.pattern for key in keys if key.name == "course"), ANY_COURSE)
+
+
+def _check_repeats(rows: Iterable[MapRow]) -> None:
+    """No two rows say the same of a product, and none contradicts another."""
+    problems = Problems()
+    first: dict[tuple[str, str], MapRow] = {}
+    said: dict[tuple[str, ...], str] = {}
+    for row in rows:
+        earlier = first.setdefault(row.selector, row)
+        if earlier.ignore != row.ignore:
+            message = f"{_words(row.selector)} is both ignored and mapped, see {earlier.source}"
+            problems.add(row.source, message, "Remove one of the two rows.")
+        for statement in _statements(row):
+            if statement in said:
+                message = f"{_words(statement)} is already said in {said[statement]}"
+                problems.add(row.source, message, "Remove one of the two.")
+            said[statement] = row.source
+    problems.raise_any()
+
+
+def _statements(row: MapRow) -> list[tuple[str, ...]]:
+    if row.ignore:
+        return [(*row.selector, "ignore")]
+    return [(*row.selector, target.lms, "course", target.course_id) for target in row.targets]
+
+
+def _words(statement: tuple[str, ...]) -> str:
+    selector, value, *rest = statement
+    return " ".join([selector, render_quoted(value), *rest])

@@ -1,0 +1,109 @@
+"""A mapping file in CSV, as a spreadsheet saves it: its bytes in, its rows as texts out."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from wcsync.mappers.mapping_rows import SELECTORS, RawMapping, RawRow, Targets, known_keys
+from wcsync.mappers.problems import Problems, refused
+from wcsync.mappers.text_file import parse_text, render_quoted, render_suggestion
+
+DELIMITERS = (",", ";", "\t")
+SEVERAL = "|"
+"""Stands between the courses of one cell."""
+
+_UNDIVIDED = frozenset({*SELECTORS, "lms", "ignore", "note"})
+_SEP_LINE = re.compile(r"sep=(.)(?:\r\n|\r|\n)", re.IGNORECASE)
+"""The first line some spreadsheets write, which names the delimiter."""
+
+Record = tuple[str, list[str]]
+"""Where a record begins, and its cells."""
+
+
+def parse_mapping_csv(name: str, content: bytes, lms: Targets, problems: Problems) -> RawMapping:
+    """Rows that cannot be read go to `problems`. Raises ConfigError if the file as a whole cannot be read."""
+    known = tuple(key for key in known_keys(lms) if key != "courses")
+    records = _records(name, parse_text(name, content), known, problems)
+    where, header = next(records, (name, []))
+    columns = _parse_header(where, header, known)
+    rows = [problems.attempt(_parse_record, where, cells, columns) for where, cells in records]
+    return RawMapping(rows=tuple(row for row in rows if row is not None))
+
+
+def _records(name: str, text: str, known: Sequence[str], problems: Problems) -> Iterator[Record]:
+    """The records that are not blank. What comes after a broken one is not believed."""
+    sep_line = _SEP_LINE.match(text)
+    body = text[sep_line.end() :] if sep_line else text
+    skipped = 1 if sep_line else 0
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=_sniff(body, known), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield f"{name}:{line + skipped}", cells
+            line = reader.line_num + 1
+    except csv.Error as exc:
+        problems.add(
+            f"{name}:{line + skipped}",
+            f"from here on the file is not CSV ({exc})",
+            'A quote within a text is written twice, and the text put in quotes: "5"" disk".',
+        )
+
+
+def _sniff(text: str, known: Sequence[str]) -> str:
+    """The delimiter by which the header falls into the most columns we know."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(
+        DELIMITERS, key=lambda delimiter: sum(_column(cell) in known for cell in header.split(delimiter))
+    )
+
+
+def _column(cell: str) -> str:
+    """`Product ID` means product_id."""
+    return re.sub(r"[\s_-]+", "_", cell.strip(' \t\u00a0"').casefold())
+
+
+def _parse_header(where: str, header: Sequence[str], known: Sequence[str]) -> list[str]:
+    columns = [_column(cell) for cell in header]
+    if not set(columns) & set(known):
+        raise refused(
+            where,
+            "the file does not begin with its column names",
+            f"Begin with a line of: {', '.join(known)}.",
+        )
+    problems = Problems()
+    for column, times in Counter(columns).items():
+        if column and column not in known:
+            message = f"unknown column {render_quoted(column)}"
+            problems.add(where, message, render_suggestion(column, known))
+        if column and times > 1:
+            problems.add(where, f"column {render_quoted(column)} is there twice", "Keep one of them.")
+    missing = [column for column in ("lms", "course") if column not in columns]
+    if not set(columns) & set(SELECTORS):
+        missing.append(" or ".join(SELECTORS))
+    if missing:
+        problems.add(where, f"there is no column {' and no '.join(missing)}", "Add it, even if empty.")
+    problems.raise_any()
+    return columns
+
+
+def _parse_record(where: str, cells: Sequence[str], columns: Sequence[str]) -> RawRow:
+    filled = {number: cell for number, cell in enumerate(cells) if cell.strip()}
+    stray = next((number for number in filled if number >= len(columns) or not columns[number]), None)
+    if stray is not None:
+        raise refused(
+            where,
+            f"the cell {render_quoted(filled[stray])} is in column {stray + 1}, which has no name",
+            "Name the column in the first line; put a text that holds the delimiter in quotes.",
+        )
+    return RawRow(
+        source=where,
+        cells={columns[number]: _divided(columns[number], cell) for number, cell in filled.items()},
+        spreadsheet=True,
+    )
+
+
+def _divided(column: str, cell: str) -> tuple[str, ...]:
+    return (cell,) if column in _UNDIVIDED else tuple(cell.split(SEVERAL))

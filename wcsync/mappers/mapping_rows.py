@@ -1,0 +1,233 @@
+"""One row of a mapping file, whatever its format: texts in, a MapRow or every problem out."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from wcsync.mappers.cells import describe_damage, describe_sku_damage, find_hidden
+from wcsync.mappers.mapping_table import MapRow, TargetKey
+from wcsync.mappers.problems import Problems, refused
+from wcsync.mappers.text_file import render_quoted, render_suggestion
+from wcsync.model import CourseId, LmsName, Option, ProductId, Target
+
+Targets = Mapping[LmsName, tuple[TargetKey, ...]]
+"""What a row may say for each LMS in the config."""
+
+SELECTORS = ("product_id", "variation_id", "sku")
+COURSES = ("course", "courses")
+COLUMNS = (*SELECTORS, "lms", *COURSES, "ignore", "note")
+"""The keys every row may have; an LMS adds its own."""
+
+YES = frozenset({"true", "yes", "y", "1", "x", "verdadero", "vrai", "wahr", "vero"})
+NO = frozenset({"false", "no", "n", "0", "falso", "faux", "falsch"})
+"""What people and spreadsheets of several languages write for `ignore`."""
+
+_ID = re.compile("[1-9][0-9]{0,17}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRow:
+    """A row as written. `cells`: the values of each key; `places`: where a key stands, if not at `source`.
+
+    `spreadsheet`: the row may have been through one, so that a SKU may be damaged.
+    """
+
+    source: str
+    cells: Mapping[str, tuple[str, ...]]
+    places: Mapping[str, str] = field(default_factory=dict)
+    spreadsheet: bool = False
+
+    def where(self, key: str) -> str:
+        return self.places.get(key, self.source)
+
+    def values(self, key: str) -> tuple[str, ...]:
+        """The values of a key without outer blanks; none if it is not given. Raises ConfigError."""
+        if key not in self.cells:
+            return ()
+        trimmed = tuple(value.strip(" \u00a0") for value in self.cells[key])
+        if not trimmed or not all(trimmed):
+            raise refused(self.where(key), f"{key} is empty", "Give it a value or remove it.")
+        hidden = next(filter(None, map(find_hidden, trimmed)), None)
+        if hidden:
+            raise refused(
+                self.where(key), f"{key} holds the invisible character {hidden}", "Type the value again."
+            )
+        return trimmed
+
+    def value(self, key: str) -> str | None:
+        """The one value of a key; None if it is not given. Raises ConfigError."""
+        values = self.values(key)
+        if len(values) > 1:
+            raise refused(
+                self.where(key), f"{key} takes one value, not {len(values)}", "Write one row for each."
+            )
+        return values[0] if values else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawMapping:
+    """A mapping file as written. `sku_is_course`: the name of an LMS and where it stands."""
+
+    rows: tuple[RawRow, ...]
+    sku_is_course: tuple[str, str] | None = None
+
+
+def known_keys(lms: Targets) -> tuple[str, ...]:
+    """Every key that some row may have, each once."""
+    own = (target_key.name for target_keys in lms.values() for target_key in target_keys)
+    return tuple(dict.fromkeys((*COLUMNS, *own)))
+
+
+def parse_row(raw: RawRow, lms: Targets) -> MapRow:
+    """Raises ConfigError with everything that is wrong with the row."""
+    problems = Problems()
+    problems.attempt(_check_keys, raw, lms)
+    row = problems.attempt(_parse_selector, raw)
+    ignore = problems.attempt(_parse_ignore, raw)
+    targets: tuple[Target, ...] | None = ()
+    if ignore:
+        problems.attempt(_check_ignored, raw, lms)
+    elif ignore is False:
+        targets = problems.attempt(_parse_targets, raw, lms)
+    problems.raise_any()
+    assert row is not None, raw
+    return replace(row, targets=targets or (), ignore=bool(ignore))
+
+
+def parse_lms_name(text: str, where: str, lms: Targets) -> LmsName:
+    """Raises ConfigError for an LMS that is not in the config."""
+    name = LmsName(text)
+    if name not in lms:
+        raise refused(where, f"lms {render_quoted(text)} is not in the config", render_suggestion(text, lms))
+    return name
+
+
+def _check_keys(raw: RawRow, lms: Targets) -> None:
+    """Every key is known, and means something to the row's LMS."""
+    known = known_keys(lms)
+    name = LmsName("".join(raw.cells.get("lms", ())).strip())
+    allowed = (*COLUMNS, *(target_key.name for target_key in lms[name])) if name in lms else known
+    problems = Problems()
+    for key in raw.cells:
+        if key not in known:
+            message = f"unknown key {render_quoted(key)}"
+            problems.add(raw.where(key), message, render_suggestion(key, allowed))
+        elif key not in allowed:
+            message = f'{key} means nothing to lms "{name}"'
+            problems.add(raw.where(key), message, f"Remove it. {render_suggestion(key, allowed)}")
+    problems.raise_any()
+
+
+def _parse_selector(raw: RawRow) -> MapRow:
+    """The row with nothing but what it is about."""
+    given = [key for key in SELECTORS if key in raw.cells]
+    if not given:
+        raise refused(
+            raw.source, "the row does not say which product it is about", f"Add {' or '.join(SELECTORS)}."
+        )
+    if "sku" in given and len(given) > 1:
+        raise refused(raw.source, f"the row is about {' and '.join(given)}", "Keep one of them.")
+    return MapRow(
+        source=raw.source,
+        product_id=_parse_id(raw, "product_id"),
+        variation_id=_parse_id(raw, "variation_id"),
+        sku=_parse_sku(raw),
+    )
+
+
+def _parse_id(raw: RawRow, key: str) -> ProductId | None:
+    text = raw.value(key)
+    if text is None:
+        return None
+    if not _ID.fullmatch(text):
+        done, remedy = describe_damage(text) or (
+            "is no id of a product",
+            "Write the number the shop shows in its list of products, as in 1017.",
+        )
+        raise refused(raw.where(key), f"{key} {render_quoted(text)} {done}", remedy)
+    return ProductId(int(text))
+
+
+def _parse_sku(raw: RawRow) -> str | None:
+    sku = raw.value("sku")
+    damage = describe_sku_damage(sku) if sku and raw.spreadsheet else None
+    if sku and damage:
+        raise refused(raw.where("sku"), f"sku {render_quoted(sku)} {damage[0]}", damage[1])
+    return sku
+
+
+def _parse_ignore(raw: RawRow) -> bool:
+    text = raw.value("ignore")
+    if text is None or text.casefold() in NO:
+        return False
+    if text.casefold() not in YES:
+        raise refused(raw.where("ignore"), f"ignore is {render_quoted(text)}", "Write true, or remove it.")
+    return True
+
+
+def _check_ignored(raw: RawRow, lms: Targets) -> None:
+    harmless = {*SELECTORS, "ignore", "note"}
+    extra = [key for key in raw.cells if key in known_keys(lms) and key not in harmless]
+    if extra:
+        message = f"the row says both ignore and {' and '.join(extra)}"
+        raise refused(
+            raw.where(extra[0]), message, "Keep ignore for a product that is no course, else remove it."
+        )
+
+
+def _parse_targets(raw: RawRow, lms: Targets) -> tuple[Target, ...]:
+    text = raw.value("lms")
+    if text is None:
+        raise refused(raw.source, "the row does not say which lms", f"Add lms. Known: {', '.join(lms)}.")
+    name = parse_lms_name(text, raw.where("lms"), lms)
+    problems = Problems()
+    courses = problems.attempt(_parse_courses, raw, name, lms[name])
+    options = problems.attempt(_parse_options, raw, name, lms[name])
+    problems.raise_any()
+    return tuple(
+        Target(lms=name, course_id=CourseId(course), options=options or ()) for course in courses or ()
+    )
+
+
+def _parse_courses(raw: RawRow, lms: LmsName, target_keys: tuple[TargetKey, ...]) -> tuple[str, ...]:
+    given = [key for key in COURSES if key in raw.cells]
+    if len(given) != 1:
+        message = "the row gives both course and courses" if given else "the row does not say which course"
+        raise refused(raw.source, message, "Write course for one, courses for several.")
+    courses = raw.values(given[0])
+    for target_key in target_keys:
+        if target_key.name == "course":
+            _check_shape(raw, given[0], courses, lms, target_key)
+    return courses
+
+
+def _parse_options(raw: RawRow, lms: LmsName, target_keys: tuple[TargetKey, ...]) -> tuple[Option, ...]:
+    problems = Problems()
+    options: set[Option] = set()
+    for target_key in target_keys:
+        if target_key.name != "course":
+            values = problems.attempt(_parse_option, raw, lms, target_key) or ()
+            options.update((target_key.name, value) for value in values)
+    problems.raise_any()
+    return tuple(sorted(options))
+
+
+def _parse_option(raw: RawRow, lms: LmsName, target_key: TargetKey) -> tuple[str, ...]:
+    key = target_key.name
+    if key not in raw.cells:
+        if target_key.required:
+            raise refused(raw.source, f'lms "{lms}" needs {key}', f"Add it: {target_key.doc}.")
+        return ()
+    if not target_key.many:
+        raw.value(key)
+    values = raw.values(key)
+    _check_shape(raw, key, values, lms, target_key)
+    return values
+
+
+def _check_shape(raw: RawRow, key: str, values: tuple[str, ...], lms: LmsName, target_key: TargetKey) -> None:
+    for value in values:
+        if not re.fullmatch(target_key.pattern, value):
+            done, remedy = describe_damage(value) or (f'is nothing lms "{lms}" knows', "Correct it.")
+            message = f"{key} {render_quoted(value)} {done}"
+            raise refused(raw.where(key), message, f"{remedy} Expected: {target_key.doc}.")
