@@ -1,0 +1,652 @@
+"""What every LMS must do, tried on each implementation against its sandbox.
+
+A new LMS adds one `Campus` (how to start its sandbox and look behind it) and one empty class at the end of this file.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import stamina
+
+from wcsync.credentials import Secret
+from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
+from wcsync.lms.base import Capability, Intent, Lms, Presence, Severity
+from wcsync.lms.moodle import Moodle, MoodleSettings
+from wcsync.model import Applied, CourseId, Outcome, Person, Seat
+from wcsync.sandbox.moodle import SandboxMoodle
+from wcsync.sandbox.server import Fault, Request, SandboxServer
+
+ANNA = Person(email="anna.buyer@example.test", first_name="Anna", last_name="Buyer")
+BERT = Person(email="bert@example.test", first_name="Bert", last_name="Buyer")
+NEXT_YEAR = datetime(2100, 1, 1, tzinfo=UTC)
+QUARANTINE_S = 90.0
+
+
+class Campus(ABC):
+    """One LMS's sandbox, and a look behind it. Users and courses are named as the adapter names them."""
+
+    server: SandboxServer
+    strange_addresses: tuple[str, ...] = ()
+    """Addresses a buyer may have that this LMS will never take."""
+
+    @abstractmethod
+    def connect(self, timeout_s: float) -> Lms:
+        """A fresh adapter."""
+
+    @abstractmethod
+    def add_course(self, title: str) -> CourseId: ...
+
+    @abstractmethod
+    def add_account(self, email: str, *, suspended: bool = False) -> str: ...
+
+    @abstractmethod
+    def enrol(
+        self, user_id: str, course_id: CourseId, *, teacher: bool = False, suspended: bool = False
+    ) -> None:
+        """Enrols by hand, as staff do."""
+
+    @abstractmethod
+    def accounts(self, email: str) -> int: ...
+
+    @abstractmethod
+    def active(self) -> set[tuple[str, CourseId]]:
+        """Who can enter which course now."""
+
+    @abstractmethod
+    def end_of(self, email: str, course_id: CourseId) -> datetime | None: ...
+
+    @abstractmethod
+    def state(self) -> object:
+        """All accounts and enrolments, comparable."""
+
+    @abstractmethod
+    def is_write(self, request: Request) -> bool: ...
+
+    def writes(self) -> int:
+        return sum(self.is_write(seen.request) for seen in self.server.requests)
+
+
+class Row:
+    """A due row as the ledger keeps it: what was sent and may still take effect. `now` is moved by hand."""
+
+    def __init__(self, campus: Campus) -> None:
+        self.now = 0.0
+        self.open_since: float | None = None
+        self.declared_after_writes: list[int] = []
+        self.absences_confirmed = 0
+        self._campus = campus
+
+    def attempt(self, call: Callable[[Intent], Applied]) -> Applied:
+        """One attempt, settled as the worker settles it: only a lost answer leaves the row open."""
+        intent = RowIntent(self, self._campus)
+        try:
+            applied = call(intent)
+        except TransientError as exc:
+            if not exc.answer_lost and not intent.held_back:
+                self.open_since = None
+            raise
+        except WcsyncError:
+            self.open_since = None
+            raise
+        self.open_since = None
+        return applied
+
+    def work_off(self, call: Callable[[Intent], Applied]) -> Applied:
+        """Tries until it works: twice at once, for an impatient worker, then with the quarantine kept."""
+        for patient in (False, False, True, True, True, True):
+            if patient:
+                self._campus.server.wait_for_late_effects()
+                self.now += QUARANTINE_S + 1
+            try:
+                return self.attempt(call)
+            except TransientError:
+                continue
+        return self.attempt(call)
+
+
+class RowIntent:
+    def __init__(self, row: Row, campus: Campus) -> None:
+        self.held_back = False
+        self._row = row
+        self._campus = campus
+        self._lost_at = row.open_since
+
+    def declare(self) -> None:
+        self._hold_back()
+        self._row.open_since = self._row.now
+        self._row.declared_after_writes.append(self._campus.writes())
+
+    def confirm_absence(self) -> None:
+        self._hold_back()
+        self._row.absences_confirmed += 1
+
+    def _hold_back(self) -> None:
+        if self._lost_at is not None and self._row.now < self._lost_at + QUARANTINE_S:
+            self.held_back = True
+            raise TransientError("an earlier call may still take effect")
+
+
+LOST_ANSWERS = (
+    "reset_before",
+    "reset_after",
+    "reset_in_body",
+    "late_effect",
+    "truncated",
+    "empty",
+    "html200",
+    "wrong_type",
+    "invalid_utf8",
+    "php_warning",
+)
+
+DEAF = {
+    "reset": Fault(kind="reset_before", times=None),
+    "half an answer": Fault(kind="reset_in_body", times=None),
+    "page": Fault(kind="html200", times=None),
+    "truncated": Fault(kind="truncated", times=None),
+    "empty": Fault(kind="empty", times=None),
+    "wrong type": Fault(kind="wrong_type", times=None),
+    "invalid utf-8": Fault(kind="invalid_utf8", times=None),
+    "php warning": Fault(kind="php_warning", times=None),
+    "redirect": Fault(kind="redirect", times=None),
+    "maintenance": Fault(kind="maintenance", times=None),
+    "too many requests": Fault(kind="status", status=429, times=None),
+    "unauthorised": Fault(kind="status", status=401, times=None),
+    "forbidden": Fault(kind="status", status=403, times=None),
+    "not found": Fault(kind="status", status=404, times=None),
+    "server error": Fault(kind="status", status=500, times=None),
+    "bad gateway": Fault(kind="status", status=502, times=None),
+    "late": Fault(kind="delay_before", seconds=1.0, times=None),
+}
+
+ODD_NAMES = {
+    "blank": ("", ""),
+    "spaces": (" \t ", "\u00a0"),
+    "no last name": ("Cher", ""),
+    "tags": ("<b>Anna</b>", "<script>alert(1)</script>"),
+    "less than": ("a < b", "c > d"),
+    "quotes": ('O\'Neil "The" \\', "'; DROP TABLE mdl_user; --"),
+    "ampersand": ("Anna & Co", "x=1&users[0][auth]=nologin"),
+    "nul": ("An\0na", "Bu\0yer"),
+    "newlines": ("Anna\r\nBcc: x", "Buyer\n"),
+    "escape": ("\x1b[31mAnna", "\x7f"),
+    "emoji": ("🚀", "👩‍👩‍👧"),
+    "chinese": ("数据", "科学"),
+    "right to left": ("\u202eannA", "\u2066x"),
+    "combining": ("Zoe\u0308", "Nu\u0303n\u0303ez"),
+    "half a pair": ("\ud83d", "Buyer\udc00"),
+    "very long": ("x" * 5000, "ÿ" * 101),
+    "only joiners": ("\u200d", "\u200b"),
+}
+
+ODD_ADDRESSES = (
+    "o'neil@example.test",
+    "anna+shop@example.test",
+    "UPPER.CASE@Example.TEST",
+    "under_score_in_a_long_name@example.test",
+    "______________@example.test",
+    "100%sure@example.test",
+    "a~b/c=d@example.test",
+    "-dash-@example.test",
+    f"{'l' * 64}@example.test",
+    "x@xn--bcher-kva.example.test",
+    "anna@[127.0.0.1]",
+)
+
+NO_ADDRESSES = (
+    "",
+    "   ",
+    "@",
+    "anna",
+    "anna buyer@example.test",
+    "anna\n@example.test",
+    f"{'a' * 300}@example.test",
+    f"anna@{'b' * 50}.{'c' * 50}.test",
+)
+
+
+@pytest.fixture(autouse=True)
+def _hasty_retries() -> Iterator[None]:
+    """Quick retries keep their number and lose their waits."""
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
+
+
+class LmsContract:
+    """The promises of `wcsync.lms.base.Lms`. Subclasses give a `campus`."""
+
+    @pytest.fixture
+    def campus(self) -> Iterator[Campus]:
+        raise NotImplementedError
+
+    @pytest.fixture
+    def lms(self, campus: Campus) -> Iterator[Lms]:
+        with closing(campus.connect(timeout_s=5.0)) as lms:
+            yield lms
+
+    @pytest.fixture
+    def course_id(self, campus: Campus) -> CourseId:
+        return campus.add_course("Python & data <em>for</em> all")
+
+    @pytest.fixture
+    def seat(self, course_id: CourseId) -> Seat:
+        return Seat(learner=ANNA, course_id=course_id)
+
+    @pytest.fixture
+    def row(self, campus: Campus) -> Row:
+        return Row(campus)
+
+    # -- enrolling
+
+    def test_a_new_learner_gets_an_account_and_gets_in(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        applied = row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert applied.outcome is Outcome.CREATED
+        assert campus.accounts(ANNA.email) == 1
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+
+    def test_a_known_learner_gets_in_with_the_account_they_have(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        user_id = campus.add_account(ANNA.email)
+        applied = row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert applied == Applied(outcome=Outcome.CREATED, user_id=user_id)
+        assert campus.accounts(ANNA.email) == 1
+
+    def test_an_address_in_other_case_is_the_same_learner(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        user_id = campus.add_account("Anna.Buyer@Example.TEST")
+        assert row.attempt(lambda intent: lms.ensure_enrolled(seat, intent)).user_id == user_id
+        assert campus.accounts(ANNA.email) == 1
+
+    def test_a_similar_address_is_somebody_else(
+        self, campus: Campus, lms: Lms, course_id: CourseId, row: Row
+    ) -> None:
+        other = campus.add_account("johnxdoe@example.test")
+        seat = Seat(learner=Person(email="john_doe@example.test"), course_id=course_id)
+        assert row.attempt(lambda intent: lms.ensure_enrolled(seat, intent)).user_id != other
+        assert campus.active() == {("john_doe@example.test", course_id)}
+
+    def test_enrolling_again_writes_nothing(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        first = row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        writes, state = campus.writes(), campus.state()
+        for known in (None, first.user_id):
+            again = replace(seat, user_id=known)
+            applied = row.attempt(lambda intent, again=again: lms.ensure_enrolled(again, intent))  # type: ignore[misc]
+            assert applied == Applied(outcome=Outcome.ALREADY, user_id=first.user_id)
+        assert (campus.writes(), campus.state()) == (writes, state)
+
+    def test_a_learner_known_by_number_keeps_the_account_when_the_address_changes(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        user_id = campus.add_account("anna.married@example.test")
+        known = replace(seat, user_id=user_id)
+        assert row.attempt(lambda intent: lms.ensure_enrolled(known, intent)).user_id == user_id
+        assert campus.accounts(ANNA.email) == 0
+
+    def test_a_number_nobody_has_is_forgotten(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        user_id = campus.add_account(ANNA.email)
+        stale = replace(seat, user_id="987654321")
+        assert row.attempt(lambda intent: lms.ensure_enrolled(stale, intent)).user_id == user_id
+
+    def test_one_learner_in_two_courses_has_one_account(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        other = replace(seat, course_id=campus.add_course("Second"))
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        row.attempt(lambda intent: lms.ensure_enrolled(other, intent))
+        assert campus.accounts(ANNA.email) == 1
+        assert campus.active() == {(ANNA.email, seat.course_id), (ANNA.email, other.course_id)}
+
+    def test_different_learners_at_once_get_one_account_each(
+        self, campus: Campus, lms: Lms, course_id: CourseId
+    ) -> None:
+        seats = [
+            Seat(learner=Person(email=f"learner{i}@example.test"), course_id=course_id) for i in range(12)
+        ]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda seat: Row(campus).work_off(lambda i: lms.ensure_enrolled(seat, i)), seats))
+        assert campus.active() == {(seat.learner.email, course_id) for seat in seats}
+        assert [campus.accounts(seat.learner.email) for seat in seats] == [1] * len(seats)
+
+    def test_a_course_that_is_not_there_is_named_and_costs_no_account(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        lost = replace(seat, course_id=CourseId("99999"))
+        with pytest.raises(PermanentError, match="99999"):
+            row.attempt(lambda intent: lms.ensure_enrolled(lost, intent))
+        assert campus.accounts(ANNA.email) == 0
+
+    # -- ends
+
+    def test_an_end_is_handed_on(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        _needs(lms, Capability.END_DATE)
+        row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, until=NEXT_YEAR), intent))
+        assert campus.end_of(ANNA.email, seat.course_id) == NEXT_YEAR
+
+    @pytest.mark.parametrize(
+        ("until", "outcome"),
+        [
+            pytest.param(NEXT_YEAR + timedelta(days=30), Outcome.RESTORED, id="later"),
+            pytest.param(None, Outcome.RESTORED, id="none any more"),
+            pytest.param(NEXT_YEAR, Outcome.ALREADY, id="the same"),
+            pytest.param(NEXT_YEAR - timedelta(days=30), Outcome.ALREADY, id="earlier"),
+        ],
+    )
+    def test_an_end_we_gave_moves_only_to_a_later_one(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, until: datetime | None, outcome: Outcome
+    ) -> None:
+        _needs(lms, Capability.END_DATE)
+        row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, until=NEXT_YEAR), intent))
+        later = replace(seat, until=until, applied=True, applied_until=NEXT_YEAR)
+        assert row.attempt(lambda intent: lms.ensure_enrolled(later, intent)).outcome is outcome
+        expected = until if outcome is Outcome.RESTORED else NEXT_YEAR
+        assert campus.end_of(ANNA.email, seat.course_id) == expected
+
+    def test_somebody_in_without_an_end_is_not_given_one(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id)
+        ending = replace(seat, until=NEXT_YEAR)
+        assert row.attempt(lambda intent: lms.ensure_enrolled(ending, intent)).outcome is Outcome.ALREADY
+        assert campus.end_of(ANNA.email, seat.course_id) is None
+
+    # -- withdrawing
+
+    def test_a_learner_is_taken_out_and_keeps_the_account(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        elsewhere = campus.add_course("Second")
+        user_id = campus.add_account(ANNA.email)
+        campus.enrol(user_id, seat.course_id)
+        campus.enrol(user_id, elsewhere)
+        applied = row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent))
+        assert applied == Applied(outcome=Outcome.REMOVED, user_id=user_id)
+        assert campus.active() == {(ANNA.email, elsewhere)}
+        assert campus.accounts(ANNA.email) == 1
+
+    def test_withdrawing_again_writes_nothing(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent))
+        writes = campus.writes()
+        again = row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent))
+        assert (again.outcome, campus.writes()) == (Outcome.ABSENT, writes)
+
+    @pytest.mark.parametrize("known", [False, True], ids=["no account", "an account"])
+    def test_absence_is_confirmed_before_it_is_told(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, known: bool
+    ) -> None:
+        if known:
+            campus.add_account(ANNA.email)
+        applied = row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent))
+        assert (applied.outcome, row.absences_confirmed) == (Outcome.ABSENT, 1)
+        assert campus.writes() == 0
+
+    def test_absence_proves_nothing_while_an_answer_is_open(self, lms: Lms, seat: Seat, row: Row) -> None:
+        row.open_since = row.now
+        with pytest.raises(TransientError):
+            row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent))
+
+    def test_a_late_enrolment_is_still_withdrawn(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        campus.add_account(ANNA.email)
+        campus.server.faults.add(Fault(kind="late_effect", match=campus.is_write, seconds=0.2))
+        with pytest.raises(TransientError):
+            row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        row.work_off(lambda intent: lms.ensure_withdrawn(seat, intent))
+        assert campus.active() == set()
+
+    # -- writes that go wrong
+
+    @pytest.mark.parametrize("nth", [0, 1], ids=["first write", "second write"])
+    @pytest.mark.parametrize("kind", LOST_ANSWERS)
+    def test_a_lost_answer_ends_in_one_account_and_one_enrolment(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, kind: str, nth: int
+    ) -> None:
+        fault = Fault(kind=kind, match=campus.is_write, skip=nth, seconds=0.2)  # type: ignore[arg-type]
+        campus.server.faults.add(fault)
+        row.work_off(lambda intent: lms.ensure_enrolled(seat, intent))
+        campus.server.wait_for_late_effects()
+        assert campus.server.faults.fired == [fault]
+        assert campus.accounts(ANNA.email) == 1
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+
+    @pytest.mark.parametrize("nth", [0, 1], ids=["first write", "second write"])
+    def test_an_answer_that_comes_too_late_ends_in_one_account_and_one_enrolment(
+        self, campus: Campus, seat: Seat, row: Row, nth: int
+    ) -> None:
+        campus.server.faults.add(Fault(kind="delay_after", match=campus.is_write, skip=nth, seconds=0.6))
+        with closing(campus.connect(timeout_s=0.3)) as hasty:
+            row.work_off(lambda intent: hasty.ensure_enrolled(seat, intent))
+        assert campus.accounts(ANNA.email) == 1
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+
+    @pytest.mark.parametrize("kind", LOST_ANSWERS)
+    def test_a_withdrawal_whose_answer_is_lost_ends_outside(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, kind: str
+    ) -> None:
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id)
+        campus.server.faults.add(Fault(kind=kind, match=campus.is_write, seconds=0.2))  # type: ignore[arg-type]
+        applied = row.work_off(lambda intent: lms.ensure_withdrawn(seat, intent))
+        assert applied.outcome in {Outcome.REMOVED, Outcome.ABSENT}
+        assert campus.active() == set()
+
+    @pytest.mark.parametrize("kind", ["reset_after", "late_effect", "reset_in_body"])
+    def test_a_write_without_an_answer_says_so(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, kind: str
+    ) -> None:
+        campus.server.faults.add(Fault(kind=kind, match=campus.is_write))  # type: ignore[arg-type]
+        with pytest.raises(TransientError) as caught:
+            row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert caught.value.answer_lost
+
+    def test_every_write_is_declared_first(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent))
+        assert row.declared_after_writes == list(range(campus.writes()))
+
+    def test_nothing_is_written_while_an_answer_is_open(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        row.open_since = row.now
+        with pytest.raises(TransientError):
+            row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert campus.writes() == 0
+
+    # -- reads that go wrong
+
+    @pytest.mark.parametrize("fault", DEAF.values(), ids=DEAF.keys())
+    def test_a_deaf_lms_is_never_written_to(self, campus: Campus, seat: Seat, row: Row, fault: Fault) -> None:
+        state = campus.state()
+        campus.server.faults.add(fault)
+        with (
+            closing(campus.connect(timeout_s=0.3)) as lms,
+            pytest.raises((TransientError, ServiceBlocked)) as caught,
+        ):
+            row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert campus.state() == state
+        assert row.declared_after_writes == []
+        assert ANNA.email not in str(caught.value)
+
+    @pytest.mark.parametrize("fault", DEAF.values(), ids=DEAF.keys())
+    def test_a_deaf_lms_is_never_taken_for_an_empty_one(
+        self, campus: Campus, seat: Seat, row: Row, fault: Fault
+    ) -> None:
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id)
+        campus.server.faults.add(fault)
+        with closing(campus.connect(timeout_s=0.3)) as lms:
+            for ask in (
+                lambda: lms.fetch_presence(seat),
+                lambda: lms.fetch_course_title(seat.course_id),
+                lms.fetch_identity,
+                lambda: row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent)),
+            ):
+                with pytest.raises((TransientError, ServiceBlocked)):
+                    ask()
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+
+    def test_an_lms_that_is_down_is_told_from_a_row_in_trouble(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        campus.server.stop_answering()
+        with pytest.raises(TransientError) as caught:
+            row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert caught.value.whole_service
+        assert not caught.value.answer_lost
+
+    # -- odd people
+
+    @pytest.mark.parametrize("names", ODD_NAMES.values(), ids=ODD_NAMES.keys())
+    def test_no_name_keeps_a_buyer_out(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, names: tuple[str, str]
+    ) -> None:
+        odd = replace(seat, learner=replace(ANNA, first_name=names[0], last_name=names[1]))
+        row.attempt(lambda intent: lms.ensure_enrolled(odd, intent))
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+
+    @pytest.mark.parametrize("address", ODD_ADDRESSES)
+    def test_an_odd_address_gets_its_owner_in_and_nobody_else(
+        self, campus: Campus, lms: Lms, course_id: CourseId, row: Row, address: str
+    ) -> None:
+        for other in (BERT.email, "abcdefghijklmn@example.test", "100xsure@example.test"):
+            campus.add_account(other)
+        seat = Seat(learner=replace(ANNA, email=address), course_id=course_id)
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        again = row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert again.outcome is Outcome.ALREADY
+        assert {email.lower() for email, _ in campus.active()} == {address.lower()}
+        assert campus.accounts(address) == 1
+
+    def test_an_address_that_is_none_needs_a_person(
+        self, campus: Campus, lms: Lms, course_id: CourseId, row: Row, subtests: pytest.Subtests
+    ) -> None:
+        state = campus.state()
+        for address in (*NO_ADDRESSES, *campus.strange_addresses):
+            with subtests.test(address=address):
+                seat = Seat(learner=replace(ANNA, email=address), course_id=course_id)
+                with pytest.raises(PermanentError) as caught:
+                    row.attempt(lambda intent, seat=seat: lms.ensure_enrolled(seat, intent))  # type: ignore[misc]
+                assert campus.state() == state
+                assert len(address) < 5 or address not in str(caught.value)
+
+    # -- what is not ours to change
+
+    def test_a_teacher_who_buys_stays_a_teacher(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id, teacher=True)
+        state = campus.state()
+        longer = replace(seat, applied=True, applied_until=NEXT_YEAR)
+        for wish in (seat, longer):
+            applied = row.attempt(lambda intent, wish=wish: lms.ensure_enrolled(wish, intent))  # type: ignore[misc]
+            assert applied.outcome is Outcome.ALREADY
+        assert campus.state() == state
+
+    def test_a_teacher_is_never_put_out(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id, teacher=True)
+        state = campus.state()
+        with pytest.raises(PermanentError) as caught:
+            row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent))
+        assert campus.state() == state
+        assert ANNA.email not in str(caught.value)
+
+    def test_a_suspension_is_not_lifted(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id, suspended=True)
+        state = campus.state()
+        longer = replace(seat, applied=True, applied_until=NEXT_YEAR)
+        for wish in (seat, longer):
+            with pytest.raises(PermanentError):
+                row.attempt(lambda intent, wish=wish: lms.ensure_enrolled(wish, intent))  # type: ignore[misc]
+        assert campus.state() == state
+
+    def test_a_suspended_account_needs_a_person(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        user_id = campus.add_account(ANNA.email, suspended=True)
+        state = campus.state()
+        for wish in (seat, replace(seat, user_id=user_id)):
+            with pytest.raises(PermanentError) as caught:
+                row.attempt(lambda intent, wish=wish: lms.ensure_enrolled(wish, intent))  # type: ignore[misc]
+            assert ANNA.email not in str(caught.value)
+        assert campus.state() == state
+
+    # -- looking
+
+    def test_presence_tells_who_is_in(self, campus: Campus, lms: Lms, seat: Seat) -> None:
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id)
+        campus.enrol(campus.add_account(BERT.email), seat.course_id, suspended=True)
+        assert lms.fetch_presence(seat) is Presence.ENROLLED
+        assert lms.fetch_presence(replace(seat, learner=BERT)) is Presence.ABSENT
+        nobody = replace(seat, learner=Person(email="nobody@example.test"))
+        assert lms.fetch_presence(nobody) is Presence.ABSENT
+        assert campus.writes() == 0
+
+    def test_a_course_is_called_as_people_know_it(self, campus: Campus, lms: Lms) -> None:
+        title = 'Données & Événements — 数据科学 für "Anfänger" 🚀'
+        assert lms.fetch_course_title(campus.add_course(title)) == title
+        assert lms.fetch_course_title(CourseId("99999")) is None
+
+    def test_a_healthy_lms_says_who_it_is_and_lacks_nothing(self, campus: Campus, lms: Lms) -> None:
+        identity = lms.fetch_identity()
+        assert identity == lms.fetch_identity()
+        assert identity.identity
+        assert [finding for finding in identity.findings if finding.severity is Severity.FATAL] == []
+        assert campus.writes() == 0
+
+
+def _needs(lms: Lms, capability: Capability) -> None:
+    if capability not in lms.capabilities:
+        pytest.skip(f"this LMS has no {capability}")
+
+
+class MoodleCampus(Campus):
+    strange_addresses = ("josé@example.test", "anna@bücher.test", "anna@localhost", ".anna@example.test")
+
+    def __init__(self, moodle: SandboxMoodle) -> None:
+        self.server = self.moodle = moodle
+
+    def connect(self, timeout_s: float) -> Lms:
+        settings = MoodleSettings(
+            name="campus", url=self.moodle.url, token=Secret("sandboxtoken"), timeout_s=timeout_s
+        )
+        return Moodle(settings)
+
+    def add_course(self, title: str) -> CourseId:
+        return CourseId(str(self.moodle.add_course(title)))
+
+    def add_account(self, email: str, *, suspended: bool = False) -> str:
+        return str(self.moodle.add_user(email, suspended=suspended))
+
+    def enrol(
+        self, user_id: str, course_id: CourseId, *, teacher: bool = False, suspended: bool = False
+    ) -> None:
+        role = "editingteacher" if teacher else "student"
+        self.moodle.enrol(int(user_id), int(course_id), role, suspended=suspended)
+
+    def accounts(self, email: str) -> int:
+        return len(self.moodle.accounts(email))
+
+    def active(self) -> set[tuple[str, CourseId]]:
+        return {(email, CourseId(str(course_id))) for email, course_id in self.moodle.active_enrolments()}
+
+    def end_of(self, email: str, course_id: CourseId) -> datetime | None:
+        found = self.moodle.find_enrolment(self.moodle.accounts(email)[0].id, int(course_id))
+        return datetime.fromtimestamp(found.timeend, UTC) if found and found.timeend else None
+
+    def state(self) -> object:
+        return repr((self.moodle.users, self.moodle.enrolments))
+
+    def is_write(self, request: Request) -> bool:
+        function = dict(request.form).get("wsfunction", "")
+        return function.startswith(("core_user_create", "enrol_manual_", "core_group_add", "core_cohort_add"))
+
+
+class TestMoodle(LmsContract):
+    @pytest.fixture
+    def campus(self) -> Iterator[Campus]:
+        with SandboxMoodle() as moodle:
+            yield MoodleCampus(moodle)

@@ -1,0 +1,1 @@
+"""The LMS side: one Protocol, one file per LMS, one registry."""

@@ -1,0 +1,135 @@
+"""What wcsync needs of an LMS.
+
+A new LMS costs one file, one registry line and one class in the contract suite:
+
+1. `lms/<name>.py` (a package of that name once it passes 400 lines): a settings model (derive from `LmsSettings`), `TARGET_KEYS` (what a mapping row may say for
+   this LMS) and a class that fulfils `Lms`. Talk through `wcsync.http.Service`: `fetch` for calls that change
+   nothing, `send` for calls that may. Translate every answer into the outcomes of `wcsync.model.Outcome` or one of
+   the four errors: TransientError (try again), PermanentError (this row needs a person), ServiceBlocked (every call
+   needs a person). Match on the vendor's codes, never on translated texts.
+2. `lms/registry.py`: one line in `KINDS`.
+3. `tests/contract/test_lms_contract.py`: one `Campus` that says how to start that LMS's sandbox and look behind it.
+
+One that outgrows 400 lines keeps its parts beside it, as `lms/<name>_<part>.py`.
+
+The rules every `ensure_…` keeps:
+
+- It looks before it writes, because it is called again after any crash and after any lost answer.
+- Before each call that may change something it calls `intent.declare()`. If that raises, an earlier call may still
+  be under way at the far side and a negative look proves nothing yet.
+- Before it reports that something is *not* there as a success (`ABSENT`), it calls `intent.confirm_absence()`.
+- It never shortens, lifts a suspension, changes a teacher, or removes what it cannot tell to be a learner's own
+  enrolment. It raises PermanentError with a sentence that says what a person has to do.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wcsync.model import Applied, CourseId, LmsName, Seat
+
+
+class LmsSettings(BaseModel):
+    """The keys every `[[lms]]` section has; each LMS adds its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$", description="how mapping rows call this LMS"
+    )
+    kind: str = Field(description="which LMS it is")
+    url: str = Field(pattern=r"^https?://[^\s?#]+$", description="its address, as in a browser")
+    ca_file: Path | None = Field(default=None, description="private CA in PEM, if its certificate needs one")
+    timeout_s: float = Field(
+        default=30.0, strict=True, gt=0, le=300, description="seconds to wait for one answer"
+    )
+    quarantine_s: float = Field(
+        default=90.0,
+        strict=True,
+        ge=0,
+        le=3600,
+        description="seconds during which 'not found' is not believed after an answer was lost; more than timeout_s",
+    )
+
+
+class Capability(StrEnum):
+    """What not every LMS can do."""
+
+    END_DATE = "end_date"
+    SUSPEND = "suspend"
+
+
+class Intent(Protocol):
+    """The ledger's word around a write. Made anew for each attempt at one row."""
+
+    def declare(self) -> None:
+        """Commits to disk that a write is about to be sent.
+
+        Raises TransientError while the answer to an earlier write is still open.
+        """
+
+    def confirm_absence(self) -> None:
+        """Raises TransientError while an earlier write may still take effect, so that 'absent' proves nothing."""
+
+
+class Severity(StrEnum):
+    FATAL = "fatal"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing wrong at the far side. `FATAL`: the daemon cannot enrol until it is mended."""
+
+    severity: Severity
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LmsIdentity:
+    """Who answers: its own stable address or id, its name and version for people, and what is amiss."""
+
+    identity: str
+    title: str
+    version: str
+    findings: tuple[Finding, ...] = field(default=())
+
+
+class Presence(StrEnum):
+    ENROLLED = "enrolled"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+class Lms(Protocol):
+    """An LMS. All methods are thread-safe and safe to repeat.
+
+    Raises, everywhere: TransientError, PermanentError, ServiceBlocked.
+    """
+
+    name: LmsName
+    capabilities: frozenset[Capability]
+
+    def fetch_identity(self) -> LmsIdentity:
+        """Who answers, and what it lacks to do its work. Changes nothing."""
+
+    def fetch_presence(self, seat: Seat) -> Presence:
+        """Whether the learner has an active enrolment in the course now. Changes nothing."""
+
+    def fetch_course_title(self, course_id: CourseId) -> str | None:
+        """The course's name as people know it; None if the LMS has no such course. Changes nothing."""
+
+    def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
+        """The learner is in the course until `seat.until`: created, already or restored.
+
+        Creates the account if there is none.
+        """
+
+    def ensure_withdrawn(self, seat: Seat, intent: Intent) -> Applied:
+        """The learner is out of the course: removed or absent. The account stays."""
+
+    def close(self) -> None: ...
