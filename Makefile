@@ -31,8 +31,9 @@ format: venv
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# SHORT=1: the same proofs in a few minutes, as CI runs them.
 prove: venv
-	$(BIN)/python -m pytest -m prove --timeout 3600 -s
+	WCSYNC_PROVE=$(if $(SHORT),short,full) $(BIN)/python -m pytest -m prove --timeout 3600 -p no:randomly -rA --tb=short -s
 
 bench: venv
 	$(BIN)/python -m benchmarks

@@ -25,7 +25,7 @@ def configure(
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S" if as_text else "iso", utc=True, key="at"),
         structlog.processors.format_exc_info,
         Redactor(secrets),
     ]
@@ -80,7 +80,11 @@ def _renderer(*, as_text: bool, out: TextIO) -> Processor:
     if not as_text:
         return structlog.processors.JSONRenderer(ensure_ascii=True)
     return structlog.dev.ConsoleRenderer(
-        colors=out.isatty(), exception_formatter=structlog.dev.plain_traceback
+        colors=out.isatty(),
+        exception_formatter=structlog.dev.plain_traceback,
+        timestamp_key="at",
+        sort_keys=False,
+        pad_event_to=18,
     )
 
 

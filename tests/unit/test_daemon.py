@@ -1,0 +1,105 @@
+"""The process: one per ledger, stopped politely, its jobs never skipped."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from wcsync.daemon import only_instance, serve, stopping_on_signals
+from wcsync.errors import ConfigError
+from wcsync.pool import Pool
+from wcsync.schedule import Job
+
+
+class CountingWorker:
+    """Has `rows` to do and fails on those named."""
+
+    def __init__(self, rows: int, failing: frozenset[int] = frozenset()) -> None:
+        self.left = list(range(rows))
+        self.failing = failing
+        self.done: list[int] = []
+
+    def run_once(self) -> bool:
+        try:
+            row = self.left.pop(0)
+        except IndexError:
+            return False
+        if row in self.failing:
+            raise RuntimeError(row)
+        self.done.append(row)
+        return True
+
+
+def test_a_second_instance_is_refused_and_told_who_holds_the_ledger(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.db"
+    with only_instance(ledger), pytest.raises(ConfigError, match=str(os.getpid())), only_instance(ledger):
+        pass
+
+
+def test_the_lock_is_free_again_afterwards(tmp_path: Path) -> None:
+    for _ in range(2):
+        with only_instance(tmp_path / "ledger.db"):
+            pass
+
+
+def test_sigterm_asks_to_stop_and_the_old_handler_returns(tmp_path: Path) -> None:
+    before, stop = signal.getsignal(signal.SIGTERM), threading.Event()
+    with stopping_on_signals(stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.wait(5)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_serving_runs_jobs_and_workers_until_stopped() -> None:
+    stop, worker, ran = threading.Event(), CountingWorker(5), threading.Event()
+    pool = Pool([worker], 2, stop)
+    thread = threading.Thread(target=serve, args=([Job(name="one", every_s=60, run=ran.set)], pool, stop))
+    thread.start()
+    assert ran.wait(5)
+    deadline = monotonic() + 5
+    while worker.left and monotonic() < deadline:
+        pool.wake()
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert sorted(worker.done) == [0, 1, 2, 3, 4]
+
+
+def test_a_job_that_raises_runs_again_at_its_next_time() -> None:
+    stop, twice, calls = threading.Event(), threading.Event(), []
+
+    def job() -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise RuntimeError("once")
+        twice.set()
+
+    pool = Pool([], 1, stop)
+    thread = threading.Thread(target=serve, args=([Job(name="one", every_s=0.05, run=job)], pool, stop))
+    thread.start()
+    assert twice.wait(5)
+    stop.set()
+    thread.join(10)
+
+
+def test_draining_works_everything_off_and_returns() -> None:
+    worker = CountingWorker(50)
+    Pool([worker], 4, threading.Event()).drain()
+    assert sorted(worker.done) == list(range(50))
+
+
+def test_a_thread_survives_a_worker_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wcsync.pool.AFTER_BUG_S", 0.01)
+    stop, worker = threading.Event(), CountingWorker(6, failing=frozenset({2}))
+    pool = Pool([worker], 1, stop)
+    pool.start()
+    deadline = monotonic() + 5
+    while worker.left and monotonic() < deadline:
+        pool.wake()
+    assert pool.alive()
+    stop.set()
+    pool.join()
+    assert worker.done == [0, 1, 3, 4, 5]

@@ -1,0 +1,216 @@
+"""The composition root: the one place that knows concrete classes."""
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from wcsync.config import Config
+from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.gate import SHOP, Answerer, Gate
+from wcsync.ledger.base import PageRecord
+from wcsync.ledger.ledger import SqliteLedger
+from wcsync.ledger.report import Report, Summary
+from wcsync.lms.base import Lms
+from wcsync.lms.registry import KINDS
+from wcsync.mappers.entitlements import Planner
+from wcsync.mappers.mapping import TargetKey
+from wcsync.model import LmsName, OrderId, PlanOrder
+from wcsync.patient import Patient
+from wcsync.pollers.mapping import MappingKeeper
+from wcsync.pollers.orders import OrdersPoller
+from wcsync.pool import Pool
+from wcsync.retry import Backoff
+from wcsync.schedule import Job
+from wcsync.store.base import Store
+from wcsync.store.client import WooCommerce
+from wcsync.times import Clock
+from wcsync.worker import Worker
+
+log = structlog.get_logger(__name__)
+
+LEASE_LIMIT = timedelta(minutes=15)
+"""Longer than any attempt can take with all its time-outs; a lease older than this has nobody to settle it."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class App:
+    """wcsync for one config: services, ledger, poller and workers, put together. `close()` when done."""
+
+    def __init__(
+        self, config: Config, *, clock: Clock = utc_now, dice: Callable[[], float] = random.random
+    ) -> None:
+        """Opens the ledger. Raises ConfigError if it cannot be used."""
+        self.config = config
+        self.clock = clock
+        self._dice = dice
+        self.stop = threading.Event()
+        self.ledger = SqliteLedger(config.ledger.path)
+        self.store = build_store(config)
+        self.lmss = build_lmss(config)
+        self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
+        self.poller = self._poller()
+        self.pool = Pool([self._worker(lms) for lms in self.lmss.values()], config.orders.workers, self.stop)
+
+    # -- the daemon's work ---------------------------------------------------------------------------------------
+    def prepare(self) -> None:
+        """Loads the mapping and picks up what an earlier process left. Raises ConfigError without any mapping."""
+        self.mapping.load()
+        now = self.clock()
+        recovered = self.ledger.recover(now, now)
+        if recovered:
+            log.info("leases_recovered", rows=recovered)
+        self._replan()
+
+    def poll(self) -> bool:
+        """One pass: the mapping if it changed, then the shop. True if the shop was read to the end."""
+        if self.mapping.refresh():
+            self._replan()
+        complete = self.poller.poll_once()
+        self.pool.wake()
+        return complete
+
+    def run_cycle(self) -> bool:
+        """One full cycle: poll, then work until nothing is due now. False if the shop could not be read."""
+        complete = self.poll()
+        self.pool.drain()
+        return complete
+
+    def jobs(self) -> list[Job]:
+        return [
+            Job(name="orders", every_s=self.config.orders.poll_every_s, run=self.poll),
+            Job(name="leases", every_s=60, run=self._recover_stale),
+        ]
+
+    # -- what people ask for -------------------------------------------------------------------------------------
+    def backfill(self, since: datetime) -> PageRecord:
+        """Reads all orders changed after `since`, by the path every poll takes. Raises as `OrdersPoller.read_since`."""
+        self.mapping.load()
+        return self.poller.read_since(since)
+
+    def reread(self, order_id: OrderId) -> PageRecord | None:
+        """Reads one order again; None if the shop does not know it."""
+        self.mapping.load()
+        return self.poller.read_order(order_id)
+
+    def accept(self, service: str) -> Answerer:
+        """Makes whoever answers now the known identity of `service`. Raises KeyError for an unknown name."""
+        return self._gates()[service].accept()
+
+    def summary(self) -> Summary:
+        report = Report(self.config.ledger.path)
+        try:
+            return report.summary()
+        finally:
+            report.close()
+
+    def close(self) -> None:
+        self.store.close()
+        for lms in self.lmss.values():
+            lms.close()
+        self.ledger.close()
+
+    # -- putting together ----------------------------------------------------------------------------------------
+    def _gates(self) -> dict[str, Gate]:
+        return {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
+            name: self._gate(name, ask_lms(lms)) for name, lms in self.lmss.items()
+        }
+
+    def _gate(self, name: str, ask: Callable[[], Answerer]) -> Gate:
+        every_s = self.config.store.identity_every_s
+        return Gate(name, ask, self.ledger, self.clock, every_s=every_s)
+
+    def _patient(self, name: str) -> Patient:
+        return Patient(name=name, ledger=self.ledger, clock=self.clock, dice=self._dice)
+
+    def _poller(self) -> OrdersPoller:
+        return OrdersPoller(
+            store=self.store,
+            ledger=self.ledger,
+            gate=self._gate(SHOP, ask_shop(self.store)),
+            patient=self._patient(SHOP),
+            planner=self._planner,
+            clock=self.clock,
+            overlap_s=self.config.orders.overlap_s,
+            start=self.config.orders.start_at,
+        )
+
+    def _planner(self) -> PlanOrder:
+        paid_statuses = frozenset(self.config.orders.paid_statuses)
+        return Planner(
+            mapping=self.mapping.current, paid_statuses=paid_statuses, identify=self.ledger.identify
+        ).plan
+
+    def _worker(self, lms: Lms) -> Worker:
+        retry = self.config.retry
+        settings = next(entry for entry in self.config.lms if entry.name == lms.name)
+        return Worker(
+            lms=lms,
+            ledger=self.ledger,
+            gate=self._gate(lms.name, ask_lms(lms)),
+            patient=self._patient(lms.name),
+            backoff=Backoff(
+                max_attempts=retry.max_attempts,
+                first_delay_s=retry.first_delay_s,
+                max_delay_s=retry.max_delay_s,
+            ),
+            quarantine_s=settings.quarantine_s,
+            clock=self.clock,
+        )
+
+    def _replan(self) -> None:
+        record = self.ledger.replan_unmapped(self._planner(), self.clock())
+        if record.lines > record.unmapped:
+            log.info("lines_replanned", orders=record.fresh, still_unmapped=record.unmapped)
+
+    def _recover_stale(self) -> None:
+        now = self.clock()
+        recovered = self.ledger.recover(now - LEASE_LIMIT, now)
+        if recovered:
+            log.warning("leases_recovered", rows=recovered)
+
+
+def build_store(config: Config) -> Store:
+    store = config.store
+    return WooCommerce(
+        url=store.url,
+        consumer_key=store.consumer_key.reveal(),
+        consumer_secret=store.consumer_secret.reveal(),
+        auth=store.auth,
+        ca_file=store.ca_file,
+        timeout_s=store.timeout_s,
+        page_size=config.orders.page_size,
+    )
+
+
+def build_lmss(config: Config) -> dict[LmsName, Lms]:
+    return {LmsName(settings.name): KINDS[settings.kind].build(settings) for settings in config.lms}
+
+
+def target_keys(config: Config) -> dict[LmsName, tuple[TargetKey, ...]]:
+    return {LmsName(settings.name): KINDS[settings.kind].target_keys for settings in config.lms}
+
+
+def ask_shop(store: Store) -> Callable[[], Answerer]:
+    def ask() -> Answerer:
+        identity = store.fetch_identity()
+        return Answerer(identity=identity.url, title=identity.name, server_time=identity.server_time)
+
+    return ask
+
+
+def ask_lms(lms: Lms) -> Callable[[], Answerer]:
+    def ask() -> Answerer:
+        identity = lms.fetch_identity()
+        return Answerer(identity=identity.identity, title=identity.title)
+
+    return ask
+
+
+REMOTE_ERRORS = (TransientError, PermanentError, ServiceBlocked)
+"""What talking to a service may raise."""

@@ -1,0 +1,105 @@
+"""What people see in a terminal. Nothing that came from outside reaches it with control characters in it."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from wcsync.doctor import Diagnosis
+from wcsync.errors import Problem
+from wcsync.ledger.report import Summary
+
+_MARK = "  -> "
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(document, ensure_ascii=True, indent=2, default=str))
+
+
+def print_problems(problems: Sequence[Problem]) -> None:
+    """Every problem on stderr: where, what, what to do."""
+    for problem in problems:
+        click.echo(plain(f"{problem.where}: {problem.message}"), err=True)
+        click.echo(plain(f"{_MARK}{problem.remedy}"), err=True)
+
+
+def print_diagnosis(diagnosis: Diagnosis) -> None:
+    mark = "ok  " if diagnosis.ok else ("FAIL" if diagnosis.fatal else "warn")
+    click.echo(plain(f"{mark}  {diagnosis.service}: {diagnosis.message}"))
+    if diagnosis.remedy:
+        click.echo(plain(f"    {_MARK}{diagnosis.remedy}"))
+
+
+def print_summary(summary: Summary) -> None:
+    """One line that scripts and people can read: `orders=… … unexplained=0`."""
+    click.echo(" ".join(f"{name}={value}" for name, value in summary.as_dict().items()))
+
+
+def print_status(document: Mapping[str, Any]) -> None:
+    summary = document["summary"]
+    print_table("Orders and enrolments", ["what", "how many"], [[k, v] for k, v in summary.items()])
+    rows = [
+        [row["name"], row["condition"], row["since"][:19], row["identity"], row["reason"]]
+        for row in document["services"]
+    ]
+    print_table("Services", ["service", "condition", "since (UTC)", "who answers", "reason"], rows)
+    rows = [[row["name"], row["position"][:19], (row["polled_at"] or "")[:19]] for row in document["cursors"]]
+    print_table("Read so far", ["poller", "shop's clock (UTC)", "last complete pass (UTC)"], rows)
+    for hint in document["hints"]:
+        click.echo(plain(hint))
+
+
+def print_order(order: Mapping[str, Any]) -> None:
+    if "status" in order:
+        paid = "counts as paid" if order["paid"] else "does not count as paid"
+        click.echo(plain(f"Order {order['number']} (id {order['order_id']}): {order['status']}, {paid}"))
+        click.echo(
+            plain(f"  changed in the shop {order['modified_at'][:19]}, read {order['read_at'][:19]} (UTC)")
+        )
+    else:
+        click.echo(plain(f"Order {order['order_id']}: never read in full"))
+    columns = ["line_id", "sku", "name", "quantity", "verdict", "reason"]
+    print_table("Lines", columns, [[line[c] for c in columns] for line in order["lines"]])
+    columns = [
+        "line_id",
+        "lms",
+        "course_id",
+        "learner",
+        "live",
+        "desired",
+        "state",
+        "outcome",
+        "attempts",
+        "error",
+    ]
+    print_table("Enrolments", columns, [[row[c] for c in columns] for row in order["enrolments"]])
+    columns = ["line_id", "kind", "reason", "since", "dropped_at"]
+    print_table("Needs a person", columns, [[row[c] for c in columns] for row in order["parked"]])
+    columns = ["at", "actor", "action", "detail"]
+    print_table("What happened", columns, [[row[c] for c in columns] for row in order["audit"]])
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table, or nothing at all where there is nothing to show."""
+    rows = list(rows)
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(plain("" if cell is None else str(cell))) for cell in row))
+    Console().print(table)
+
+
+def plain(text: str) -> str:
+    """The text with every control and invisible character made visible as a blot."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text
+    )
