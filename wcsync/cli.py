@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,6 +62,8 @@ def _explained(command: Command) -> Command:
         try:
             return command(*args, **kwargs)
         except ConfigError as exc:
+            if kwargs.get("as_json"):
+                screen.print_json({"problems": [asdict(problem) for problem in exc.problems]})
             screen.print_problems(exc.problems)
             sys.exit(EXIT_CONFIG)
         except REMOTE_ERRORS as exc:
@@ -75,7 +78,16 @@ def _load(config_path: Path | None) -> Loaded:
 
 
 def _config(config_path: Path | None) -> Config:
-    """The config, with logs set up to keep its secrets out."""
+    """The config, with logs set up to keep its secrets out. Its warnings go where errors would."""
+    loaded = _load(config_path)
+    config = loaded.config
+    logs.configure(level=config.log.level, style=config.log.format, secrets=config.secrets())
+    screen.print_problems(loaded.warnings, mark="warning: ")
+    return config
+
+
+def _daemon_config(config_path: Path | None) -> Config:
+    """As `_config`, but a daemon's warnings are log lines like all it says."""
     loaded = _load(config_path)
     config = loaded.config
     logs.configure(level=config.log.level, style=config.log.format, secrets=config.secrets())
@@ -135,8 +147,7 @@ def check(*, config_path: Path | None, as_json: bool) -> None:
         for lms in lmss.values():
             lms.close()
     if as_json:
-        keys = ("service", "ok", "message", "remedy", "fatal")
-        screen.print_json([{key: getattr(diagnosis, key) for key in keys} for diagnosis in found])
+        screen.print_json({"problems": [], "services": [asdict(diagnosis) for diagnosis in found]})
     sys.exit(EXIT_UNAVAILABLE if any(diagnosis.fatal for diagnosis in found) else 0)
 
 
@@ -158,7 +169,7 @@ def _known_identity(config: Config) -> Callable[[str], str]:
 @_with_config
 def run(*, config_path: Path | None, once: bool, as_json: bool) -> None:
     """The daemon: reads orders and enrols their buyers until it is told to stop."""
-    config = _config(config_path)
+    config = _daemon_config(config_path)
     with only_instance(config.ledger.path), _app(config) as app, stopping_on_signals(app.stop):
         app.prepare()
         if once:
@@ -258,7 +269,7 @@ def backfill(*, config_path: Path | None, since: str, as_json: bool) -> None:
         raise click.BadParameter(f"{since!r} is no instant ({exc})", param_hint="--since") from exc
     with _app(_config(config_path)) as app:
         record = app.backfill(instant)
-    counts = {name: getattr(record, name) for name in ("fetched", "fresh", "lines", "unmapped", "parked")}
+    counts = asdict(record)
     if as_json:
         screen.print_json(counts)
     else:

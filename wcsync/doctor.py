@@ -78,4 +78,6 @@ def _guarded(service: str, look: Callable[[], list[Diagnosis]]) -> list[Diagnosi
     try:
         return look()
     except (TransientError, PermanentError, ServiceBlocked) as exc:
-        return [Diagnosis(service=service, ok=False, fatal=True, message=str(exc))]
+        return [
+            Diagnosis(service=service, ok=False, fatal=True, message=str(exc).removeprefix(f"{service}: "))
+        ]

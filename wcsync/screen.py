@@ -22,10 +22,10 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=True, indent=2, default=str))
 
 
-def print_problems(problems: Sequence[Problem]) -> None:
+def print_problems(problems: Sequence[Problem], mark: str = "") -> None:
     """Every problem on stderr: where, what, what to do."""
     for problem in problems:
-        click.echo(plain(f"{problem.where}: {problem.message}"), err=True)
+        click.echo(plain(f"{mark}{problem.where}: {problem.message}"), err=True)
         click.echo(plain(f"{_MARK}{problem.remedy}"), err=True)
 
 

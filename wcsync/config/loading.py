@@ -56,7 +56,9 @@ def find_config(named: Path | None, candidates: Iterable[Path] = DEFAULT_PATHS) 
             return place
     looked = " and ".join(map(str, places))
     raise refused(
-        "config", f"there is no config at {looked}", "Write one with wcsync init, or name it: --config PATH."
+        "config",
+        f"there is no config at {looked}",
+        "Copy config.example.toml there, or name another: --config PATH.",
     )
 
 
@@ -72,7 +74,9 @@ def _read(path: Path) -> tuple[TomlFile, bool]:
     try:
         found = read_plain_file(path, MAX_BYTES)
     except OSError as exc:
-        remedy = "Write one with wcsync init, or name another: --config PATH. See also its owner and mode."
+        remedy = (
+            "Copy config.example.toml there, or name another: --config PATH. See also its owner and mode."
+        )
         raise refused(str(path), f"the config cannot be read ({exc.strerror})", remedy) from exc
     return parse_toml(str(path), found.content), found.private
 
@@ -162,12 +166,11 @@ class _Reading:
         if not isinstance(raw, dict):
             self._blame(path, "this is no section", "Begin each LMS with [[lms]], in two brackets.")
             return None
-        kind = raw.get("kind")
+        kind, common = raw.get("kind"), self._validate(path, _LmsCommon, raw)
         if not isinstance(kind, str) or kind not in self._kinds:
             message = f"unknown kind {render_quoted(kind)}" if isinstance(kind, str) else "kind is required"
             self._blame((*path, "kind"), message, render_suggestion(str(kind), self._kinds))
             return None
-        common = self._validate(path, _LmsCommon, raw)
         normal = common.model_dump(exclude_none=True) if common else {}
         settings = self._validate(path, self._kinds[kind].settings, {**raw, **normal})
         if settings is not None:
