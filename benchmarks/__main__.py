@@ -1,0 +1,88 @@
+"""`make bench`, or `python -m benchmarks [--quick] [--only NAME]… [--json FILE]`."""
+
+import json
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from benchmarks import machine
+from benchmarks.enrol import enrol_with_latency, enrol_without_latency
+from benchmarks.idle import idle
+from benchmarks.ledger import keep_a_ledger
+from benchmarks.pull import pull_with_latency, pull_without_latency
+from benchmarks.rows import Row, render_table
+from benchmarks.sizes import FULL, QUICK, Sizes
+
+PAPER_WIDTH = 150
+"""Columns of a table that no terminal shows."""
+
+BENCHMARKS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
+    "pull_10000": pull_without_latency,
+    "pull_latency": pull_with_latency,
+    "enrol_latency": enrol_with_latency,
+    "enrol_cpu": enrol_without_latency,
+    "ledger": keep_a_ledger,
+    "idle": idle,
+}
+
+
+@click.command()
+@click.option(
+    "--only", multiple=True, type=click.Choice(list(BENCHMARKS)), help="Only this one; may be repeated."
+)
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Smaller sizes, fewer repetitions: about 40 seconds instead of three minutes.",
+)
+@click.option(
+    "--json", "file", type=click.Path(path_type=Path), help="Write the JSON document there, not to stdout."
+)
+def main(*, only: Sequence[str], quick: bool, file: Path | None) -> None:
+    """Measures wcsync against floors and rivals taken in the same run: a table, then one JSON document."""
+    rows, document = run(QUICK if quick else FULL, only or list(BENCHMARKS))
+    Console(width=None if sys.stdout.isatty() else PAPER_WIDTH).print(render_table(rows))
+    text = json.dumps(document, indent=2)
+    if file is None:
+        print(text)
+    else:
+        file.write_text(text + "\n")
+    sys.exit(1 if document["failed"] else 0)
+
+
+def run(sizes: Sizes, names: Sequence[str]) -> tuple[list[Row], dict[str, object]]:
+    """Runs the named benchmarks one after the other. Returns their rows and the document that holds them.
+
+    One that fails says why on stderr, is named under `failed` and harms no other.
+    """
+    before = machine.describe()
+    started = time.monotonic()
+    rows: list[Row] = []
+    failed: list[str] = []
+    for name in names:
+        print(f"{time.monotonic() - started:4.0f} s  {name}", file=sys.stderr, flush=True)
+        try:
+            rows += list(BENCHMARKS[name](sizes))
+        except (AssertionError, subprocess.SubprocessError):
+            traceback.print_exc()
+            failed.append(name)
+    document = {
+        "machine": before,
+        "load_after": machine.describe()["load"],
+        "seconds": time.monotonic() - started,
+        "sizes": asdict(sizes),
+        "failed": failed,
+        "rows": [row.as_dict() for row in rows],
+    }
+    return rows, document
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The product put together as it runs: files in a folder, the App over them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from benchmarks.payload import COURSES
+from wcsync import log as logs
+from wcsync.app import App
+from wcsync.config import load_config
+from wcsync.model import LmsName
+
+KEY, SECRET, TOKEN = "ck_bench", "cs_bench", "benchtoken"
+CAMPUS = LmsName("campus")
+NOWHERE = "http://127.0.0.1:9"
+"""A service that is not asked."""
+
+_CONFIG = """
+[store]
+url = "{shop_url}"
+consumer_key = {{ file = "key" }}
+consumer_secret = {{ file = "secret" }}
+[orders]
+start = {start}
+poll_every_s = {poll_every_s}
+page_size = {page_size}
+workers = {workers}
+[[lms]]
+name = "campus"
+kind = "moodle"
+url = "{campus_url}"
+token = {{ file = "token" }}
+[ledger]
+path = "ledger.db"
+[log]
+format = "json"
+"""
+
+
+def write_config(
+    folder: Path,
+    *,
+    shop_url: str = NOWHERE,
+    campus_url: str = NOWHERE,
+    workers: int = 4,
+    page_size: int = 100,
+    poll_every_s: float = 60.0,
+    start: str = "now",
+) -> Path:
+    """Writes config, secrets and mapping into `folder`. Returns the config's path."""
+    for name, secret in (("key", KEY), ("secret", SECRET), ("token", TOKEN)):
+        path = folder / name
+        path.touch(mode=0o600)
+        path.write_text(secret)
+    (folder / "mapping.toml").write_text(render_mapping())
+    config = folder / "config.toml"
+    config.write_text(
+        _CONFIG.format(
+            shop_url=shop_url,
+            campus_url=campus_url,
+            workers=workers,
+            page_size=page_size,
+            poll_every_s=poll_every_s,
+            start=f'"{start}"',
+        )
+    )
+    return config
+
+
+def render_mapping() -> str:
+    """Product n sells the n-th course."""
+    rows = [
+        f'[[map]]\nproduct_id = {product}\nlms = "{CAMPUS}"\ncourse = "{course}"\n'
+        for product, course in enumerate(COURSES, start=1)
+    ]
+    return "\n".join(rows)
+
+
+@contextmanager
+def opened(
+    *,
+    shop_url: str = NOWHERE,
+    campus_url: str = NOWHERE,
+    workers: int = 4,
+    page_size: int = 100,
+    start: str = "now",
+) -> Iterator[App]:
+    """The App over a new ledger on disk, prepared; its log is written as the daemon's is, to nowhere."""
+    with TemporaryDirectory(prefix="wcsync-bench-") as name, Path("/dev/null").open("w") as nowhere:
+        path = write_config(
+            Path(name),
+            shop_url=shop_url,
+            campus_url=campus_url,
+            workers=workers,
+            page_size=page_size,
+            start=start,
+        )
+        config = load_config(path, {}).config
+        logs.configure(
+            level=config.log.level, style=config.log.format, secrets=config.secrets(), stream=nowhere
+        )
+        app = App(config)
+        try:
+            app.prepare()
+            yield app
+        finally:
+            app.close()

@@ -1,0 +1,56 @@
+"""The fake sites from the outside: started, slowed down, read, ended."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from benchmarks.stats import Stats
+
+ROOT = Path(__file__).parents[1]
+"""Where both packages lie."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    url: str
+
+    def reset(self, latency_s: float = 0.0) -> None:
+        """Back to the beginning: counters at zero, and from now on `latency_s` before each answer."""
+        self._get(f"/control?latency_s={latency_s}")
+
+    def stats(self) -> Stats:
+        return msgspec.json.decode(self._get("/stats"), type=Stats)
+
+    def _get(self, target: str) -> bytes:
+        with closing(http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)) as connection:
+            connection.request("GET", target)
+            return connection.getresponse().read()
+
+
+@contextmanager
+def running(kind: str, **settings: object) -> Iterator[Site]:
+    """A site of this kind, in a process that ends with the block."""
+    command = [sys.executable, "-m", "benchmarks.server", kind, json.dumps(settings)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=environment(), text=True
+    ) as process:
+        assert process.stdin, process
+        assert process.stdout, process
+        try:
+            yield Site(url=f"http://127.0.0.1:{int(process.stdout.readline())}")
+        finally:
+            process.stdin.close()
+
+
+def environment() -> dict[str, str]:
+    """What every process started here runs with."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
