@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -13,7 +13,6 @@ import click
 import structlog
 
 from wcsync import __version__, screen
-from wcsync import demo as demonstration
 from wcsync import log as logs
 from wcsync.app import REMOTE_ERRORS, App, build_lmss, build_store, target_keys, utc_now
 from wcsync.config import Config, Loaded, find_config, load_config
@@ -125,6 +124,8 @@ def _report(config_path: Path | None) -> Iterator[Report]:
 @_explained
 def demo(*, keep: bool, orders: int, as_json: bool) -> None:
     """Shows the whole of wcsync at work against a sandbox shop and a sandbox Moodle on this machine."""
+    from wcsync import demo as demonstration  # the sandboxes are no business of a daemon's memory
+
     sys.exit(demonstration.run(orders=orders, keep=keep, as_json=as_json))
 
 
@@ -349,12 +350,15 @@ def parked_list(*, config_path: Path | None, as_json: bool) -> None:
 @_with_config
 def parked_retry(*, config_path: Path | None, order_id: int) -> None:
     """Reads ORDER_ID again from the shop, after it was put right there."""
-    with _app(_config(config_path)) as app:
-        record = app.reread(OrderId(order_id))
-    if record is None:
+    config = _config(config_path)
+    with _app(config) as app:
+        known = app.reread(OrderId(order_id)) is not None
+    if not known:
         click.echo(f"the shop knows no order {order_id} (any more)", err=True)
         sys.exit(EXIT_UNEXPLAINED)
-    click.echo("read again and still parked" if record.parked else "read again")
+    with closing(Report(config.ledger.path)) as report:
+        still = any(row["order_id"] == order_id for row in report.parked())
+    click.echo("read again and still parked" if still else "read again")
 
 
 @parked.command("drop")

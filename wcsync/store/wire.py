@@ -317,6 +317,8 @@ def _order_id(value: Scalar) -> OrderId:
 
 
 def _text(value: Scalar) -> str:
+    if type(value) is str:
+        return value
     if value is None or value is False:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -326,6 +328,8 @@ def _text(value: Scalar) -> str:
 
 def _whole(value: Scalar, where: str) -> int:
     """0 for what PHP calls empty."""
+    if type(value) is int and abs(value) <= _LARGEST_INT:
+        return value  # nearly always: 30 % of a page's CPU was spent on the way round
     try:
         number = Decimal(_text(value).strip() or "0")
     except InvalidOperation:
@@ -347,6 +351,9 @@ def _decimal(value: Scalar, where: str) -> Decimal:
     return number
 
 
+_NAIVE_WIDTH = len("2026-01-01T00:00:00")
+
+
 def _instant(value: Scalar, where: str) -> datetime | None:
     """None for no date at all, among them the zero dates of old databases."""
     if value is None or value is False or value == "":
@@ -356,6 +363,8 @@ def _instant(value: Scalar, where: str) -> datetime | None:
     if value.startswith(_ZERO_DATES):
         return None
     try:
+        if len(value) == _NAIVE_WIDTH:
+            return datetime.fromisoformat(value + "+00:00")
         instant = datetime.fromisoformat(value)
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
