@@ -43,6 +43,11 @@ class FakeClock:
         self.now += timedelta(seconds=seconds)
 
 
+def lost(_what: str) -> None:
+    """Loses the answer to a write."""
+    raise TransientError("campus: broke off the connection", answer_lost=True)
+
+
 @dataclass
 class FakeLms:
     """An LMS in memory that obeys the rules of `wcsync.lms.base`, and nothing else: it would make two accounts of one
@@ -50,7 +55,8 @@ class FakeLms:
 
     `before_write` and `after_write` are called with "create", "enrol" or "withdraw" around each write; what they
     raise is what the caller sees, before or after the LMS acted. A write that `acts_late` names is held back in
-    `late` and its answer is lost; `catch_up` lets it take effect.
+    `late` and its answer is lost (`lose` raises what the caller sees); `catch_up` lets it take effect.
+    `writes` are (what, address), `history` holds what was done about each (address, course).
     """
 
     name: LmsName = CAMPUS
@@ -59,6 +65,7 @@ class FakeLms:
     accounts: list[tuple[str, str]] = field(default_factory=list)
     enrolled: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
     writes: list[tuple[str, str]] = field(default_factory=list)
+    history: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     reads: int = 0
     asked_who: int = 0
     before_write: Callable[[str], None] = lambda _what: None
@@ -66,6 +73,7 @@ class FakeLms:
     before_read: Callable[[], None] = lambda: None
     before_identity: Callable[[], None] = lambda: None
     acts_late: Callable[[str], bool] = lambda _what: False
+    lose: Callable[[str], None] = lost
     late: list[Callable[[], None]] = field(default_factory=list)
     unsure: bool = False
 
@@ -87,7 +95,7 @@ class FakeLms:
         if key in self.enrolled and self.enrolled[key] in {seat.until, None}:
             return Applied(outcome=Outcome.ALREADY, user_id=user_id)
         intent.declare()
-        self._write("enrol", seat.learner.email, lambda: self.enrolled.update({key: seat.until}))
+        self._write("enrol", seat, lambda: self.enrolled.update({key: seat.until}))
         return Applied(outcome=Outcome.UNKNOWN if self.unsure else Outcome.CREATED, user_id=user_id)
 
     def ensure_withdrawn(self, seat: Seat, intent: Intent) -> Applied:
@@ -97,7 +105,7 @@ class FakeLms:
             return Applied(outcome=Outcome.ABSENT, user_id=user_id)
         intent.declare()
         key = (user_id, seat.course_id)
-        self._write("withdraw", seat.learner.email, lambda: self.enrolled.pop(key, None))
+        self._write("withdraw", seat, lambda: self.enrolled.pop(key, None))
         return Applied(outcome=Outcome.REMOVED, user_id=user_id)
 
     def close(self) -> None:
@@ -129,28 +137,26 @@ class FakeLms:
 
     def _create(self, seat: Seat, intent: Intent) -> str:
         intent.declare()
-        self._write("create", seat.learner.email, lambda: self.add_account(seat.learner.email))
+        self._write("create", seat, lambda: self.add_account(seat.learner.email))
         user_id = self._first(seat.learner.email)
         assert user_id is not None
         return user_id
 
-    def _write(self, what: str, whom: str, effect: Callable[[], object]) -> None:
+    def _write(self, what: str, seat: Seat, effect: Callable[[], object]) -> None:
         self.before_write(what)
+        address = seat.learner.email.casefold()
 
         def act() -> None:
             effect()
-            self.writes.append((what, whom.casefold()))
+            self.writes.append((what, address))
+            if what != "create":
+                self.history.setdefault((address, seat.course_id), []).append(what)
 
         if self.acts_late(what):
             self.late.append(act)
-            lost(what)
+            self.lose(what)
         act()
         self.after_write(what)
-
-
-def lost(_what: str) -> None:
-    """An `after_write` that loses the answer."""
-    raise TransientError("campus: broke off the connection", answer_lost=True)
 
 
 @dataclass

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from wcsync.errors import PermanentError, TransientError
+from wcsync.errors import TransientError
 from wcsync.ledger.base import Claim, Ledger
 from wcsync.lms.base import Intent, Lms
-from wcsync.model import Applied, Desired
+from wcsync.model import Applied, Desired, Outcome
 from wcsync.times import Clock
 
 RESTAMP_AFTER = timedelta(seconds=5)
@@ -25,6 +25,7 @@ class LedgerIntent:
         self._clock = clock
         self._quarantine = timedelta(seconds=quarantine_s)
         self._sending_since = claim.sending_since
+        self._open_since = claim.open_since
         self.declared = False
         self.waited = False
 
@@ -39,45 +40,44 @@ class LedgerIntent:
         self.declared = True
 
     def confirm_absence(self) -> None:
-        open_since = self._claim.open_since
-        if open_since is None:
-            return
-        passed = self._clock() - open_since
-        if timedelta() <= passed < self._quarantine:
+        now = self._clock()
+        left = max((self._left(since, now) for since in self._opens(now)), default=timedelta())
+        if left > timedelta():
             self.waited = True
-            left_s = (self._quarantine - passed).total_seconds()
             raise TransientError(
                 f"{self._claim.lms}: an earlier call went unanswered and may still take effect; it is looked at "
-                f"again in {left_s:.0f} s",
-                retry_after_s=left_s,
+                f"again in {left.total_seconds():.0f} s",
+                retry_after_s=left.total_seconds(),
             )
 
     def still_open(self, *, answer_lost: bool) -> datetime | None:
         """The instant of the write whose answer is open after this attempt; None if all answers are known."""
         if answer_lost:
             return self._sending_since
-        return None if self.declared else self._claim.open_since
+        return None if self.declared else self._open_since
+
+    def _opens(self, now: datetime) -> list[datetime]:
+        if self._open_since is not None and self._open_since > now:
+            self._open_since = (
+                now  # our clock was set back: how long ago it was is not known, so count from now
+            )
+        return [since for since in (self._open_since, self._claim.account_open_since) if since is not None]
+
+    def _left(self, since: datetime, now: datetime) -> timedelta:
+        return self._quarantine - (now - since)
 
 
 def effect_of(claim: Claim) -> Callable[[Lms, Intent], Applied] | None:
     """The call that makes the LMS agree with the wish; None if the enrolment is not ours to end."""
     if claim.desired is Desired.IN:
         return lambda lms, intent: _enrol(claim, lms, intent)
-    if not claim.ours and claim.ever_applied:
+    if claim.found:
         return None
-    return lambda lms, intent: _withdraw(claim, lms, intent)
+    return lambda lms, intent: lms.ensure_withdrawn(claim.seat, intent)
 
 
 def _enrol(claim: Claim, lms: Lms, intent: Intent) -> Applied:
-    _require_learner(claim)
-    return lms.ensure_enrolled(claim.seat, intent)
-
-
-def _withdraw(claim: Claim, lms: Lms, intent: Intent) -> Applied:
-    _require_learner(claim)
-    return lms.ensure_withdrawn(claim.seat, intent)
-
-
-def _require_learner(claim: Claim) -> None:
-    if not claim.seat.learner.email:
-        raise PermanentError("the learner's address was erased from the ledger; act in the LMS by hand")
+    applied = lms.ensure_enrolled(claim.seat, intent)
+    if applied.outcome is Outcome.ALREADY and claim.open_withdrawal:
+        intent.confirm_absence()  # it is there now, but an unanswered withdrawal may still take it away
+    return applied

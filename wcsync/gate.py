@@ -79,5 +79,9 @@ def same_site(one: str, other: str) -> bool:
 
 
 def _site(url: str) -> tuple[str, str]:
-    parts = urlsplit(url.strip().casefold())
+    text = url.strip().casefold()
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return "", text
     return parts.netloc, parts.path.rstrip("/")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from wcsync.retry import Backoff
+from wcsync.retry import LONGEST_ASKED_WAIT_S, Backoff
 
 
 class Condition(StrEnum):
@@ -47,7 +47,10 @@ class Health:
     reason: str = ""
 
     def may_call(self, now: datetime) -> bool:
-        return self.retry_at is None or now >= self.retry_at
+        """Whether a call may go out. A wait longer than any we set comes from a clock that was ahead: it is over."""
+        if self.retry_at is None or now >= self.retry_at:
+            return True
+        return self.retry_at - now > timedelta(seconds=LONGEST_ASKED_WAIT_S)
 
     def after(
         self,
@@ -58,18 +61,21 @@ class Health:
         reason: str = "",
         retry_after_s: float | None = None,
     ) -> "Health":
-        """The health once `sign` was seen. `since` moves only when the condition does."""
+        """The health once `sign` was seen. `since` moves only when the condition does.
+
+        Trouble told while the service is being left alone comes from calls that were already under way: no new
+        failure.
+        """
         condition = AFTER[sign]
         since = self.since if condition is self.condition else now
         if condition is Condition.UP:
             return Health(condition=condition, since=since)
-        failures = self.failures + 1 if condition is self.condition else 1
+        known = condition is self.condition and not self.may_call(now)
+        failures = self.failures + (not known) if condition is self.condition else 1
         wait_s = PROBES[condition].delay_s(failures, jitter=jitter, retry_after_s=retry_after_s)
+        retry_at = now + timedelta(seconds=wait_s)
+        if known:
+            retry_at = max(retry_at, self.retry_at or retry_at)
         return replace(
-            self,
-            condition=condition,
-            since=since,
-            failures=failures,
-            retry_at=now + timedelta(seconds=wait_s),
-            reason=reason,
+            self, condition=condition, since=since, failures=failures, retry_at=retry_at, reason=reason
         )

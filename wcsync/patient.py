@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -53,8 +53,17 @@ class Patient:
 
     def _current(self) -> Health:
         if self._health is None:
-            self._health = self.ledger.read_service(self.name, self.clock()).health
+            self._health = self._admit()
         return self._health
+
+    def _admit(self) -> Health:
+        """What an earlier process knew. It was probably stopped to mend things, so a sick service is asked at once."""
+        now = self.clock()
+        health = self.ledger.read_service(self.name, now).health
+        if not health.may_call(now):
+            health = replace(health, retry_at=now)
+            self.ledger.record_health(self.name, health)
+        return health
 
     def _tell(self, before: Health, after: Health) -> None:
         if after.condition is Condition.UP:

@@ -11,6 +11,8 @@ log = structlog.get_logger(__name__)
 IDLE_S = 1.0
 """How long an idle thread waits before it looks for due rows again, unless it is woken."""
 AFTER_BUG_S = 5.0
+DRAIN_FAILURES = 3
+"""How often a thread may fail before it takes no further part in a drain."""
 
 
 class Worker(Protocol):
@@ -63,18 +65,27 @@ class Pool:
     def _work_until_stopped(self, worker: Worker) -> None:
         while not self._stop.is_set():
             if not self._guarded(worker):
-                with self._news:
-                    self._news.wait(IDLE_S)
+                self._rest()
+
+    def _rest(self) -> None:
+        with self._news:
+            if not self._stop.is_set():  # looked at under the lock: `join` wakes only those who wait
+                self._news.wait(IDLE_S)
 
     def _work_while_due(self, worker: Worker) -> None:
-        while not self._stop.is_set() and self._guarded(worker):
-            pass
+        failures = 0
+        while not self._stop.is_set() and failures < DRAIN_FAILURES:
+            worked = self._guarded(worker)
+            if worked is False:
+                return
+            failures += worked is None
 
-    def _guarded(self, worker: Worker) -> bool:
-        """The outermost line of a worker thread: whatever happens, it is told and the thread lives on."""
+    def _guarded(self, worker: Worker) -> bool | None:
+        """The outermost line of a worker thread: whatever happens, it is told and the thread lives on. None: it
+        failed."""
         try:
             return worker.run_once()
         except Exception:
             log.critical("worker_failed", exc_info=True)
             self._stop.wait(AFTER_BUG_S)
-            return False
+            return None

@@ -1,5 +1,6 @@
 """Instants as values: aware UTC datetimes inside, one fixed-width text in the ledger."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -8,6 +9,8 @@ Clock = Callable[[], datetime]
 """Answers the present instant, aware UTC. The core never asks; callers pass the answer in."""
 
 _LEDGER_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+_LEDGER_WIDTH = 27
+_BARE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def render_instant(instant: datetime) -> str:
@@ -19,17 +22,20 @@ def render_instant(instant: datetime) -> str:
 
 def parse_instant(text: str) -> datetime:
     """Reads what `render_instant` wrote. Raises ValueError for anything else."""
+    if len(text) != _LEDGER_WIDTH:
+        raise ValueError(f"not a ledger time: {text!r}")
     return datetime.strptime(text, _LEDGER_FORMAT).replace(tzinfo=UTC)
 
 
 def parse_human_instant(text: str) -> datetime:
     """Reads an instant a person wrote: ISO 8601 with a zone, or a bare date (midnight UTC). Raises ValueError."""
-    instant = datetime.fromisoformat(text.strip())
+    written = text.strip()
+    instant = datetime.fromisoformat(written)
     if instant.tzinfo is None:
-        if len(text.strip()) > len("2026-01-01"):
+        if not _BARE_DATE.fullmatch(written):
             raise ValueError("no time zone given; end it with Z for UTC")
         instant = instant.replace(tzinfo=UTC)
-    return instant.astimezone(UTC)
+    return _as_utc(instant)
 
 
 def parse_http_date(text: str | None) -> datetime | None:
@@ -38,6 +44,13 @@ def parse_http_date(text: str | None) -> datetime | None:
         return None
     try:
         instant = parsedate_to_datetime(text)
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else _as_utc(instant)
     except ValueError:
         return None
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _as_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError("beyond the first or last day there is") from exc

@@ -1,5 +1,6 @@
 """Working off due enrolments of one LMS: claim, effect, settle."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
@@ -10,9 +11,9 @@ from wcsync.effects import LedgerIntent, effect_of
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import Gate
 from wcsync.health import Sign
-from wcsync.ledger.base import Claim, Deferral, Ledger
-from wcsync.lms.base import Lms
-from wcsync.model import Outcome
+from wcsync.ledger.base import Claim, Deferral, Ledger, Surrender
+from wcsync.lms.base import Intent, Lms
+from wcsync.model import Applied, Outcome
 from wcsync.patient import Patient
 from wcsync.retry import Backoff
 from wcsync.times import Clock
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 BUG_DELAY_S = 3600.0
 """A row that met a bug waits this long: the bug will not go away by itself."""
+
+ERASED = "the learner's address was erased from the ledger; act in the LMS by hand"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,90 +74,106 @@ class Worker:
         return False
 
     def _work_off(self, claim: Claim) -> None:
+        """One attempt. What the ledger raises goes up: the lease is given back later, and the next one looks first."""
         started = monotonic()
         intent = LedgerIntent(self.ledger, claim, self.clock, self.quarantine_s)
-        try:
-            ending = self._act(claim, intent)
-        except TransientError as exc:
-            ending = self._defer(claim, intent, exc)
-        except PermanentError as exc:
-            self.patient.note(Sign.WORKED)
-            ending = self._give_up(claim, intent, "permanent", str(exc), answer_lost=False)
-        except ServiceBlocked as exc:
-            ending = self._wait_for_service(claim, intent, exc)
-        except Exception:
-            log.critical("worker_failed", exc_info=True)
-            ending = self._put_off_bug(claim, intent)
+        ending = self._attempt(claim, intent)
+        if not self._settle(claim, intent, ending):
+            ending = Ending(outcome="taken_over")
         self._tell(claim, ending, round((monotonic() - started) * 1000))
 
-    def _act(self, claim: Claim, intent: LedgerIntent) -> "Ending":
+    def _attempt(self, claim: Claim, intent: LedgerIntent) -> "Ending":
         effect = effect_of(claim)
         if effect is None:
-            self.ledger.settle_kept(claim, self.clock())
             return Ending(outcome="kept")
-        applied = effect(self.lms, intent)
-        self.patient.note(Sign.WORKED)
-        if applied.outcome is Outcome.UNKNOWN:
-            return self._look_again(claim, intent)
-        held = self.ledger.settle_applied(claim, applied, self.clock())
-        return Ending(outcome=applied.outcome.value if held else "taken_over")
+        if not claim.seat.learner.email:
+            return Ending(outcome="dead", kind="erased", reason=ERASED)
+        return self._call(effect, claim, intent)
 
-    def _look_again(self, claim: Claim, intent: LedgerIntent) -> "Ending":
+    def _call(self, effect: Callable[[Lms, Intent], Applied], claim: Claim, intent: LedgerIntent) -> "Ending":
+        try:
+            applied = effect(self.lms, intent)
+        except TransientError as exc:
+            return self._after_trouble(claim, intent, exc)
+        except PermanentError as exc:
+            self.patient.note(Sign.WORKED)
+            return Ending(outcome="dead", kind="permanent", reason=str(exc))
+        except ServiceBlocked as exc:
+            return self._after_refusal(exc)
+        except Exception:
+            log.critical("worker_failed", exc_info=True)
+            return self._after_bug(claim, intent)
+        return self._after_answer(claim, intent, applied)
+
+    def _after_answer(self, claim: Claim, intent: LedgerIntent, applied: Applied) -> "Ending":
+        self.patient.note(Sign.WORKED)
+        if applied.outcome is not Outcome.UNKNOWN:
+            return Ending(outcome=applied.outcome.value, applied=applied)
         unsure = TransientError(
             f"{claim.lms}: accepted, but not yet to be seen there; it is looked at again",
             retry_after_s=self.quarantine_s,
             answer_lost=intent.declared,
         )
-        return self._defer(claim, intent, unsure)
+        return self._try_later(claim, unsure, counted=True)
 
-    def _defer(self, claim: Claim, intent: LedgerIntent, exc: TransientError) -> "Ending":
-        if exc.whole_service:
-            self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
-        counted = not intent.waited and (claim.service_was_up or not exc.whole_service)
-        if counted and self.backoff.exhausted(claim.attempts):
-            return self._give_up(claim, intent, "transient", str(exc), answer_lost=exc.answer_lost)
-        wait_s = exc.retry_after_s or 0.0
-        if not intent.waited:
-            failures = claim.attempts if counted else claim.attempts - 1
-            wait_s = self.backoff.delay_s(failures, jitter=self.patient.dice(), retry_after_s=wait_s)
-        ending = Ending(
-            outcome="deferred", kind="transient", reason=str(exc), wait_s=wait_s, answer_lost=exc.answer_lost
-        )
-        return self._postpone(claim, intent, ending, counted=counted)
-
-    def _wait_for_service(self, claim: Claim, intent: LedgerIntent, exc: ServiceBlocked) -> "Ending":
+    def _after_refusal(self, exc: ServiceBlocked) -> "Ending":
         self.patient.note(Sign.REFUSED, str(exc))
         wait_s = self.backoff.delay_s(1, jitter=self.patient.dice())
-        ending = Ending(outcome="deferred", kind="blocked", reason=str(exc), wait_s=wait_s)
-        return self._postpone(claim, intent, ending, counted=False)
+        return Ending(outcome="deferred", kind="blocked", reason=str(exc), wait_s=wait_s, counted=False)
 
-    def _put_off_bug(self, claim: Claim, intent: LedgerIntent) -> "Ending":
-        reason = "a bug in wcsync; its traceback is in the log under worker_failed"
-        if self.backoff.exhausted(claim.attempts):
-            return self._give_up(claim, intent, "bug", reason, answer_lost=intent.declared)
-        ending = Ending(
-            outcome="deferred", kind="bug", reason=reason, wait_s=BUG_DELAY_S, answer_lost=intent.declared
+    def _after_trouble(self, claim: Claim, intent: LedgerIntent, exc: TransientError) -> "Ending":
+        if intent.waited:
+            wait_s = exc.retry_after_s or 0.0
+            return Ending(outcome="deferred", kind="transient", reason=str(exc), wait_s=wait_s, counted=False)
+        if exc.whole_service:
+            self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
+        return self._try_later(claim, exc, counted=claim.service_was_up or not exc.whole_service)
+
+    def _try_later(self, claim: Claim, exc: TransientError, *, counted: bool) -> "Ending":
+        dead = counted and self.backoff.exhausted(claim.attempts)
+        failures = claim.attempts if counted else claim.attempts - 1
+        return Ending(
+            outcome="dead" if dead else "deferred",
+            kind="transient",
+            reason=str(exc),
+            wait_s=self.backoff.delay_s(
+                failures, jitter=self.patient.dice(), retry_after_s=exc.retry_after_s
+            ),
+            counted=counted,
+            answer_lost=exc.answer_lost,
         )
-        return self._postpone(claim, intent, ending, counted=True)
 
-    def _postpone(self, claim: Claim, intent: LedgerIntent, ending: "Ending", *, counted: bool) -> "Ending":
+    def _after_bug(self, claim: Claim, intent: LedgerIntent) -> "Ending":
+        return Ending(
+            outcome="dead" if self.backoff.exhausted(claim.attempts) else "deferred",
+            kind="bug",
+            reason="a bug in wcsync; its traceback is in the log under worker_failed",
+            wait_s=BUG_DELAY_S,
+            answer_lost=intent.declared,
+        )
+
+    def _settle(self, claim: Claim, intent: LedgerIntent, ending: "Ending") -> bool:
+        """Writes down how the attempt ended. False if the row was taken over meanwhile."""
         now = self.clock()
+        open_since = intent.still_open(answer_lost=ending.answer_lost)
+        if ending.applied is not None:
+            return self.ledger.settle_applied(claim, ending.applied, now)
+        if ending.outcome == "kept":
+            return self.ledger.settle_kept(claim, now)
+        if ending.outcome == "dead":
+            surrender = Surrender(
+                kind=ending.kind, reason=ending.reason, open_since=open_since, written=intent.declared
+            )
+            return self.ledger.settle_dead(claim, surrender, now)
         deferral = Deferral(
             retry_at=now + timedelta(seconds=ending.wait_s),
             kind=ending.kind,
             reason=ending.reason,
-            counted=counted,
-            open_since=intent.still_open(answer_lost=ending.answer_lost),
+            counted=ending.counted,
+            open_since=open_since,
+            written=intent.declared,
         )
-        self.ledger.settle_deferred(claim, deferral, now)
-        return ending
-
-    def _give_up(
-        self, claim: Claim, intent: LedgerIntent, kind: str, reason: str, *, answer_lost: bool
-    ) -> "Ending":
-        open_since = intent.still_open(answer_lost=answer_lost)
-        self.ledger.settle_dead(claim, kind, reason, open_since, self.clock())
-        return Ending(outcome="dead", kind=kind, reason=reason)
+        return self.ledger.settle_deferred(claim, deferral, now)
 
     def _tell(self, claim: Claim, ending: "Ending", duration_ms: int) -> None:
         say = log.bind(outcome=ending.outcome, desired=claim.desired.value, duration_ms=duration_ms)
@@ -171,10 +190,12 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How one attempt ended: for the ledger and for the log."""
+    """How one attempt ended: for the ledger and for the log. `applied`: what the LMS confirmed, if it did."""
 
     outcome: str
     kind: str = ""
     reason: str = ""
     wait_s: float = 0.0
+    counted: bool = True
     answer_lost: bool = False
+    applied: Applied | None = None

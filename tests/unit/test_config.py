@@ -404,7 +404,9 @@ def test_lines_count_the_same_with_windows_line_ends(path: Path) -> None:
 
 
 def test_a_missing_config_says_how_to_get_one(path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"cannot be read \(No such file or directory\).*config\.example\.toml"):
+    with pytest.raises(
+        ConfigError, match=r"cannot be read \(No such file or directory\).*config\.example\.toml"
+    ):
         load_config(path, {})
 
 

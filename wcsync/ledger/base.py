@@ -74,9 +74,13 @@ class PageRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One due enrolment, leased. `open_since`: an earlier write may still be under way since then.
+    """One due enrolment, leased.
 
     `attempts` counts this one. `service_was_up`: False if this claim is a probe of a sick service.
+    `open_since`: an earlier write for this row may still be under way since then; `open_withdrawal`: and it may be
+    a withdrawal. `account_open_since`: a write for another course of a learner whose account is not known yet may be
+    under way, so that the account may be in the making. `written`: an earlier attempt wrote something that was never
+    confirmed as a whole. `found`: the learner was in the course before us.
     """
 
     lms: LmsName
@@ -87,9 +91,12 @@ class Claim:
     lease: int
     attempts: int
     ours: bool
-    ever_applied: bool
+    found: bool
+    written: bool
     sending_since: datetime
     open_since: datetime | None
+    open_withdrawal: bool
+    account_open_since: datetime | None
     service_was_up: bool
 
     @property
@@ -101,7 +108,8 @@ class Claim:
 class Deferral:
     """Why a row waits and until when. `counted`: the attempt counts towards giving up.
 
-    `open_since`: the instant of a write whose answer is still open, None if every answer is known.
+    `open_since`: the instant of a write whose answer is still open, None if every answer is known. `written`: this
+    attempt announced a write.
     """
 
     retry_at: datetime
@@ -109,6 +117,17 @@ class Deferral:
     reason: str
     counted: bool
     open_since: datetime | None
+    written: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surrender:
+    """Why a row is given up. `open_since` and `written` as in `Deferral`."""
+
+    kind: str
+    reason: str
+    open_since: datetime | None
+    written: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,15 +191,14 @@ class Ledger(Protocol):
     def settle_deferred(self, claim: Claim, deferral: Deferral, now: datetime) -> bool:
         """The row waits for another try. False if the lease is not ours."""
 
-    def settle_dead(
-        self, claim: Claim, kind: str, reason: str, open_since: datetime | None, now: datetime
-    ) -> bool:
+    def settle_dead(self, claim: Claim, surrender: Surrender, now: datetime) -> bool:
         """The row is given up until a person revives it or its wish changes. False if the lease is not ours."""
 
     def recover(self, claimed_before: datetime, now: datetime) -> int:
         """Gives back leases taken before that instant: at start all of them, later those nobody will settle.
 
-        Returns how many. A settle that comes after all is refused.
+        Returns how many. A settle that comes after all is refused. Waits and leases that only a clock that was ahead
+        can have made end too.
         """
 
     def next_due_at(self, lms: LmsName) -> datetime | None:

@@ -1,9 +1,10 @@
 """Opening the ledger's file and the one way to write to it."""
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -15,31 +16,49 @@ BUSY_TIMEOUT_MS = 10_000
 """How long a command waits for the daemon's transaction, and the other way round."""
 
 _PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
-    f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
     "PRAGMA journal_size_limit = 4194304",
 )
 
 
 def prepare_file(path: Path) -> None:
-    """Makes the ledger's file, readable by its owner alone, and brings its tables up to date. Safe to repeat.
+    """Makes the ledger's file, readable by its owner alone, and brings its tables up to date. Safe to repeat, also by
+    several processes at once.
 
     Raises ConfigError if the file cannot be used, with what to do about it.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = connect(path)
+        with _one_at_a_time(path.parent):
+            _make(path)
+            with closing(connect(path)) as connection:
+                _migrate(path, connection)
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except OSError as exc:
-        raise _unusable(path, f"cannot be opened ({exc.strerror})") from exc
+        raise unusable(path, f"cannot be opened ({exc.strerror})") from exc
+    except sqlite3.OperationalError as exc:
+        raise unusable(path, f"cannot be used ({exc})") from exc
     except sqlite3.DatabaseError as exc:
-        raise _unusable(path, f"is not a ledger or is damaged ({exc})") from exc
+        raise unusable(path, f"is not a ledger or is damaged ({exc})") from exc
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Two processes that make one ledger at the same time would both find it without tables."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        _migrate(path, connection)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
-        connection.close()
+        os.close(handle)
+
+
+def _make(path: Path) -> None:
+    """A file that exists is not opened here: closing it again would take away the locks that SQLite holds on it."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -74,16 +93,19 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def _migrate(path: Path, connection: sqlite3.Connection) -> None:
     database = Database(connection)
     known = {migration.name for migration in migrations._migrations}  # noqa: SLF001  no public list
-    unknown = [applied.name for applied in migrations.applied(database) if applied.name not in known]
+    applied = [migration.name for migration in migrations.applied(database)]
+    unknown = [name for name in applied if name not in known]
     if unknown:
-        raise _unusable(path, f"was written by a newer wcsync ({unknown[-1]})", "Install that version again.")
-    try:
-        migrations.apply(database)
-    except sqlite3.DatabaseError as exc:
-        raise _unusable(path, f"cannot be brought up to date ({exc})") from exc
+        raise unusable(path, f"was written by a newer wcsync ({unknown[-1]})", "Install that version again.")
+    if not applied and database.table_names():
+        raise unusable(path, "is a database of another program", "Give the ledger a file of its own.")
+    if len(applied) < len(known):
+        with transaction(connection):
+            migrations.apply(database)
 
 
-def _unusable(path: Path, what: str, remedy: str = "") -> ConfigError:
+def unusable(path: Path, what: str, remedy: str = "") -> ConfigError:
+    """That the file at `path` cannot be used as it is, in a person's words."""
     advice = remedy or (
         "Check [ledger] path in the config, the folder's owner and free space; restore a backup if it is damaged."
     )

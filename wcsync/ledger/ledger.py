@@ -12,10 +12,10 @@ from pathlib import Path
 
 from wcsync.health import Condition, Health
 from wcsync.ledger import people, work
-from wcsync.ledger.base import Claim, Cursor, CursorMove, Deferral, Known, PageRecord, Walk
-from wcsync.ledger.connection import connect, prepare_file, transaction
+from wcsync.ledger.base import Claim, Cursor, CursorMove, Deferral, Known, PageRecord, Surrender, Walk
+from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
-from wcsync.ledger.rows import instant_of, text_of
+from wcsync.ledger.rows import health_of, instant_of, plain, text_of
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.entitlements import normalise_address
 from wcsync.model import Applied, CourseId, LearnerKey, LmsName, Order, PlanOrder, Unreadable
@@ -32,7 +32,10 @@ class SqliteLedger:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
-        self._identity_key = self._read_identity_key()
+        try:
+            self._identity_key = self._read_identity_key()
+        except (sqlite3.DatabaseError, ValueError) as exc:
+            raise unusable(path, f"is damaged ({exc})") from exc
 
     def identify(self, email: str) -> LearnerKey:
         digest = hmac.new(self._identity_key, normalise_address(email).encode(), sha256)
@@ -108,11 +111,9 @@ class SqliteLedger:
         with transaction(self._db) as db:
             return work.settle_deferred(db, claim, deferral, now)
 
-    def settle_dead(
-        self, claim: Claim, kind: str, reason: str, open_since: datetime | None, now: datetime
-    ) -> bool:
+    def settle_dead(self, claim: Claim, surrender: Surrender, now: datetime) -> bool:
         with transaction(self._db) as db:
-            return work.settle_dead(db, claim, kind, reason, open_since, now)
+            return work.settle_dead(db, claim, surrender, now)
 
     def recover(self, claimed_before: datetime, now: datetime) -> int:
         with transaction(self._db) as db:
@@ -129,14 +130,9 @@ class SqliteLedger:
         row = self._db.execute("SELECT * FROM services WHERE name = ?", (name,)).fetchone()
         if row is None:
             return Known(identity="", health=Health(condition=Condition.UP, since=now), checked_at=None)
-        health = Health(
-            condition=Condition(row["condition"]),
-            since=parse_instant(row["since"]),
-            failures=row["failures"],
-            retry_at=instant_of(row["retry_at"]),
-            reason=row["reason"],
+        return Known(
+            identity=row["identity"], health=health_of(row), checked_at=instant_of(row["checked_at"])
         )
-        return Known(identity=row["identity"], health=health, checked_at=instant_of(row["checked_at"]))
 
     def record_identity(self, name: str, identity: str, title: str, now: datetime) -> None:
         known = self.read_service(name, now)
@@ -165,7 +161,7 @@ class SqliteLedger:
                     "since": render_instant(health.since),
                     "failures": health.failures,
                     "retry_at": text_of(health.retry_at),
-                    "reason": health.reason,
+                    "reason": plain(health.reason),
                 },
             )
 
@@ -216,20 +212,28 @@ class SqliteLedger:
 
     def _read_identity_key(self) -> bytes:
         """The key is made once, with the ledger, and never leaves it: hashes of two ledgers do not match."""
-        with closing(connect(self.path)) as db, transaction(db):
-            row = db.execute("SELECT value FROM facts WHERE name = 'identity_key'").fetchone()
-            if row is not None:
-                return bytes.fromhex(row[0])
-            key = secrets.token_bytes(32)
-            db.execute(_PUT_FACT, ("identity_key", key.hex()))
-            db.execute(_PUT_FACT, ("created_at", render_instant(datetime.now(UTC))))
-            return key
+        with closing(connect(self.path)) as db:
+            row = db.execute(_IDENTITY_KEY).fetchone()
+            if row is None:
+                with transaction(db):
+                    db.executemany(
+                        "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+                        [
+                            ("identity_key", secrets.token_hex(32)),
+                            ("created_at", render_instant(datetime.now(UTC))),
+                        ],
+                    )
+                row = db.execute(_IDENTITY_KEY).fetchone()
+            return bytes.fromhex(row[0])
 
 
+_IDENTITY_KEY = "SELECT value FROM facts WHERE name = 'identity_key'"
 _PUT_FACT = (
     "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
-_UNMAPPED_ORDERS = "SELECT DISTINCT order_id FROM order_lines WHERE verdict = 'unmapped' AND order_id > ? ORDER BY order_id LIMIT ?"
+_UNMAPPED_ORDERS = """
+    SELECT DISTINCT order_id FROM order_lines WHERE verdict = 'unmapped' AND order_id > ? ORDER BY order_id LIMIT ?
+"""
 
 
 def _walk_of(row: sqlite3.Row) -> Walk | None:

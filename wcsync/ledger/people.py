@@ -8,7 +8,7 @@ from wcsync.retry import Event, State, next_state
 from wcsync.times import render_instant
 
 _DEAD = """
-    SELECT DISTINCT e.lms, e.course_id, e.learner_key FROM enrolments AS e
+    SELECT DISTINCT e.lms, e.course_id, e.learner_key FROM enrolments AS e INDEXED BY enrolments_dead
     LEFT JOIN entitlements AS s USING (lms, course_id, learner_key)
     WHERE e.state = 'dead' AND (:lms IS NULL OR e.lms = :lms) AND (:course_id IS NULL OR e.course_id = :course_id)
     AND (:order_id IS NULL OR s.order_id = :order_id)

@@ -1,17 +1,20 @@
 """Recording what the shop said: facts, seats, wishes. Everything here runs inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
 
 from wcsync.ledger.base import CursorMove, PageRecord
-from wcsync.ledger.rows import digest_order, entitlement_of, order_of, render_options, text_of
-from wcsync.ledger.wishes import refresh_wish
+from wcsync.ledger.rows import digest_order, entitlement_of, order_of, plain, render_options, text_of
+from wcsync.ledger.wishes import FOUND_ENROLMENT, refresh_wish
 from wcsync.model import (
     Entitlement,
     Identify,
     LinePlan,
     Order,
+    OrderId,
     OrderPlan,
     Parked,
     Person,
@@ -22,6 +25,10 @@ from wcsync.model import (
 from wcsync.times import render_instant
 
 REPLAN_BATCH = 200
+UNREADABLE = "unreadable"
+LARGEST_ID = 2**63 - 1
+FUTURE = timedelta(days=1)
+"""A change dated further ahead than this was dated by a clock that was wrong."""
 
 
 class Recorder:
@@ -34,22 +41,26 @@ class Recorder:
         self._now = now
         self._now_text = render_instant(now)
 
-    def record_orders(self, orders: Iterable[Order], plan: PlanOrder) -> PageRecord:
+    def record_orders(self, orders: Sequence[Order], plan: PlanOrder) -> PageRecord:
         """Records each order that is news. One that the ledger cannot take is parked and harms no other."""
         total = PageRecord()
         for order in orders:
-            total = total.plus(self._record_news(order, plan))
-        return total
+            brought = self._guarded(order.order_id, partial(self._record_news, order, plan))
+            total = total.plus(brought)
+        return replace(total, fetched=len(orders))
 
     def record_unreadable(self, unreadable: Sequence[Unreadable]) -> PageRecord:
+        parked = 0
         for order in unreadable:
-            entry = Parked(kind="unreadable", reason=order.reason)
-            self._park(order.order_id or 0, [entry], kinds=("unreadable",))
-        return PageRecord(fetched=len(unreadable), parked=len(unreadable))
+            order_id, reason = order.order_id or 0, plain(order.reason)
+            if order_id > LARGEST_ID:
+                order_id, reason = 0, f"order {order_id}: {reason}"
+            parked += self._park(order_id, [Parked(kind=UNREADABLE, reason=reason)], kinds={UNREADABLE})
+        return PageRecord(fetched=len(unreadable), parked=parked)
 
-    def replan(self, order_id: int, plan: PlanOrder) -> PageRecord:
+    def replan(self, order_id: OrderId, plan: PlanOrder) -> PageRecord:
         """Plans an order again from what is known of it."""
-        return self._record_guarded(self._read_order(order_id), plan)
+        return self._guarded(order_id, lambda: self._record_order(self._read_order(order_id), plan))
 
     def move_cursor(self, move: CursorMove) -> None:
         """Keeps a walk under way, or ends it and goes forward. A cursor never goes back."""
@@ -71,28 +82,35 @@ class Recorder:
         )
 
     def _record_news(self, order: Order, plan: PlanOrder) -> PageRecord:
-        seen = PageRecord(fetched=1)
         stored = self._db.execute(
             "SELECT modified_at, digest FROM orders WHERE order_id = ?", (order.order_id,)
         ).fetchone()
-        if stored is not None:
-            older = render_instant(order.modified_at) < stored["modified_at"]
-            if older or digest_order(order, self._digest_key) == stored["digest"]:
-                return seen
-        return seen.plus(self._record_guarded(order, plan))
+        if stored is not None and self._is_older(order, stored["modified_at"]):
+            return PageRecord()
+        if stored is not None and stored["digest"] == digest_order(order, self._digest_key):
+            self._park(order.order_id, (), kinds={UNREADABLE})
+            return PageRecord()
+        return self._record_order(order, plan)
 
-    def _record_guarded(self, order: Order, plan: PlanOrder) -> PageRecord:
+    def _is_older(self, order: Order, stored_at: str) -> bool:
+        """A stored date from the future was set by a shop's clock that was ahead: it holds nothing back."""
+        if stored_at > render_instant(self._now + FUTURE):
+            return False
+        return render_instant(order.modified_at) < stored_at
+
+    def _guarded(self, order_id: OrderId, record: Callable[[], PageRecord]) -> PageRecord:
+        """What the order brought; parks it, with nothing else changed, if the ledger cannot take it."""
         self._db.execute("SAVEPOINT one_order")
         try:
-            record = self._record_order(order, plan)
-        except (ValueError, OverflowError, sqlite3.IntegrityError, sqlite3.InterfaceError) as exc:
+            brought = record()
+        except (ValueError, ArithmeticError, sqlite3.IntegrityError, sqlite3.InterfaceError) as exc:
             self._db.execute("ROLLBACK TO one_order")
-            self._db.execute("RELEASE one_order")
             reason = f"the ledger cannot take it ({type(exc).__name__}); look at the order in the shop"
-            self.record_unreadable([Unreadable(order_id=order.order_id, reason=reason)])
-            return PageRecord(parked=1)
+            brought = replace(
+                self.record_unreadable([Unreadable(order_id=order_id, reason=reason)]), fetched=0
+            )
         self._db.execute("RELEASE one_order")
-        return record
+        return brought
 
     def _record_order(self, order: Order, plan_order: PlanOrder) -> PageRecord:
         known = self._read_entitlements(order.order_id)
@@ -102,14 +120,14 @@ class Recorder:
         if plan.paid:
             self._write_learner(order.buyer)
         self._write_entitlements(plan.entitlements)
-        self._park(order.order_id, plan.parked, kinds=None)
+        parked = self._park(order.order_id, plan.parked, kinds=None)
         for lms, course_id, learner_key in sorted(_touched(known, plan)):
             refresh_wish(self._db, lms, course_id, learner_key, self._now)
         return PageRecord(
             fresh=1,
             lines=len(plan.lines),
             unmapped=sum(line.verdict is Verdict.UNMAPPED for line in plan.lines),
-            parked=len(plan.parked),
+            parked=parked,
         )
 
     def _write_order(self, order: Order, *, paid: bool) -> None:
@@ -195,16 +213,19 @@ class Recorder:
             ],
         )
 
-    def _park(self, order_id: int, entries: Sequence[Parked], *, kinds: tuple[str, ...] | None) -> None:
+    def _park(self, order_id: int, entries: Sequence[Parked], *, kinds: set[str] | None) -> int:
         """Puts `entries` on the list and takes those off that no longer hold; one that a person dropped stays
-        dropped while its reason is the same. `kinds` None = all kinds of this order."""
-        held = {(entry.line_id or 0, entry.kind) for entry in entries}
-        rows = self._db.execute("SELECT line_id, kind FROM parked WHERE order_id = ?", (order_id,)).fetchall()
-        for row in rows:
-            if (row["line_id"], row["kind"]) not in held and (kinds is None or row["kind"] in kinds):
+        dropped while its reason is the same. `kinds` None = all that a plan makes. Returns how many are new."""
+        held = {(entry.line_id or 0, entry.kind): entry.reason for entry in entries}
+        rows = self._db.execute(
+            "SELECT line_id, kind, reason FROM parked WHERE order_id = ?", (order_id,)
+        ).fetchall()
+        known = {(row["line_id"], row["kind"]): row["reason"] for row in rows}
+        for line_id, kind in known.keys() - held.keys():
+            if kind in kinds if kinds is not None else kind != FOUND_ENROLMENT:
                 self._db.execute(
                     "DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?",
-                    (order_id, row["line_id"], row["kind"]),
+                    (order_id, line_id, kind),
                 )
         self._db.executemany(
             "INSERT INTO parked (order_id, line_id, kind, reason, since) VALUES (?, ?, ?, ?, ?) "
@@ -213,12 +234,13 @@ class Recorder:
             "dropped_at = iif(reason = excluded.reason, dropped_at, NULL)",
             [(order_id, entry.line_id or 0, entry.kind, entry.reason, self._now_text) for entry in entries],
         )
+        return sum(known.get(key) != reason for key, reason in held.items())
 
     def _read_entitlements(self, order_id: int) -> list[Entitlement]:
         rows = self._db.execute("SELECT * FROM entitlements WHERE order_id = ?", (order_id,)).fetchall()
         return [entitlement_of(row) for row in rows]
 
-    def _read_order(self, order_id: int) -> Order:
+    def _read_order(self, order_id: OrderId) -> Order:
         row = self._db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
         lines = self._db.execute(
             "SELECT * FROM order_lines WHERE order_id = ? ORDER BY line_id", (order_id,)

@@ -43,28 +43,17 @@ class Report:
     def __init__(self, path: Path) -> None:
         """Raises ConfigError if there is no ledger at `path`."""
         try:
-            connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
-            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").fetchall()
-            connection.execute("SELECT 1 FROM cursors").fetchall()
+            self._db = Database(_connect(path))
         except sqlite3.DatabaseError as exc:
             raise ConfigError([_no_ledger(path, exc)]) from exc
-        self._db = Database(connection)
 
     def summary(self) -> Summary:
-        fates: dict[str, int] = {row["fate"]: row["n"] for row in self._db.query(_LINE_FATES)}
-        states: dict[str, int] = {row["state"]: row["n"] for row in self._db.query(_STATES)}
-        return Summary(
-            orders=self._count("orders"),
-            lines=sum(fates.values()),
-            enrolled=fates.get("enrolled", 0),
-            withdrawn=self._count("enrolments", "desired = 'out' AND applied = 'out' AND state = 'settled'"),
-            parked=self._count("parked", "dropped_at IS NULL"),
-            unmapped=fates.get("unmapped", 0),
-            ignored=fates.get("ignored", 0),
-            dead=states.get("dead", 0),
-            due=states.get("due", 0) + states.get("leased", 0),
-            unexplained=fates.get("unexplained", 0) + self._count("enrolments", _UNFOUNDED),
-        )
+        """All figures are of one moment, so that they add up."""
+        self._db.conn.execute("BEGIN")
+        try:
+            return self._summarise()
+        finally:
+            self._db.conn.execute("ROLLBACK")
 
     def services(self) -> list[Row]:
         return list(self._db.query("SELECT * FROM services ORDER BY name"))
@@ -111,6 +100,22 @@ class Report:
     def close(self) -> None:
         self._db.close()
 
+    def _summarise(self) -> Summary:
+        fates: dict[str, int] = {row["fate"]: row["n"] for row in self._db.query(_LINE_FATES)}
+        states: dict[str, int] = {row["state"]: row["n"] for row in self._db.query(_STATES)}
+        return Summary(
+            orders=self._count("orders"),
+            lines=sum(fates.values()),
+            enrolled=fates.get("enrolled", 0),
+            withdrawn=self._count("enrolments", "desired = 'out' AND applied = 'out' AND state = 'settled'"),
+            parked=self._count("parked", "dropped_at IS NULL"),
+            unmapped=fates.get("unmapped", 0),
+            ignored=fates.get("ignored", 0),
+            dead=states.get("dead", 0),
+            due=states.get("due", 0) + states.get("leased", 0),
+            unexplained=fates.get("unexplained", 0) + self._count("enrolments", _UNFOUNDED),
+        )
+
     def _count(self, table: str, where: str = "1") -> int:
         return int(next(iter(self._db.query(f"SELECT count(*) AS n FROM {table} WHERE {where}")))["n"])
 
@@ -121,6 +126,17 @@ class Report:
         if not parked:
             return None
         return {"order_id": int(number), "lines": [], "enrolments": [], "parked": parked, "audit": []}
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").fetchall()
+        connection.execute("SELECT 1 FROM cursors").fetchall()
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
 
 
 def _no_ledger(path: Path, exc: sqlite3.DatabaseError) -> Problem:
@@ -140,8 +156,8 @@ _SEAT_FATE = """
     CASE WHEN e.state IS NULL OR e.desired <> 'in' THEN 1
          WHEN e.state = 'dead' THEN 2
          WHEN e.state IN ('due', 'leased') THEN 3
-         WHEN e.applied = 'in' AND e.applied_revision = e.revision THEN 5
          WHEN e.outcome = 'dropped' THEN 4
+         WHEN e.applied = 'in' AND e.applied_revision = e.revision THEN 5
          ELSE 1 END
 """
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from wcsync.health import Condition, Health
 from wcsync.model import (
     CourseId,
     Entitlement,
@@ -23,6 +24,8 @@ from wcsync.model import (
 )
 from wcsync.times import parse_instant, render_instant
 
+LONGEST_REASON = 2000
+
 
 def text_of(instant: datetime | None) -> str | None:
     return None if instant is None else render_instant(instant)
@@ -30,6 +33,11 @@ def text_of(instant: datetime | None) -> str | None:
 
 def instant_of(text: str | None) -> datetime | None:
     return None if text is None else parse_instant(text)
+
+
+def plain(text: str) -> str:
+    """A text from elsewhere as the ledger can hold it: half characters written out, and no novel."""
+    return text.encode(errors="backslashreplace").decode()[:LONGEST_REASON]
 
 
 def render_options(options: Sequence[Option]) -> str:
@@ -85,6 +93,16 @@ def entitlement_of(row: sqlite3.Row) -> Entitlement:
         live=bool(row["live"]),
         reason=row["reason"],
         source=row["source"],
+    )
+
+
+def health_of(row: sqlite3.Row) -> Health:
+    return Health(
+        condition=Condition(row["condition"]),
+        since=parse_instant(row["since"]),
+        failures=row["failures"],
+        retry_at=instant_of(row["retry_at"]),
+        reason=row["reason"],
     )
 
 

@@ -85,6 +85,8 @@ _M001 = (
         next_attempt_at TEXT NOT NULL,
         lease INTEGER NOT NULL,      -- grows with each claim; whoever settles must name it
         sending_since TEXT,          -- a write may be under way at the LMS since then
+        withdrawing INTEGER NOT NULL, -- 1 = and that write may be a withdrawal
+        written INTEGER NOT NULL,    -- 1 = something was written there that it has not confirmed as a whole
         error_kind TEXT NOT NULL,
         error TEXT NOT NULL,
         wished_at TEXT NOT NULL,
@@ -96,6 +98,8 @@ _M001 = (
     "CREATE INDEX enrolments_due ON enrolments (lms, next_attempt_at) WHERE state = 'due'",
     # serves: is anything of this learner under way; recover
     "CREATE INDEX enrolments_leased ON enrolments (lms, learner_key) WHERE state = 'leased'",
+    # serves: may an account of this learner be in the making
+    "CREATE INDEX enrolments_open ON enrolments (lms, learner_key) WHERE sending_since IS NOT NULL",
     # serves: the dead list
     "CREATE INDEX enrolments_dead ON enrolments (changed_at) WHERE state = 'dead'",
     """

@@ -9,6 +9,9 @@ from wcsync.model import Desired, Wish
 from wcsync.retry import Event, State, next_state
 from wcsync.times import render_instant
 
+FOUND_ENROLMENT = "found_enrolment"
+"""The kind of parked entry that the worker makes, not the plan of an order."""
+
 
 def refresh_wish(
     connection: sqlite3.Connection, lms: str, course_id: str, learner_key: str, now: datetime
@@ -48,8 +51,8 @@ def _insert(connection: sqlite3.Connection, key: tuple[str, str, str], wish: Wis
     connection.execute(
         "INSERT INTO enrolments (lms, course_id, learner_key, desired, until, options, revision, applied, "
         "applied_until, applied_revision, applied_at, outcome, ours, state, attempts, next_attempt_at, lease, "
-        "sending_since, error_kind, error, wished_at, changed_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, 1, 'none', NULL, 0, NULL, '', 0, 'due', 0, ?, 0, NULL, '', '', ?, ?)",
+        "sending_since, withdrawing, written, error_kind, error, wished_at, changed_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, 1, 'none', NULL, 0, NULL, '', 0, 'due', 0, ?, 0, NULL, 0, 0, '', '', ?, ?)",
         (*key, wish.desired.value, text_of(wish.until), render_options(wish.options), stamp, stamp, stamp),
     )
 
@@ -86,12 +89,23 @@ def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: d
             row["learner_key"],
         ),
     )
+    if not out:
+        _unpark_found(connection, row)
     subject = enrolment_subject(row["lms"], row["course_id"], row["learner_key"])
     audit(connection, "orders", "wish_changed", subject, f"{row['desired']} -> {wish.desired.value}", now)
 
 
 def _is_moot(row: sqlite3.Row, wish: Wish) -> bool:
-    """Out is wished for what never went in: nothing was sent, so nothing has to be taken back."""
+    """Out is wished for what never went in: nothing was written, so nothing has to be taken back."""
     if wish.desired is Desired.IN or row["state"] == State.LEASED:
         return False
-    return row["applied"] in {"none", "out"} and row["sending_since"] is None
+    return row["applied"] != Desired.IN and row["sending_since"] is None and not row["written"]
+
+
+def _unpark_found(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
+    """The learner is to be in again: that an enrolment was left alone is no matter any more."""
+    connection.execute(
+        "DELETE FROM parked WHERE kind = ? AND (order_id, line_id) IN (SELECT order_id, line_id FROM entitlements "
+        "WHERE lms = ? AND course_id = ? AND learner_key = ?)",
+        (FOUND_ENROLMENT, row["lms"], row["course_id"], row["learner_key"]),
+    )

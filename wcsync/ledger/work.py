@@ -4,22 +4,26 @@ Each settle compares the lease before it sets: a row worked off twice is harmles
 """
 
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from wcsync.health import Condition
-from wcsync.ledger.base import Claim, Deferral
-from wcsync.ledger.rows import instant_of, parse_options, text_of
-from wcsync.ledger.wishes import audit, enrolment_subject
+from wcsync.health import Condition, Health
+from wcsync.ledger.base import Claim, Deferral, Surrender
+from wcsync.ledger.rows import health_of, instant_of, parse_options, plain, text_of
+from wcsync.ledger.wishes import FOUND_ENROLMENT, audit, enrolment_subject
 from wcsync.model import Applied, CourseId, Desired, LearnerKey, LmsName, Outcome, Person, Seat
 from wcsync.retry import Event, State, next_state
 from wcsync.times import parse_instant, render_instant
 
+LONGEST_WAIT = timedelta(days=8)
+"""Longer than any wait the config allows: a row that waits longer was put off by a clock that was ahead."""
+
 _KEY = "lms = :lms AND course_id = :course_id AND learner_key = :learner_key"
 
+# SQLite left to itself looks for leases by the primary key: through all rows of the LMS.
 _OLDEST_DUE = """
-    SELECT course_id, learner_key FROM enrolments AS due
+    SELECT course_id, learner_key FROM enrolments AS due INDEXED BY enrolments_due
     WHERE state = 'due' AND lms = :lms AND next_attempt_at <= :now AND NOT EXISTS (
-        SELECT 1 FROM enrolments AS held
+        SELECT 1 FROM enrolments AS held INDEXED BY enrolments_leased
         WHERE held.state = 'leased' AND held.lms = due.lms AND held.learner_key = due.learner_key)
     ORDER BY next_attempt_at LIMIT 1
 """
@@ -35,9 +39,10 @@ def something_due(db: sqlite3.Connection, lms: str, now: datetime) -> bool:
 
 
 def claim(db: sqlite3.Connection, lms: str, now: datetime) -> Claim | None:
-    service = db.execute("SELECT condition, retry_at FROM services WHERE name = ?", (lms,)).fetchone()
-    up = service is None or service["condition"] == Condition.UP
-    if not up and not _may_probe(db, lms, service["retry_at"], now):
+    service = db.execute("SELECT * FROM services WHERE name = ?", (lms,)).fetchone()
+    health = health_of(service) if service is not None else Health(condition=Condition.UP, since=now)
+    up = health.condition is Condition.UP
+    if not up and not (health.may_call(now) and _nothing_leased(db, lms)):
         return None
     chosen = db.execute(_OLDEST_DUE, {"lms": lms, "now": render_instant(now)}).fetchone()
     if chosen is None:
@@ -46,8 +51,9 @@ def claim(db: sqlite3.Connection, lms: str, now: datetime) -> Claim | None:
     row = db.execute(f"SELECT * FROM enrolments WHERE {_KEY}", key).fetchone()
     state = next_state(State(row["state"]), Event.CLAIMED)
     db.execute(
-        "UPDATE enrolments SET state = :state, lease = lease + 1, attempts = attempts + 1, "
-        f"sending_since = :now, changed_at = :now WHERE {_KEY}",
+        "UPDATE enrolments SET state = :state, lease = lease + 1, attempts = attempts + 1, sending_since = :now, "
+        "withdrawing = (desired = 'out' OR (sending_since IS NOT NULL AND withdrawing)), changed_at = :now "
+        f"WHERE {_KEY}",
         {**key, "state": state.value, "now": render_instant(now)},
     )
     return _claim_of(db, row, now, service_was_up=up)
@@ -58,12 +64,14 @@ def record_sending(db: sqlite3.Connection, claim: Claim, now: datetime) -> bool:
 
 
 def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: datetime) -> bool:
-    ours = claim.ours or applied.outcome is not Outcome.ALREADY or claim.open_since is not None
+    """An enrolment that was there already is ours if an earlier attempt may have made it."""
+    tried = claim.written or claim.open_since is not None
+    ours = claim.ours or applied.outcome is not Outcome.ALREADY or (tried and not claim.found)
     settled = _update(
         db,
         claim,
         "applied = :applied, applied_until = :until, applied_revision = :revision, applied_at = :now, "
-        "outcome = :outcome, ours = :ours, sending_since = NULL, error_kind = '', error = '', "
+        "outcome = :outcome, ours = :ours, sending_since = NULL, written = 0, error_kind = '', error = '', "
         "attempts = iif(revision = :revision, attempts, 0), next_attempt_at = :now, changed_at = :now, "
         "state = iif(revision = :revision, :settled, :due)",
         {
@@ -88,7 +96,8 @@ def settle_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> bool:
         db,
         claim,
         "applied_revision = :revision, outcome = 'kept', sending_since = NULL, error_kind = '', error = '', "
-        "next_attempt_at = :now, changed_at = :now, state = iif(revision = :revision, :settled, :due)",
+        "attempts = iif(revision = :revision, attempts, 0), next_attempt_at = :now, changed_at = :now, "
+        "state = iif(revision = :revision, :settled, :due)",
         {
             "revision": claim.revision,
             "now": render_instant(now),
@@ -106,43 +115,45 @@ def settle_deferred(db: sqlite3.Connection, claim: Claim, deferral: Deferral, no
     return _update(
         db,
         claim,
-        "state = :state, attempts = max(attempts - :uncounted, 0), sending_since = :open_since, "
+        "state = :state, attempts = iif(revision = :revision, max(attempts - :uncounted, 0), 0), "
+        "sending_since = :open_since, written = max(written, :written), "
         "next_attempt_at = iif(revision = :revision, :retry_at, :now), error_kind = :kind, error = :reason, "
         "changed_at = :now",
         {
             "state": next_state(State.LEASED, Event.DEFERRED).value,
             "uncounted": int(not deferral.counted),
             "open_since": text_of(deferral.open_since),
+            "written": int(deferral.written),
             "revision": claim.revision,
             "retry_at": render_instant(deferral.retry_at),
             "kind": deferral.kind,
-            "reason": deferral.reason,
+            "reason": plain(deferral.reason),
             "now": render_instant(now),
         },
     )
 
 
-def settle_dead(
-    db: sqlite3.Connection, claim: Claim, kind: str, reason: str, open_since: datetime | None, now: datetime
-) -> bool:
+def settle_dead(db: sqlite3.Connection, claim: Claim, surrender: Surrender, now: datetime) -> bool:
     settled = _update(
         db,
         claim,
-        "state = iif(revision = :revision, :dead, :due), sending_since = :open_since, next_attempt_at = :now, "
+        "state = iif(revision = :revision, :dead, :due), sending_since = :open_since, "
+        "written = max(written, :written), next_attempt_at = :now, "
         "attempts = iif(revision = :revision, attempts, 0), "
         "error_kind = :kind, error = :reason, changed_at = :now",
         {
             "dead": next_state(State.LEASED, Event.GAVE_UP).value,
             "due": next_state(State.LEASED, Event.DEFERRED).value,
             "revision": claim.revision,
-            "open_since": text_of(open_since),
-            "kind": kind,
-            "reason": reason,
+            "open_since": text_of(surrender.open_since),
+            "written": int(surrender.written),
+            "kind": surrender.kind,
+            "reason": plain(surrender.reason),
             "now": render_instant(now),
         },
     )
     if settled:
-        _audit(db, claim, "gave_up", kind, now)
+        _audit(db, claim, "gave_up", surrender.kind, now)
     return settled
 
 
@@ -151,20 +162,28 @@ def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> 
     state = next_state(State.LEASED, Event.RECOVERED)
     cursor = db.execute(
         "UPDATE enrolments SET state = :state, lease = lease + 1, next_attempt_at = :now, changed_at = :now "
-        "WHERE state = 'leased' AND changed_at <= :claimed_before",
-        {"state": state.value, "now": render_instant(now), "claimed_before": render_instant(claimed_before)},
+        "WHERE state = 'leased' AND (changed_at <= :claimed_before OR changed_at > :too_late)",
+        {
+            "state": state.value,
+            "now": render_instant(now),
+            "claimed_before": render_instant(claimed_before),
+            "too_late": render_instant(now + (now - claimed_before)),
+        },
+    )
+    db.execute(
+        "UPDATE enrolments SET next_attempt_at = ? WHERE state = 'due' AND next_attempt_at > ?",
+        (render_instant(now), render_instant(now + LONGEST_WAIT)),
     )
     if cursor.rowcount:
         audit(db, "daemon", "leases_recovered", "ledger", str(cursor.rowcount), now)
     return cursor.rowcount
 
 
-def _may_probe(db: sqlite3.Connection, lms: str, retry_at: str | None, now: datetime) -> bool:
-    """A sick service gets one probe at a time, and only when its wait is over."""
-    if retry_at is not None and render_instant(now) < retry_at:
-        return False
+def _nothing_leased(db: sqlite3.Connection, lms: str) -> bool:
+    """A sick service gets one probe at a time."""
     held = db.execute(
-        "SELECT 1 FROM enrolments WHERE state = 'leased' AND lms = ? LIMIT 1", (lms,)
+        "SELECT 1 FROM enrolments INDEXED BY enrolments_leased WHERE state = 'leased' AND lms = ? LIMIT 1",
+        (lms,),
     ).fetchone()
     return held is None
 
@@ -177,6 +196,7 @@ def _claim_of(db: sqlite3.Connection, row: sqlite3.Row, now: datetime, *, servic
     account = db.execute(
         "SELECT user_id FROM accounts WHERE lms = ? AND learner_key = ?", (row["lms"], learner_key)
     ).fetchone()
+    in_before = row["applied"] == Desired.IN
     return Claim(
         lms=LmsName(row["lms"]),
         learner_key=learner_key,
@@ -187,18 +207,31 @@ def _claim_of(db: sqlite3.Connection, row: sqlite3.Row, now: datetime, *, servic
             options=parse_options(row["options"]),
             until=instant_of(row["until"]),
             user_id=account["user_id"] if account is not None else None,
-            applied=bool(row["ours"]) and row["applied"] == Desired.IN,
+            applied=bool(row["ours"]) and in_before,
             applied_until=instant_of(row["applied_until"]),
         ),
         revision=row["revision"],
         lease=row["lease"] + 1,
         attempts=row["attempts"] + 1,
         ours=bool(row["ours"]),
-        ever_applied=row["applied"] != "none",
+        found=in_before and not row["ours"],
+        written=bool(row["written"]),
         sending_since=parse_instant(render_instant(now)),
         open_since=instant_of(row["sending_since"]),
+        open_withdrawal=row["sending_since"] is not None and bool(row["withdrawing"]),
+        account_open_since=None if account is not None else _account_open_since(db, row, now),
         service_was_up=service_was_up,
     )
+
+
+def _account_open_since(db: sqlite3.Connection, row: sqlite3.Row, now: datetime) -> datetime | None:
+    """Since when another course's unanswered call may be making this learner's account."""
+    newest = db.execute(
+        "SELECT max(sending_since) FROM enrolments INDEXED BY enrolments_open WHERE lms = ? AND learner_key = ? "
+        "AND course_id <> ? AND sending_since IS NOT NULL AND sending_since <= ?",
+        (row["lms"], row["learner_key"], row["course_id"], render_instant(now)),
+    ).fetchone()
+    return instant_of(newest[0])
 
 
 def _update(db: sqlite3.Connection, claim: Claim, assignments: str, values: dict[str, object]) -> bool:
@@ -230,10 +263,12 @@ def _park_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> None:
     )
     db.execute(
         "INSERT INTO parked (order_id, line_id, kind, reason, since) "
-        "SELECT order_id, line_id, 'found_enrolment', ?, ? FROM entitlements "
-        "WHERE lms = ? AND course_id = ? AND learner_key = ? AND live = 0 "
-        "ON CONFLICT (order_id, line_id, kind) DO NOTHING",
-        (reason, render_instant(now), claim.lms, claim.course_id, claim.learner_key),
+        "SELECT order_id, line_id, ?, ?, ? FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, "
+        "learner_key) WHERE lms = ? AND course_id = ? AND learner_key = ? AND s.live = 0 AND e.state = 'settled' "
+        "ON CONFLICT (order_id, line_id, kind) DO UPDATE SET "
+        "dropped_at = iif(instr(reason, excluded.reason), dropped_at, NULL), "
+        "reason = iif(instr(reason, excluded.reason), reason, reason || '. Also ' || excluded.reason)",
+        (FOUND_ENROLMENT, reason, render_instant(now), claim.lms, claim.course_id, claim.learner_key),
     )
 
 

@@ -34,6 +34,7 @@ class MappingKeeper:
         self._clock = clock
         self._lock = Lock()
         self._tried = ""
+        self._refusal: ConfigError | None = None
         self._mapping: Mapping | None = None
 
     @property
@@ -43,13 +44,14 @@ class MappingKeeper:
 
     def load(self) -> None:
         """Puts the file in force, or the last good mapping if the file is bad. Raises ConfigError without either."""
-        if self.refresh() or self._mapping is not None:
+        self.refresh()
+        if self._mapping is not None:
             return
-        text = self._ledger.read_mapping()
-        if text is None:
-            read_file(self._path, self._lms)  # raises what is wrong with it
-            raise AssertionError("unreachable: a readable file was refused")
-        self._mapping = Mapping.from_json(text)
+        assert self._refusal is not None
+        self._mapping = self._kept()
+        if self._mapping is None:
+            raise self._refusal
+        _tell(self._refusal)
 
     def refresh(self) -> bool:
         """Looks whether the file changed; True if another mapping is now in force. Never raises for a bad file."""
@@ -61,30 +63,51 @@ class MappingKeeper:
                     return False
                 mapping = read_mapping(self._path.name, content, self._lms)
             except ConfigError as exc:
-                self._complain(exc)
+                self._refuse(exc)
                 return False
-            self._tried = digest
-            return self._put_in_force(mapping)
+            changed = self._put_in_force(mapping)
+            if self._refusal is not None and not changed:
+                log.info("mapping_accepted", rows=len(mapping.rows))
+            self._tried, self._refusal = digest, None
+            return changed
 
     def _put_in_force(self, mapping: Mapping) -> bool:
+        """True if it means something else than the one before. Lines may have moved all the same."""
         if self._mapping is not None and self._mapping.fingerprint == mapping.fingerprint:
+            self._mapping = mapping
             return False
-        self._ledger.record_mapping(mapping.to_json(), self._clock())
+        text = mapping.to_json()
+        if text != self._ledger.read_mapping():
+            self._ledger.record_mapping(text, self._clock())
         self._mapping = mapping
         log.info("mapping_accepted", rows=len(mapping.rows))
         return True
 
-    def _complain(self, exc: ConfigError) -> None:
-        """One error per bad state of the file, not one per look at it."""
-        state = sha256(str(exc).encode()).hexdigest()
-        if state == self._tried:
-            return
-        self._tried = state
-        log.error(
-            "mapping_refused",
-            problems=[str(problem) for problem in exc.problems],
-            hint="the last good mapping stays in force until the file is mended",
-        )
+    def _refuse(self, exc: ConfigError) -> None:
+        """One error per bad state of the file, not one per look at it; none while nothing is in force yet."""
+        news = self._refusal is None or str(self._refusal) != str(exc)
+        self._tried, self._refusal = "", exc
+        if news and self._mapping is not None:
+            _tell(exc)
+
+    def _kept(self) -> Mapping | None:
+        text = self._ledger.read_mapping()
+        if text is None:
+            return None
+        try:
+            return Mapping.from_json(text)
+        except ValueError:
+            return (
+                None  # kept by another version of wcsync: the file's own problems are what a person can mend
+            )
+
+
+def _tell(exc: ConfigError) -> None:
+    log.error(
+        "mapping_refused",
+        problems=[str(problem) for problem in exc.problems],
+        hint="the last good mapping stays in force until the file is mended",
+    )
 
 
 def read_file(path: Path, lms: Dict[LmsName, tuple[TargetKey, ...]]) -> Mapping:
@@ -104,4 +127,11 @@ def read_bytes(path: Path) -> bytes:
             remedy="Check [mapping] path in the config and that the user wcsync runs as may read the file.",
         )
         raise ConfigError([problem]) from exc
+    if len(content) > LARGEST_FILE_BYTES:
+        problem = Problem(
+            where=str(path),
+            message=f"the mapping file is larger than {LARGEST_FILE_BYTES // 1024**2} MiB",
+            remedy="Check [mapping] path in the config.",
+        )
+        raise ConfigError([problem])
     return content

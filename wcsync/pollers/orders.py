@@ -1,7 +1,7 @@
 """Reading orders: from the shop's pages into the ledger, none lost."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -45,23 +45,11 @@ class OrdersPoller:
 
         Safe to repeat and to kill anywhere: what is recorded is recorded, the rest is read again.
         """
-        if not self.patient.may_call():
-            return False
-        started = monotonic()
         try:
-            record, complete = self._poll()
-        except TransientError as exc:
-            self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
-            return False
-        except (ServiceBlocked, PermanentError) as exc:
-            self.patient.note(Sign.REFUSED, str(exc))
-            return False
+            return self.patient.may_call() and self._poll_noting()
         except Exception:
             log.critical("poller_failed", exc_info=True)
             return False
-        self.patient.note(Sign.WORKED)
-        _tell(record, complete=complete, duration_ms=round((monotonic() - started) * 1000))
-        return complete
 
     def read_since(self, since: datetime) -> PageRecord:
         """Reads every order changed after `since`, whatever the cursor says, and leaves the cursor alone.
@@ -70,9 +58,15 @@ class OrdersPoller:
         """
         self.gate.check()
         total = PageRecord()
-        for page in self.store.fetch_pages(since):
-            total = total.plus(self._record(page.orders, page.unreadable))
-        return total
+        for _ in range(WALKS):
+            record, complete = self._walk(since, None, keep=False)
+            total = total.plus(record)
+            if complete:
+                return total
+        raise TransientError(
+            "shop: orders were deleted for good each time they were read, so that others may have been missed; "
+            "read again later"
+        )
 
     def read_order(self, order_id: OrderId) -> PageRecord | None:
         """Reads one order again; None if the shop does not know it. Raises: TransientError, ServiceBlocked."""
@@ -84,16 +78,32 @@ class OrdersPoller:
             return self._record((), (order,))
         return self._record((order,), ())
 
+    def _poll_noting(self) -> bool:
+        started = monotonic()
+        try:
+            record, complete = self._poll()
+        except TransientError as exc:
+            self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
+            return False
+        except (ServiceBlocked, PermanentError) as exc:
+            self.patient.note(Sign.REFUSED, str(exc))
+            return False
+        self.patient.note(Sign.WORKED)
+        _tell(record, complete=complete, duration_ms=round((monotonic() - started) * 1000))
+        return complete
+
     def _poll(self) -> tuple[PageRecord, bool]:
         self.gate.check()
         cursor = self.ledger.read_cursor(CURSOR) or self._begin()
+        since = cursor.position - timedelta(seconds=self.overlap_s)
+        walk = cursor.walk if cursor.walk is not None and cursor.walk.since == since else None
         total = PageRecord()
         for _ in range(WALKS):
-            record, complete = self._walk(cursor)
+            record, complete = self._walk(since, walk, keep=True)
             total = total.plus(record)
             if complete:
                 return total, True
-            cursor = replace(cursor, walk=None)
+            walk = None
         return total, False
 
     def _begin(self) -> Cursor:
@@ -102,23 +112,24 @@ class OrdersPoller:
         self.ledger.start_cursor(CURSOR, position, self.clock())
         log.warning(
             "ledger_started",
-            orders_since=render_instant(position),
+            orders_since=render_instant(position - timedelta(seconds=self.overlap_s)),
             hint="orders last changed before this are not read; `wcsync backfill --since T` reads them",
         )
         return Cursor(position=position)
 
-    def _walk(self, cursor: Cursor) -> tuple[PageRecord, bool]:
-        """One walk through all pages. Not complete if orders vanished from under it, which shifts pages."""
-        since = cursor.position - timedelta(seconds=self.overlap_s)
-        walk = cursor.walk if cursor.walk is not None and cursor.walk.since == since else None
-        total = PageRecord()
+    def _walk(self, since: datetime, walk: Walk | None, *, keep: bool) -> tuple[PageRecord, bool]:
+        """One walk through all pages, or the rest of one. `keep`: the cursor follows.
+
+        Not complete if orders vanished from under it, which shifts the pages that follow.
+        """
+        total, full = PageRecord(), 0
         for page in self.store.fetch_pages(since, first_page=walk.page if walk else 1):
-            if walk is not None and _shrank(walk.total, page):
+            if walk is not None and _shrank(walk, page, full):
                 return total, False
-            walk = _step(walk, page, since)
-            move = CursorMove(name=CURSOR, position=_position(walk)) if page.last else None
-            move = move or CursorMove(name=CURSOR, walk=walk)
-            total = total.plus(self._record(page.orders, page.unreadable, move))
+            walk, full = _step(walk, page, since), page.size
+            total = total.plus(
+                self._record(page.orders, page.unreadable, _move(walk, page) if keep else None)
+            )
         return total, True
 
     def _record(
@@ -132,25 +143,36 @@ def _step(walk: Walk | None, page: Page, since: datetime) -> Walk:
     seen = [order.modified_at for order in page.orders]
     if walk is not None and walk.newest is not None:
         seen.append(walk.newest)
-    total = page.total if page.size else (walk.total if walk else page.total)
+    total = page.total if page.total is not None or walk is None else walk.total
     return Walk(
         since=since, started_at=started_at, page=page.number, newest=max(seen, default=None), total=total
     )
 
 
-def _position(walk: Walk | None) -> datetime | None:
+def _move(walk: Walk, page: Page) -> CursorMove:
+    if page.last:
+        return CursorMove(name=CURSOR, position=_position(walk))
+    return CursorMove(name=CURSOR, walk=walk)
+
+
+def _position(walk: Walk) -> datetime | None:
     """How far the ledger is complete: the newest change seen, but never beyond the shop's clock at the walk's start.
 
     An order changed while the walk was under way, after its page was read, lies behind that instant; a date in the
     future (a clock that jumped) lies there too and must not carry the cursor along.
     """
-    if walk is None or walk.newest is None:
-        return None
-    return min(walk.newest, walk.started_at)
+    return None if walk.newest is None else min(walk.newest, walk.started_at)
 
 
-def _shrank(total: int | None, page: Page) -> bool:
-    return total is not None and page.total is not None and page.size > 0 and page.total < total
+def _shrank(walk: Walk, page: Page, full: int) -> bool:
+    """Whether the shop holds fewer orders than a page ago. `full`: rows on the page before, 0 if this is the first.
+
+    Past its end the shop counts nothing: there the orders it counted before are missing if they would have reached
+    this page. A walk is cut short after a full page only, so that a first page without rows has lost them.
+    """
+    if page.size:
+        return walk.total is not None and page.total is not None and page.total < walk.total
+    return not full or (walk.total is not None and walk.total > full * (page.number - 1))
 
 
 def _require_time(server_time: datetime | None) -> datetime:
