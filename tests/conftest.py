@@ -4,6 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
+
+settings.register_profile("wcsync", deadline=None)
+settings.load_profile("wcsync")
 
 
 @pytest.fixture(autouse=True)

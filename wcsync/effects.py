@@ -58,9 +58,8 @@ class LedgerIntent:
 
     def _opens(self, now: datetime) -> list[datetime]:
         if self._open_since is not None and self._open_since > now:
-            self._open_since = (
-                now  # our clock was set back: how long ago it was is not known, so count from now
-            )
+            # Our clock was set back: how long ago that was is not known, so it is counted from now.
+            self._open_since = now
         return [since for since in (self._open_since, self._claim.account_open_since) if since is not None]
 
     def _left(self, since: datetime, now: datetime) -> timedelta:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from wcsync.errors import ServiceBlocked
+from wcsync.errors import ServiceBlocked, WcsyncError
 from wcsync.ledger.base import Ledger
 from wcsync.times import Clock
 
@@ -58,6 +58,14 @@ class Gate:
             log.info("service_first_seen", service=self.name, identity=answerer.identity)
         self._ledger.record_identity(self.name, answerer.identity, answerer.title, now)
         self._passed_at = now
+
+    def answers(self) -> bool:
+        """Whether the service answers at all just now."""
+        try:
+            self._ask()
+        except WcsyncError:
+            return False
+        return True
 
     def accept(self) -> Answerer:
         """Makes whoever answers now the service's identity: a person said so."""

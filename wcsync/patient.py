@@ -12,6 +12,9 @@ from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
 
+ROWS_IN_A_ROW = 3
+"""So many different rows failing, none working in between, are the service's trouble and not theirs."""
+
 _EVENTS = {
     Condition.UP: "service_recovered",
     Condition.DOWN: "service_unavailable",
@@ -28,6 +31,7 @@ class Patient:
     clock: Clock
     dice: Callable[[], float]
     _health: Health | None = field(default=None, repr=False)
+    _suspects: set[str] = field(default_factory=set, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -42,6 +46,8 @@ class Patient:
         """Takes in what a call told about the service; trouble is logged when it begins and when it ends."""
         with self._lock:
             before = self._current()
+            if sign is Sign.WORKED:
+                self._suspects.clear()
             if sign is Sign.WORKED and before.condition is Condition.UP:
                 return
             now = self.clock()
@@ -50,6 +56,14 @@ class Patient:
             self.ledger.record_health(self.name, after)
         if before.condition is not after.condition:
             self._tell(before, after)
+
+    def suspect(self, row: str, reason: str) -> None:
+        """Takes in that `row` failed by itself, as far as one can tell. See `ROWS_IN_A_ROW`."""
+        with self._lock:
+            self._suspects.add(row)
+            many = len(self._suspects) >= ROWS_IN_A_ROW
+        if many:
+            self.note(Sign.FAILED, reason)
 
     def _current(self) -> Health:
         if self._health is None:

@@ -66,7 +66,7 @@ class Backoff:
         up to `LONGEST_ASKED_WAIT_S`.
         """
         doublings = min(max(failures - 1, 0), 40)
-        wait_s = min(self.first_delay_s * 2**doublings, self.max_delay_s) * (0.5 + jitter / 2)
+        wait_s = min(self.first_delay_s * 2.0**doublings, self.max_delay_s) * (0.5 + jitter / 2)
         asked_s = min(max(retry_after_s or 0.0, 0.0), LONGEST_ASKED_WAIT_S)
         return max(wait_s, asked_s)
 

@@ -125,9 +125,22 @@ class Worker:
         if intent.waited:
             wait_s = exc.retry_after_s or 0.0
             return Ending(outcome="deferred", kind="transient", reason=str(exc), wait_s=wait_s, counted=False)
-        if exc.whole_service:
+        return self._try_later(claim, exc, counted=self._blames_row(claim, exc))
+
+    def _blames_row(self, claim: Claim, exc: TransientError) -> bool:
+        """Whether the failure counts against the row. Tells the LMS's health otherwise, and when in doubt.
+
+        Trouble of the whole service counts once, when it begins: a row that is its only cause must end some day. A
+        row that fails alone is its own fault only if the LMS answers when asked who it is.
+        """
+        if exc.whole_service or not claim.service_was_up:
             self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
-        return self._try_later(claim, exc, counted=claim.service_was_up or not exc.whole_service)
+            return claim.service_was_up
+        if not self.gate.answers():
+            self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
+            return False
+        self.patient.suspect(f"{claim.learner_key}/{claim.course_id}", str(exc))
+        return True
 
     def _try_later(self, claim: Claim, exc: TransientError, *, counted: bool) -> "Ending":
         dead = counted and self.backoff.exhausted(claim.attempts)

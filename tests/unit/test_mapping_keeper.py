@@ -164,7 +164,7 @@ def test_a_file_mended_to_what_it_was_is_told_to_be_well(desk: Desk, logs: list[
     desk.keeper.refresh()
     desk.write(GOOD)
     assert not desk.keeper.refresh()
-    assert events(logs)[2:] == ["mapping_accepted"]
+    assert events(logs)[2:] == ["mapping_mended"]
     desk.write(BAD)
     desk.keeper.refresh()
     assert events(logs)[3:] == ["mapping_refused"]

@@ -144,6 +144,25 @@ def test_a_change_dated_in_the_future_carries_the_cursor_no_further_than_the_sho
     assert known(begun) == {1, 2}
 
 
+def test_a_shop_whose_clock_was_a_year_ahead_for_once_hides_no_later_order(begun: Spine) -> None:
+    begun.store.now += timedelta(days=365)
+    begun.store.put(make_order(1, modified_at=begun.store.now))
+    assert begun.poller.poll_once()
+    begun.tick(2 * 86400)
+    sell(begun, 2)
+    assert begun.poller.poll_once()
+    assert known(begun) == {1, 2}
+
+
+def test_a_ledger_begun_while_the_shops_clock_was_a_year_ahead_hides_no_later_order(spine: Spine) -> None:
+    spine.store.now += timedelta(days=365)
+    assert spine.poller.poll_once()
+    spine.tick(2 * 86400)
+    sell(spine, 2)
+    assert spine.poller.poll_once()
+    assert known(spine) == {2}
+
+
 def test_the_cursor_is_capped_by_the_clock_at_the_walks_beginning(begun: Spine) -> None:
     sell(begun, 1, 2, 3, 4, ago_s=60)
     began = begun.clock()

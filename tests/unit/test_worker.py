@@ -569,6 +569,67 @@ def test_a_poison_row_that_looks_like_service_trouble_neither_blocks_nor_spins(s
     assert attempts < 40
 
 
+def test_rows_that_fail_one_after_another_are_the_trouble_of_the_service(spine: Spine) -> None:
+    spine.lms.before_write = failing_on("create", TransientError("campus: did not answer in time"))
+    for number in range(1, 7):
+        spine.record(make_order(number, email=f"u{number}@example.test"))
+    spine.work()
+    assert spine.patient.health.condition is Condition.DOWN
+    assert [row["attempts"] for row in spine.rows("SELECT attempts FROM enrolments ORDER BY 1 DESC")] == [
+        1,
+        1,
+        1,
+        0,
+        0,
+        0,
+    ]
+
+
+def test_an_outage_of_days_in_which_each_call_hangs_kills_no_row(spine: Spine) -> None:
+    hangs = TransientError("campus: did not answer in time", answer_lost=True)
+    spine.lms.before_write = failing_on("create", hangs)
+    for number in range(1, 6):
+        spine.record(make_order(number, email=f"u{number}@example.test"))
+    for _ in range(3 * 24 * 12):
+        spine.work()
+        spine.clock.tick(300)
+    assert spine.summary().dead == 0
+    spine.lms.before_write = lambda _what: None
+    spine.clock.tick(6 * 3600)
+    spine.work()
+    assert spine.summary().enrolled == 5
+
+
+def test_a_row_alone_in_an_outage_is_not_blamed_for_it(spine: Spine) -> None:
+    spine.record(make_order())
+    spine.work()
+    spine.record(make_order(2, email="bob@example.test"))
+    hangs = TransientError("campus: did not answer in time")
+    spine.lms.before_read = failing(hangs)
+    spine.lms.before_identity = failing(hangs)
+    for _ in range(100):
+        spine.work()
+        spine.clock.tick(3600)
+    assert spine.rows("SELECT state, attempts FROM enrolments WHERE attempts = 0 OR state <> 'settled'") == [
+        {"state": "due", "attempts": 0}
+    ]
+
+
+def test_a_row_that_fails_alone_while_others_work_ends_dead(tmp_path: Path) -> None:
+    spine = Spine(tmp_path, backoff=Backoff(max_attempts=3))
+    spine.lms.before_write = lambda _what: None
+    spine.record(make_order())
+    spine.work()
+    spine.record(make_order(2, email="poison@example.test"))
+    spine.lms.before_write = failing_on("create", TransientError("campus: answered 500"))
+    for _ in range(3):
+        spine.work()
+        spine.clock.tick(7 * 3600)
+    assert spine.summary().dead == 1
+    assert spine.patient.health.condition is Condition.UP
+    spine.close()
+
+
 def test_a_blocked_service_is_left_alone_as_a_whole_and_costs_no_attempt(spine: Spine) -> None:
     spine.lms.before_read = failing(ServiceBlocked("the token is not valid"))
     spine.record(*(make_order(n, email=f"{n}@example.test") for n in range(1, 4)))

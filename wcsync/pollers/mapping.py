@@ -67,7 +67,7 @@ class MappingKeeper:
                 return False
             changed = self._put_in_force(mapping)
             if self._refusal is not None and not changed:
-                log.info("mapping_accepted", rows=len(mapping.rows))
+                log.info("mapping_mended")
             self._tried, self._refusal = digest, None
             return changed
 

@@ -19,6 +19,8 @@ from wcsync.times import Clock, render_instant
 log = structlog.get_logger(__name__)
 
 CURSOR = "orders"
+HORIZON = timedelta(days=1)
+"""How far ahead of ours the shop's clock is believed to be right."""
 WALKS = 3
 """How often a walk is begun anew when orders vanish under it, before it is left to the next poll."""
 
@@ -108,7 +110,7 @@ class OrdersPoller:
 
     def _begin(self) -> Cursor:
         """A new ledger begins at `start`, or now: a shop's long history is nobody's order of today."""
-        position = self.start or _require_time(self.store.fetch_identity().server_time)
+        position = self.start or self._believed(_require_time(self.store.fetch_identity().server_time))
         self.ledger.start_cursor(CURSOR, position, self.clock())
         log.warning(
             "ledger_started",
@@ -128,9 +130,22 @@ class OrdersPoller:
                 return total, False
             walk, full = _step(walk, page, since), page.size
             total = total.plus(
-                self._record(page.orders, page.unreadable, _move(walk, page) if keep else None)
+                self._record(page.orders, page.unreadable, self._move(walk, page) if keep else None)
             )
         return total, True
+
+    def _move(self, walk: Walk, page: Page) -> CursorMove:
+        if not page.last:
+            return CursorMove(name=CURSOR, walk=walk)
+        position = _position(walk)
+        return CursorMove(name=CURSOR, position=position and self._believed(position))
+
+    def _believed(self, instant: datetime) -> datetime:
+        """A shop's clock that jumped far ahead must not carry the cursor along: all that comes later would be hidden.
+
+        Our own clock plays no other part, and if it is the wrong one, more is read again and nothing is lost.
+        """
+        return min(instant, self.clock() + HORIZON)
 
     def _record(
         self, orders: Iterable[Order], unreadable: Iterable[Unreadable], move: CursorMove | None = None
@@ -147,12 +162,6 @@ def _step(walk: Walk | None, page: Page, since: datetime) -> Walk:
     return Walk(
         since=since, started_at=started_at, page=page.number, newest=max(seen, default=None), total=total
     )
-
-
-def _move(walk: Walk, page: Page) -> CursorMove:
-    if page.last:
-        return CursorMove(name=CURSOR, position=_position(walk))
-    return CursorMove(name=CURSOR, walk=walk)
 
 
 def _position(walk: Walk) -> datetime | None:
