@@ -65,6 +65,12 @@ class App:
         recovered = self.ledger.recover(now, now)
         if recovered:
             log.info("leases_recovered", rows=recovered)
+        if self.ledger.record_rules(self.config.orders.paid_statuses, now):
+            log.warning(
+                "rules_changed",
+                hint="orders read before count by the new paid_statuses once they are read again: "
+                "`wcsync backfill --since T`",
+            )
         self._replan()
 
     def poll(self) -> bool:

@@ -8,23 +8,21 @@ from email.utils import parsedate_to_datetime
 Clock = Callable[[], datetime]
 """Answers the present instant, aware UTC. The core never asks; callers pass the answer in."""
 
-_LEDGER_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-_LEDGER_WIDTH = 27
+_LEDGER_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _BARE_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def render_instant(instant: datetime) -> str:
     """The ledger's text: always 27 characters, so that text order is time order."""
     assert instant.tzinfo is not None, instant
-    utc = instant.astimezone(UTC)
-    return f"{utc.year:04d}-{utc:%m-%dT%H:%M:%S}.{utc.microsecond:06d}Z"
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_instant(text: str) -> datetime:
     """Reads what `render_instant` wrote. Raises ValueError for anything else."""
-    if len(text) != _LEDGER_WIDTH:
+    if not _LEDGER_FORM.fullmatch(text):
         raise ValueError(f"not a ledger time: {text!r}")
-    return datetime.strptime(text, _LEDGER_FORMAT).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def parse_human_instant(text: str) -> datetime:

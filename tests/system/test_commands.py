@@ -247,6 +247,20 @@ def test_backfill_reads_orders_from_before_the_ledger_began(world: World) -> Non
     assert document(world, "run", "--once")["enrolled"] == 1
 
 
+def test_after_a_change_of_paid_statuses_a_backfill_takes_older_orders_in(world: World) -> None:
+    world.sell(1, 0, status="processing")
+    assert document(world, "run", "--once")["lines"] == 0
+    text = world.config_path.read_text()
+    world.config_path.write_text(
+        text.replace("[orders]", '[orders]\npaid_statuses = ["completed", "processing"]')
+    )
+    told = wcsync(world, "run", "--once")
+    assert "wcsync backfill" in told.stderr
+    assert wcsync(world, "backfill", "--since", "2000-01-01").exit_code == 0
+    assert document(world, "run", "--once")["enrolled"] == 1
+    assert "rules_changed" not in wcsync(world, "run", "--once").stderr
+
+
 def test_backfill_refuses_an_instant_without_a_zone(world: World) -> None:
     result = wcsync(world, "backfill", "--since", "2026-01-01T10:00:00")
     assert result.exit_code == 2

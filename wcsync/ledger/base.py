@@ -172,6 +172,12 @@ class Ledger(Protocol):
     def replan_unmapped(self, plan: PlanOrder, now: datetime) -> PageRecord:
         """Plans the orders again that have unmapped lines, from what the ledger knows of them."""
 
+    def record_rules(self, paid_statuses: Sequence[str], now: datetime) -> bool:
+        """Keeps by which statuses orders count as paid. True if they were others before.
+
+        Orders read as unpaid are then news again the next time they are read.
+        """
+
     # -- working off ---------------------------------------------------------------------------------------------
     def claim(self, lms: LmsName, now: datetime) -> Claim | None:
         """Leases the oldest due enrolment whose learner is not being worked on in this LMS.

@@ -1,6 +1,7 @@
 """The ledger on SQLite: one method, one transaction."""
 
 import hmac
+import json
 import secrets
 import sqlite3
 import threading
@@ -87,6 +88,19 @@ class SqliteLedger:
             if not batch:
                 return total
             after = batch[-1]
+
+    def record_rules(self, paid_statuses: Sequence[str], now: datetime) -> bool:
+        rules = json.dumps(sorted(paid_statuses))
+        with transaction(self._db) as db:
+            known = self._read_fact("paid_statuses")
+            if known == rules:
+                return False
+            db.execute(_PUT_FACT, ("paid_statuses", rules))
+            if known is None:
+                return False
+            db.execute("UPDATE orders SET digest = '' WHERE paid = 0")
+            audit(db, "operator", "rules_changed", "orders", rules, now)
+            return True
 
     # -- working off ---------------------------------------------------------------------------------------------
     def claim(self, lms: LmsName, now: datetime) -> Claim | None:
