@@ -40,11 +40,13 @@ class Origin(StrEnum):
 class Sources:
     """Where secrets and files named in a config are looked up; given to pydantic as its validation context.
 
-    `base_dir`: the config file's folder, absolute; `env`: the environment.
+    `base_dir`: the config file's folder, absolute; `env`: the environment. `sealed`: secrets are not read, for whoever
+    only wants to know the rest; each is then empty.
     """
 
     base_dir: Path
     env: Mapping[str, str] = field(repr=False)
+    sealed: bool = False
 
     @classmethod
     def of(cls, info: ValidationInfo) -> Self:
@@ -152,6 +154,8 @@ def _resolve(value: object, info: ValidationInfo) -> Secret:
         case dict() if len(value) == 1:
             [(way, name)] = value.items()
             if way in _READERS and isinstance(name, str) and name:
+                if Sources.of(info).sealed:
+                    return Secret("", Origin(way))
                 return _READERS[way](name, Sources.of(info))
     raise refusal(
         "a secret is given in exactly one way", f"Write one of {WAYS}, with a text between the quotes."

@@ -267,6 +267,21 @@ def test_backfill_refuses_an_instant_without_a_zone(world: World) -> None:
     assert "time zone" in result.stderr
 
 
+def test_reports_need_no_right_to_read_the_secrets(world: World) -> None:
+    wcsync(world, "run", "--once")
+    for name in ("key", "secret", "token"):
+        (world.folder / name).unlink()
+    for words in (
+        ("status",),
+        ("dead", "list"),
+        ("parked", "list"),
+        ("dead", "revive"),
+        ("mapping", "check"),
+    ):
+        assert wcsync(world, *words).exit_code == 0
+    assert wcsync(world, "check").exit_code == 78
+
+
 def test_reports_without_a_ledger_say_so_and_make_none(world: World) -> None:
     for words in (("status",), ("show", "1"), ("dead", "list"), ("parked", "list"), ("dead", "revive")):
         result = wcsync(world, *words)

@@ -62,10 +62,15 @@ def find_config(named: Path | None, candidates: Iterable[Path] = DEFAULT_PATHS) 
     )
 
 
-def load_config(path: Path, env: Mapping[str, str], kinds: Mapping[str, Kind] = KINDS) -> Loaded:
-    """Reads the config at `path` and the secrets it refers to. Raises ConfigError with every problem."""
+def load_config(
+    path: Path, env: Mapping[str, str], kinds: Mapping[str, Kind] = KINDS, *, sealed: bool = False
+) -> Loaded:
+    """Reads the config at `path` and the secrets it refers to. Raises ConfigError with every problem.
+
+    `sealed`: leaves the secrets alone, so that reports need no right to read them.
+    """
     file, private = _read(path)
-    reading = _Reading(file, Sources(base_dir=path.absolute().parent, env=env), kinds)
+    reading = _Reading(file, Sources(base_dir=path.absolute().parent, env=env, sealed=sealed), kinds)
     config = reading.config()
     return Loaded(config=config, warnings=tuple(_warnings(config, file, private=private)), path=path)
 

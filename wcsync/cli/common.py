@@ -1,0 +1,125 @@
+"""What all commands share: options, the config, errors as sentences and exit codes."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import structlog
+
+from wcsync import __version__, screen
+from wcsync import log as logs
+from wcsync.app import REMOTE_ERRORS, App
+from wcsync.config import Config, Loaded, find_config, load_config
+from wcsync.errors import ConfigError
+from wcsync.ledger.ledger import SqliteLedger
+from wcsync.ledger.report import Report
+
+EXIT_UNEXPLAINED = 1
+EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
+EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+
+log = structlog.get_logger("wcsync")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="wcsync")
+def main() -> None:
+    """Carry every paid WooCommerce order into the LMS, exactly once."""
+
+
+def with_config(command: Command) -> Command:
+    option = click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        help="The config file; without it /etc/wcsync/config.toml, then ./config.toml.",
+    )
+    return option(in_plain_words(command))
+
+
+def with_json(command: Command) -> Command:
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(command)
+
+
+def in_plain_words(command: Command) -> Command:
+    """Turns the errors a person can do something about into sentences and exit codes."""
+
+    @wraps(command)
+    def explained(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except ConfigError as exc:
+            if kwargs.get("as_json"):
+                screen.print_json({"problems": [asdict(problem) for problem in exc.problems]})
+            screen.print_problems(exc.problems)
+            sys.exit(EXIT_CONFIG)
+        except REMOTE_ERRORS as exc:
+            click.echo(screen.plain(str(exc)), err=True)
+            sys.exit(EXIT_UNAVAILABLE)
+
+    return explained  # type: ignore[return-value]  # wraps keeps the signature
+
+
+def _load(config_path: Path | None, *, sealed: bool = False) -> Loaded:
+    return load_config(find_config(config_path), os.environ, sealed=sealed)
+
+
+def read_config(config_path: Path | None) -> Config:
+    """The config, with logs set up to keep its secrets out. Its warnings go where errors would."""
+    loaded = _load(config_path)
+    config = loaded.config
+    logs.configure(level=config.log.level, style=config.log.format, secrets=config.secrets())
+    screen.print_problems(loaded.warnings, mark="warning: ")
+    return config
+
+
+def daemon_config(config_path: Path | None) -> Config:
+    """As `read_config`, but a daemon's warnings are log lines like all it says."""
+    loaded = _load(config_path)
+    config = loaded.config
+    logs.configure(level=config.log.level, style=config.log.format, secrets=config.secrets())
+    for warning in loaded.warnings:
+        log.warning("config_warning", where=warning.where, reason=warning.message, hint=warning.remedy)
+    return config
+
+
+@contextmanager
+def opened_app(config: Config) -> Iterator[App]:
+    app = App(config)
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+def sealed_config(config_path: Path | None) -> Config:
+    """The config without its secrets: enough for whoever looks at files and ledger alone."""
+    return _load(config_path, sealed=True).config
+
+
+@contextmanager
+def opened_report(config_path: Path | None) -> Iterator[Report]:
+    report = Report(sealed_config(config_path).ledger.path)
+    try:
+        yield report
+    finally:
+        report.close()
+
+
+@contextmanager
+def opened_ledger(config_path: Path | None) -> Iterator[SqliteLedger]:
+    """The ledger for a short write beside a running daemon. Raises ConfigError if there is none."""
+    path = sealed_config(config_path).ledger.path
+    Report(path).close()
+    ledger = SqliteLedger(path)
+    try:
+        yield ledger
+    finally:
+        ledger.close()

@@ -1,0 +1,126 @@
+"""Commands for what needs a person: dead, parked."""
+
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from wcsync import screen
+from wcsync.app import utc_now
+from wcsync.cli.common import (
+    EXIT_UNEXPLAINED,
+    main,
+    opened_app,
+    opened_ledger,
+    opened_report,
+    read_config,
+    with_config,
+    with_json,
+)
+from wcsync.ledger.report import Report
+from wcsync.model import CourseId, LmsName, OrderId
+
+
+@main.group()
+def dead() -> None:
+    """List, revive or drop what was given up."""
+
+
+@dead.command("list")
+@with_json
+@with_config
+def dead_list(*, config_path: Path | None, as_json: bool) -> None:
+    """List what was given up, and why."""
+    with opened_report(config_path) as report:
+        rows = report.dead()
+    if as_json:
+        screen.print_json(rows)
+        return
+    columns = ["orders", "lms", "course_id", "learner", "desired", "attempts", "error", "changed_at"]
+    screen.print_table("Given up", columns, [[row[column] for column in columns] for row in rows])
+    if not rows:
+        click.echo("nothing was given up")
+
+
+@dead.command("revive")
+@click.option("--order", "order_id", type=int, help="Only those of this order (id).")
+@click.option("--lms", help="Only those of this LMS.")
+@click.option("--course", help="Only those of this course.")
+@with_config
+def dead_revive(
+    *, config_path: Path | None, order_id: int | None, lms: str | None, course: str | None
+) -> None:
+    """Try dead enrolments again, all or some."""
+    with opened_ledger(config_path) as ledger:
+        lms_name = LmsName(lms) if lms else None
+        course_id = CourseId(course) if course else None
+        revived = ledger.revive(lms_name, course_id, order_id, utc_now())
+    click.echo(f"{revived} enrolments will be tried again")
+
+
+@dead.command("drop")
+@click.argument("order_id", type=int)
+@with_config
+def dead_drop(*, config_path: Path | None, order_id: int) -> None:
+    """Take ORDER_ID off the list for good.
+
+    For enrolments that somebody dealt with by hand.
+    """
+    with opened_ledger(config_path) as ledger:
+        dropped = ledger.drop_dead(order_id, utc_now())
+    click.echo(f"{dropped} enrolments dropped")
+
+
+@main.group()
+def parked() -> None:
+    """List, retry or drop what needs a person."""
+
+
+@parked.command("list")
+@with_json
+@with_config
+def parked_list(*, config_path: Path | None, as_json: bool) -> None:
+    """List what needs a person, and what to do."""
+    with opened_report(config_path) as report:
+        rows = report.parked()
+    if as_json:
+        screen.print_json(rows)
+        return
+    columns = ["order_id", "line_id", "kind", "reason", "since"]
+    screen.print_table("Needs a person", columns, [[row[column] for column in columns] for row in rows])
+    if not rows:
+        click.echo("nothing needs a person")
+
+
+@parked.command("retry")
+@click.argument("order_id", type=int)
+@with_config
+def parked_retry(*, config_path: Path | None, order_id: int) -> None:
+    """Read ORDER_ID again from the shop.
+
+    For an order that was put right there.
+    """
+    config = read_config(config_path)
+    with opened_app(config) as app:
+        known = app.reread(OrderId(order_id)) is not None
+    if not known:
+        click.echo(f"the shop knows no order {order_id} (any more)", err=True)
+        sys.exit(EXIT_UNEXPLAINED)
+    with closing(Report(config.ledger.path)) as report:
+        still = any(row["order_id"] == order_id for row in report.parked())
+    click.echo("read again and still parked" if still else "read again")
+
+
+@parked.command("drop")
+@click.argument("order_id", type=int)
+@click.option("--line", "line_id", type=int, help="Only this line of the order.")
+@with_config
+def parked_drop(*, config_path: Path | None, order_id: int, line_id: int | None) -> None:
+    """Take ORDER_ID off the list.
+
+    For what somebody dealt with by hand.
+    """
+    with opened_ledger(config_path) as ledger:
+        dropped = ledger.drop_parked(order_id, line_id, utc_now())
+    click.echo(f"{dropped} entries dropped")

@@ -1,0 +1,90 @@
+"""Commands that read the ledger and the files alone: status, show, mapping."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wcsync import screen
+from wcsync.app import target_keys
+from wcsync.cli.common import EXIT_UNEXPLAINED, main, opened_report, sealed_config, with_config, with_json
+from wcsync.pollers.mapping import read_file
+
+
+@main.command()
+@with_json
+@with_config
+def status(*, config_path: Path | None, as_json: bool) -> None:
+    """Show counts, services and what waits.
+
+    How far the shop was read, how the services do, and what waits for a person.
+    """
+    with opened_report(config_path) as report:
+        summary = report.summary().as_dict()
+        document: dict[str, Any] = {
+            "summary": summary,
+            "services": report.services(),
+            "cursors": report.cursors(),
+            "oldest_due": report.oldest_due(),
+            "unmapped": report.unmapped(),
+            "hints": _hints(summary),
+        }
+    if as_json:
+        screen.print_json(document)
+        return
+    screen.print_status(document)
+    columns = ["product_id", "variation_id", "sku", "name", "lines", "last_order"]
+    rows = [[row[column] for column in columns] for row in document["unmapped"]]
+    screen.print_table("Sold, but in no mapping row", columns, rows)
+
+
+def _hints(summary: dict[str, int]) -> list[str]:
+    hints = {
+        "parked": "`wcsync parked list` shows what needs a person.",
+        "dead": "`wcsync dead list` shows what was given up; mend the cause, then `wcsync dead revive`.",
+        "unmapped": "Give unmapped products a row in the mapping file, or a row with ignore = true.",
+        "unexplained": "Unexplained lines are a fault of wcsync: please report them with `wcsync show ORDER --json`.",
+    }
+    return [hint for name, hint in hints.items() if summary[name]]
+
+
+@main.command()
+@click.argument("order")
+@with_json
+@with_config
+def show(*, config_path: Path | None, order: str, as_json: bool) -> None:
+    """Tell all the ledger knows of one ORDER.
+
+    ORDER is its number or its id.
+    """
+    with opened_report(config_path) as report:
+        story = report.order(order)
+    if story is None:
+        click.echo(
+            f"order {screen.plain(order)} is not in the ledger; `wcsync status` says how far it has read",
+            err=True,
+        )
+        sys.exit(EXIT_UNEXPLAINED)
+    if as_json:
+        screen.print_json(story)
+    else:
+        screen.print_order(story)
+
+
+@main.group()
+def mapping() -> None:
+    """Look at the mapping file."""
+
+
+@mapping.command("check")
+@with_json
+@with_config
+def mapping_check(*, config_path: Path | None, as_json: bool) -> None:
+    """List every problem, with its line and remedy."""
+    config = sealed_config(config_path)
+    rows = read_file(config.mapping.path, target_keys(config)).rows
+    if as_json:
+        screen.print_json({"file": str(config.mapping.path), "rows": len(rows), "problems": []})
+    else:
+        click.echo(f"{config.mapping.path}: {len(rows)} rows, no problem found")

@@ -1,0 +1,155 @@
+"""Commands that talk to the services: demo, check, run, accept, backfill."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import structlog
+
+from wcsync import __version__, screen
+from wcsync.app import App, build_lmss, build_store, target_keys, utc_now
+from wcsync.cli.common import (
+    EXIT_UNAVAILABLE,
+    daemon_config,
+    in_plain_words,
+    main,
+    opened_app,
+    read_config,
+    with_config,
+    with_json,
+)
+from wcsync.config import Config
+from wcsync.daemon import only_instance, serve, stopping_on_signals
+from wcsync.doctor import examine
+from wcsync.ledger.report import Report
+from wcsync.pollers.mapping import read_file
+from wcsync.times import parse_human_instant
+
+log = structlog.get_logger("wcsync")
+
+
+@main.command()
+@click.option(
+    "--keep", is_flag=True, help="Leave everything running afterwards, to look around with the commands."
+)
+@click.option(
+    "--orders", default=40, show_default=True, type=click.IntRange(8, 5000), help="How many orders."
+)
+@with_json
+@in_plain_words
+def demo(*, keep: bool, orders: int, as_json: bool) -> None:
+    """Show wcsync at work in a sandbox.
+
+    A sandbox shop and a sandbox Moodle on this machine, the real daemon between them, and an honest count.
+    """
+    from wcsync import demo as demonstration  # the sandboxes are no business of a daemon's memory
+
+    sys.exit(demonstration.run(orders=orders, keep=keep, as_json=as_json))
+
+
+@main.command()
+@with_json
+@with_config
+def check(*, config_path: Path | None, as_json: bool) -> None:
+    """Look at files and services; say what is wrong.
+
+    Reads config and mapping, calls each service once, and says what to do about each problem.
+    """
+    config = read_config(config_path)
+    read_file(config.mapping.path, target_keys(config))
+    store, lmss = build_store(config), build_lmss(config)
+    try:
+        found = []
+        for diagnosis in examine(store, lmss, _known_identity(config), utc_now()):
+            found.append(diagnosis)
+            if not as_json:
+                screen.print_diagnosis(diagnosis)
+    finally:
+        store.close()
+        for lms in lmss.values():
+            lms.close()
+    if as_json:
+        screen.print_json({"problems": [], "services": [asdict(diagnosis) for diagnosis in found]})
+    sys.exit(EXIT_UNAVAILABLE if any(diagnosis.fatal for diagnosis in found) else 0)
+
+
+def _known_identity(config: Config) -> Callable[[str], str]:
+    """What the ledger says of each service; nothing while there is no ledger, which a check does not make."""
+    if not config.ledger.path.exists():
+        return lambda _name: ""
+    report = Report(config.ledger.path)
+    try:
+        known = {row["name"]: row["identity"] for row in report.services()}
+    finally:
+        report.close()
+    return lambda name: known.get(name, "")
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="One full cycle: poll, work until nothing is due, stop.")
+@with_json
+@with_config
+def run(*, config_path: Path | None, once: bool, as_json: bool) -> None:
+    """Read orders and enrol their buyers.
+
+    Runs until it is told to stop; with --once for one full cycle.
+    """
+    config = daemon_config(config_path)
+    with only_instance(config.ledger.path), opened_app(config) as app, stopping_on_signals(app.stop):
+        app.prepare()
+        if once:
+            sys.exit(_run_once(app, as_json=as_json))
+        log.info("daemon_started", version=__version__, lms=sorted(app.lmss))
+        serve(app.jobs(), app.pool, app.stop)
+        log.info("daemon_stopped")
+
+
+def _run_once(app: App, *, as_json: bool) -> int:
+    complete = app.run_cycle()
+    summary = app.summary()
+    log.info("cycle_finished", **summary.as_dict())
+    if as_json:
+        screen.print_json(summary.as_dict())
+    return 0 if complete else EXIT_UNAVAILABLE
+
+
+@main.command()
+@click.argument("service")
+@with_config
+def accept(*, config_path: Path | None, service: str) -> None:
+    """Accept who answers now as SERVICE.
+
+    SERVICE is `shop` or the name of an LMS. For a site that has really moved.
+    """
+    config = read_config(config_path)
+    with opened_app(config) as app:
+        if service != "shop" and service not in app.lmss:
+            known = ", ".join(["shop", *app.lmss])
+            click.echo(f"no service is called {screen.plain(service)}; there are: {known}", err=True)
+            sys.exit(2)
+        answerer = app.accept(service)
+    click.echo(screen.plain(f"{service} is now {answerer.identity} ({answerer.title})"))
+
+
+@main.command()
+@click.option("--since", required=True, help="From when: a date, or an instant like 2026-01-01T00:00:00Z.")
+@with_json
+@with_config
+def backfill(*, config_path: Path | None, since: str, as_json: bool) -> None:
+    """Read older orders into the ledger.
+
+    The daemon, or `run --once`, then works them off.
+    """
+    try:
+        instant = parse_human_instant(since)
+    except ValueError as exc:
+        raise click.BadParameter(f"{since!r} is no instant ({exc})", param_hint="--since") from exc
+    with opened_app(read_config(config_path)) as app:
+        record = app.backfill(instant)
+    counts = asdict(record)
+    if as_json:
+        screen.print_json(counts)
+    else:
+        click.echo(" ".join(f"{name}={count}" for name, count in counts.items()))
