@@ -10,14 +10,15 @@ import structlog
 from wcsync.config import Config
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import SHOP, Answerer, Gate
+from wcsync.health import Condition
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
 from wcsync.lms.base import Lms
 from wcsync.lms.registry import KINDS
 from wcsync.mappers.entitlements import Planner
-from wcsync.mappers.mapping import TargetKey
-from wcsync.model import LmsName, OrderId, PlanOrder
+from wcsync.mappers.mapping import Mapping, TargetKey
+from wcsync.model import CourseId, LmsName, OrderId, PlanOrder
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OrdersPoller
@@ -108,6 +109,12 @@ class App:
         """Makes whoever answers now the known identity of `service`. Raises KeyError for an unknown name."""
         return self._gates()[service].accept()
 
+    def troubles(self) -> dict[str, str]:
+        """Why each service that is not up is not."""
+        names = [SHOP, *self.lmss]
+        known = {name: self.ledger.read_service(name, self.clock()).health for name in names}
+        return {name: health.reason for name, health in known.items() if health.condition is not Condition.UP}
+
     def summary(self) -> Summary:
         report = Report(self.config.ledger.path)
         try:
@@ -147,10 +154,7 @@ class App:
         )
 
     def _planner(self) -> PlanOrder:
-        paid_statuses = frozenset(self.config.orders.paid_statuses)
-        return Planner(
-            mapping=self.mapping.current, paid_statuses=paid_statuses, identify=self.ledger.identify
-        ).plan
+        return plan_by(self.config, self.mapping.current, self.ledger)
 
     def _worker(self, lms: Lms) -> Worker:
         retry = self.config.retry
@@ -179,6 +183,24 @@ class App:
         recovered = self.ledger.recover(now - LEASE_LIMIT, now)
         if recovered:
             log.warning("leases_recovered", rows=recovered)
+
+
+def revive(
+    config: Config,
+    ledger: SqliteLedger,
+    lms: LmsName | None,
+    course_id: CourseId | None,
+    order_id: int | None,
+) -> int:
+    """Lets dead enrolments be tried again; those that never got in by the mapping of today. Returns how many."""
+    keeper = MappingKeeper(config.mapping.path, target_keys(config), ledger, utc_now)
+    keeper.load()
+    return ledger.revive(lms, course_id, order_id, plan_by(config, keeper.current, ledger), utc_now())
+
+
+def plan_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> PlanOrder:
+    paid_statuses = frozenset(config.orders.paid_statuses)
+    return Planner(mapping=mapping, paid_statuses=paid_statuses, identify=ledger.identify).plan
 
 
 def build_store(config: Config) -> Store:

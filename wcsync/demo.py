@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -173,7 +174,7 @@ def _play(stage: Stage, *, orders: int, keep: bool, as_json: bool) -> int:
             quiet = _wait_until_quiet(stage, app)
             if keep and quiet:
                 _conclude(stage, app.summary(), quiet=quiet, as_json=as_json)
-                _invite(stage, say)
+                _invite(stage)
                 app.stop.wait()
         return _conclude(stage, app.summary(), quiet=quiet, as_json=as_json)
 
@@ -273,18 +274,28 @@ def _conclude(stage: Stage, summary: Summary, *, quiet: bool, as_json: bool) -> 
     else:
         click.echo(
             f"\nPaid for: {len(expected)} enrolments. In Moodle: {len(actual)}. Missing: {verdict['missing']}. "
-            f"Too many: {verdict['too_many']}. Doubled accounts: {doubled}."
+            f"Too many: {verdict['too_many']}. Doubled accounts: {doubled}. (Some bought a course twice.)"
         )
         click.echo("Moodle holds exactly what was paid for." if agree else "MOODLE AND THE SHOP DISAGREE.")
         screen.print_summary(summary)
     return 0 if agree else 1
 
 
-def _invite(stage: Stage, say: Callable[[str], None]) -> None:
-    say(f"\nStill running; look around in another terminal, with --config {stage.config_path}:")
-    for command in ("status", "show 20", "parked list", "dead list", "mapping check", "check"):
-        say(f"  wcsync {command} --config {stage.config_path}")
-    say("Ctrl-C ends it and removes everything.")
+def _invite(stage: Stage) -> None:
+    """On stderr: with --json, stdout holds the document alone."""
+    unmapped = next(
+        number
+        for number, order in stage.shop.orders.items()
+        if any(line["product_id"] == stage.products[UNMAPPED_SKU] for line in order["line_items"])
+    )
+    click.echo("\nStill running; look around in another terminal:", err=True)
+    for command in ("status", f"show {unmapped}", "parked list", "dead list", "mapping check", "check"):
+        click.echo(f"  {Path(sys.argv[0])} {command} --config {stage.config_path}", err=True)
+    click.echo(
+        f"Order {unmapped} holds a line that no mapping row names: give {UNMAPPED_SKU} one in "
+        f"{stage.folder}/mapping.toml and look again.\nCtrl-C ends it and removes everything.",
+        err=True,
+    )
 
 
 def _shopper(number: int) -> tuple[str, str, str]:

@@ -7,11 +7,13 @@ act on it would enrol the wrong people in the wrong place.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 from urllib.parse import urlsplit
 
 import structlog
 
 from wcsync.errors import ServiceBlocked, WcsyncError
+from wcsync.health import Condition, Health
 from wcsync.ledger.base import Ledger
 from wcsync.times import Clock
 
@@ -41,13 +43,17 @@ class Gate:
         self._clock = clock
         self._every = timedelta(seconds=every_s)
         self._passed_at: datetime | None = None
+        self._lock = Lock()
 
     def check(self) -> None:
         """Asks once per period and returns at once in between. A first answer is kept as the service's identity.
 
         Raises ServiceBlocked if another one answers, and whatever asking raises.
         """
-        now = self._clock()
+        with self._lock:
+            self._check(self._clock())
+
+    def _check(self, now: datetime) -> None:
         if self._passed_at is not None and timedelta() <= now - self._passed_at < self._every:
             return
         answerer = self._ask()
@@ -69,8 +75,9 @@ class Gate:
 
     def accept(self) -> Answerer:
         """Makes whoever answers now the service's identity: a person said so."""
-        answerer = self._ask()
-        self._ledger.record_identity(self.name, answerer.identity, answerer.title, self._clock())
+        answerer, now = self._ask(), self._clock()
+        self._ledger.record_identity(self.name, answerer.identity, answerer.title, now)
+        self._ledger.record_health(self.name, Health(condition=Condition.UP, since=now))
         return answerer
 
     def _refusal(self, known: str, answering: str) -> str:

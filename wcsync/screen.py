@@ -43,6 +43,16 @@ def print_summary(summary: Summary) -> None:
 
 def print_status(document: Mapping[str, Any]) -> None:
     summary = document["summary"]
+    pid, mapping = document["daemon"], document["mapping"]
+    click.echo(f"Daemon: runs as process {pid}" if pid else "Daemon: NOT RUNNING")
+    if mapping["refused"]:
+        refused = mapping["refused"]
+        click.echo(plain(f"Mapping: {mapping['file']} is REFUSED since {refused['since'][:19]} (UTC):"))
+        click.echo(plain("\n".join(f"  {problem}" for problem in refused["problems"])))
+        click.echo("  the last good version stays in force")
+    else:
+        click.echo(plain(f"Mapping: {mapping['file']} is in force"))
+    click.echo()
     print_table("Orders and enrolments", ["what", "how many"], [[k, v] for k, v in summary.items()])
     rows = [
         [row["name"], row["condition"], row["since"][:19], row["identity"], row["reason"]]
@@ -66,23 +76,32 @@ def print_order(order: Mapping[str, Any]) -> None:
         click.echo(plain(f"Order {order['order_id']}: never read in full"))
     columns = ["line_id", "sku", "name", "quantity", "verdict", "reason"]
     print_table("Lines", columns, [[line[c] for c in columns] for line in order["lines"]])
-    columns = [
-        "line_id",
-        "lms",
-        "course_id",
-        "learner",
-        "live",
-        "desired",
-        "state",
-        "outcome",
-        "attempts",
-        "error",
-    ]
-    print_table("Enrolments", columns, [[row[c] for c in columns] for row in order["enrolments"]])
+    for row in order["enrolments"]:
+        click.echo(plain(f"Line {row['line_id']}, seat {row['seat']}: {_fate(row)}"))
+        click.echo(plain(f"  sold by {row['source']}, learner {row['learner']}…"))
+        if row["error"]:
+            click.echo(plain(f"  {row['error']}"))
     columns = ["line_id", "kind", "reason", "since", "dropped_at"]
     print_table("Needs a person", columns, [[row[c] for c in columns] for row in order["parked"]])
-    columns = ["at", "actor", "action", "detail"]
-    print_table("What happened", columns, [[row[c] for c in columns] for row in order["audit"]])
+    columns = ["at", "actor", "action", "subject", "detail"]
+    rows = [[row["at"][:19], *(row[c] for c in columns[1:])] for row in order["audit"]]
+    print_table("What happened (UTC)", columns, rows)
+
+
+def _fate(row: Mapping[str, Any]) -> str:
+    """What became of one seat, in words."""
+    course = f"{row['lms']} course {row['course_id']}"
+    if not row["live"]:
+        return (
+            f"the seat in {course} ended ({row['reason']}); the enrolment is {row['state']}, {row['outcome']}"
+        )
+    words = {
+        "dead": f"{course} was given up after {row['attempts']} attempts",
+        "due": f"{course} is due, next try {str(row['next_attempt_at'])[:19]} (UTC)",
+        "leased": f"{course} is being worked on",
+    }
+    settled = f"in {course} since {str(row['applied_at'])[:19]} (UTC), {row['outcome']}"
+    return words.get(str(row["state"]), settled if row["applied"] == "in" else f"{course}: {row['outcome']}")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

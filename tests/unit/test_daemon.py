@@ -8,8 +8,8 @@ from time import monotonic
 
 import pytest
 
-from wcsync.daemon import only_instance, serve, stopping_on_signals
-from wcsync.errors import ConfigError
+from wcsync.daemon import AlreadyRunning, only_instance, serve, stopping_on_signals
+from wcsync.ledger.ledger import SqliteLedger
 from wcsync.pool import Pool
 from wcsync.schedule import Job
 
@@ -35,7 +35,7 @@ class CountingWorker:
 
 def test_a_second_instance_is_refused_and_told_who_holds_the_ledger(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.db"
-    with only_instance(ledger), pytest.raises(ConfigError, match=str(os.getpid())), only_instance(ledger):
+    with only_instance(ledger), pytest.raises(AlreadyRunning, match=str(os.getpid())), only_instance(ledger):
         pass
 
 
@@ -43,6 +43,14 @@ def test_the_lock_is_free_again_afterwards(tmp_path: Path) -> None:
     for _ in range(2):
         with only_instance(tmp_path / "ledger.db"):
             pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files for others")
+def test_what_root_makes_belongs_to_the_owner_of_the_folder(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    with only_instance(tmp_path / "ledger.db"):
+        SqliteLedger(tmp_path / "ledger.db").close()
+    assert {path.stat().st_uid for path in tmp_path.iterdir()} == {12345}
 
 
 def test_sigterm_asks_to_stop_and_the_old_handler_returns(tmp_path: Path) -> None:

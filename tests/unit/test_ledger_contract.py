@@ -524,7 +524,7 @@ class LedgerContract(ABC):
         stage.record(make_order())
         stage.ledger.settle_dead(stage.claim(), surrender(), T0)
         assert (stage.ledger.claim(CAMPUS, at(99999)), stage.summary().dead) == (None, 1)
-        assert stage.ledger.revive(None, None, None, at(5)) == 1
+        assert stage.ledger.revive(None, None, None, stage.plan, at(5)) == 1
         assert stage.claim(at(5)).attempts == 1
 
     @pytest.mark.parametrize(
@@ -550,8 +550,32 @@ class LedgerContract(ABC):
         stage.record(make_order(lines=(make_line(sku="BOTH"),)))
         for _ in range(2):
             stage.ledger.settle_dead(stage.claim(), surrender(), T0)
-        assert stage.ledger.revive(lms, course_id, order_id, T0) == revived
+        assert stage.ledger.revive(lms, course_id, order_id, stage.plan, T0) == revived
         assert stage.summary().dead == 2 - revived
+
+    def test_a_revived_line_that_never_got_in_follows_the_mapping_of_today(self, stage: Stage) -> None:
+        stage.record(make_order())
+        stage.ledger.settle_dead(stage.claim(), surrender(), T0)
+        stage.mapping.by_sku["PY-101"] = ("campus", "44")
+        assert stage.ledger.revive(None, None, None, stage.plan, at(5)) == 1
+        assert stage.claim(at(5)).course_id == "44"
+        assert (stage.summary().dead, stage.summary().unexplained) == (0, 0)
+
+    def test_a_revived_line_of_which_something_was_sent_keeps_what_was_sold(self, stage: Stage) -> None:
+        stage.record(make_order())
+        stage.ledger.settle_dead(stage.claim(), surrender(written=True), T0)
+        stage.mapping.by_sku["PY-101"] = ("campus", "44")
+        stage.ledger.revive(None, None, None, stage.plan, at(5))
+        assert stage.claim(at(5)).course_id == "42"
+
+    def test_a_revived_line_with_a_seat_that_got_in_keeps_what_was_sold(self, stage: Stage) -> None:
+        stage.record(make_order(lines=(make_line(sku="BOTH"),)))
+        stage.ledger.settle_applied(stage.claim(), Applied(outcome=Outcome.CREATED, user_id="7"), T0)
+        dead = stage.claim()
+        stage.ledger.settle_dead(dead, surrender(), T0)
+        stage.mapping.by_sku["BOTH"] = ("campus", "44")
+        stage.ledger.revive(None, None, None, stage.plan, at(5))
+        assert stage.claim(at(5)).course_id == dead.course_id
 
     def test_a_dropped_dead_row_leaves_the_list_until_its_wish_changes(self, stage: Stage) -> None:
         order = make_order()
@@ -560,7 +584,7 @@ class LedgerContract(ABC):
         assert stage.ledger.drop_dead(2, T0) == 0
         assert stage.ledger.drop_dead(1, T0) == 1
         assert (stage.summary().dead, stage.summary().unexplained) == (0, 0)
-        assert stage.ledger.revive(None, None, None, T0) == 0
+        assert stage.ledger.revive(None, None, None, stage.plan, T0) == 0
         stage.record(later(order, "refunded"))
         assert stage.claim(at(1)).desired is Desired.OUT
 

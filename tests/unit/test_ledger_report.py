@@ -22,6 +22,7 @@ NOTHING = Summary(
     parked=0,
     unmapped=0,
     ignored=0,
+    dropped=0,
     dead=0,
     due=0,
     unexplained=0,
@@ -113,7 +114,7 @@ def test_a_dropped_row_is_explained_and_not_enrolled(spine: Spine, report: Repor
     spine.record(make_order())
     spine.work()
     spine.ledger.drop_dead(1, T0)
-    assert report.summary() == replace(NOTHING, orders=1, lines=1)
+    assert report.summary() == replace(NOTHING, orders=1, lines=1, dropped=1)
 
 
 def test_a_row_dropped_after_it_was_once_enrolled_is_not_counted_as_enrolled(

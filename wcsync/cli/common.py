@@ -16,12 +16,14 @@ from wcsync import __version__, screen
 from wcsync import log as logs
 from wcsync.app import REMOTE_ERRORS, App
 from wcsync.config import Config, Loaded, find_config, load_config
+from wcsync.daemon import AlreadyRunning
 from wcsync.errors import ConfigError
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 
 EXIT_UNEXPLAINED = 1
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
+EXIT_BUSY = 75  # EX_TEMPFAIL of sysexits.h
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 
 log = structlog.get_logger("wcsync")
@@ -60,6 +62,9 @@ def in_plain_words(command: Command) -> Command:
                 screen.print_json({"problems": [asdict(problem) for problem in exc.problems]})
             screen.print_problems(exc.problems)
             sys.exit(EXIT_CONFIG)
+        except AlreadyRunning as exc:
+            click.echo(screen.plain(str(exc)), err=True)
+            sys.exit(EXIT_BUSY)
         except REMOTE_ERRORS as exc:
             click.echo(screen.plain(str(exc)), err=True)
             sys.exit(EXIT_UNAVAILABLE)

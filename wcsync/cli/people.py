@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from wcsync import screen
-from wcsync.app import utc_now
+from wcsync.app import revive, utc_now
 from wcsync.cli.common import (
     EXIT_UNEXPLAINED,
     main,
@@ -15,6 +15,7 @@ from wcsync.cli.common import (
     opened_ledger,
     opened_report,
     read_config,
+    sealed_config,
     with_config,
     with_json,
 )
@@ -37,10 +38,14 @@ def dead_list(*, config_path: Path | None, as_json: bool) -> None:
     if as_json:
         screen.print_json(rows)
         return
-    columns = ["orders", "lms", "course_id", "learner", "desired", "attempts", "error", "changed_at"]
-    screen.print_table("Given up", columns, [[row[column] for column in columns] for row in rows])
-    if not rows:
-        click.echo("nothing was given up")
+    by_reason: dict[str, list[str]] = {}
+    for row in rows:
+        by_reason.setdefault(row["error"], []).append(
+            f"{row['orders']} ({row['lms']} course {row['course_id']})"
+        )
+    for reason, orders in by_reason.items():
+        click.echo(screen.plain(f"{reason}\n  orders: {', '.join(orders)}"))
+    click.echo("\nMend the cause, then `wcsync dead revive`." if rows else "nothing was given up")
 
 
 @dead.command("revive")
@@ -51,12 +56,17 @@ def dead_list(*, config_path: Path | None, as_json: bool) -> None:
 def dead_revive(
     *, config_path: Path | None, order_id: int | None, lms: str | None, course: str | None
 ) -> None:
-    """Try dead enrolments again, all or some."""
+    """Try dead enrolments again, all or some.
+
+    Those that never got in follow the mapping as it is now.
+    """
     with opened_ledger(config_path) as ledger:
         lms_name = LmsName(lms) if lms else None
         course_id = CourseId(course) if course else None
-        revived = ledger.revive(lms_name, course_id, order_id, utc_now())
-    click.echo(f"{revived} enrolments will be tried again")
+        revived = revive(sealed_config(config_path), ledger, lms_name, course_id, order_id)
+    _tell(
+        revived, "will be tried again, by the mapping as it is now", "`wcsync dead list` shows what is dead"
+    )
 
 
 @dead.command("drop")
@@ -69,7 +79,7 @@ def dead_drop(*, config_path: Path | None, order_id: int) -> None:
     """
     with opened_ledger(config_path) as ledger:
         dropped = ledger.drop_dead(order_id, utc_now())
-    click.echo(f"{dropped} enrolments dropped")
+    _tell(dropped, "dropped", "`wcsync dead list` shows what is dead")
 
 
 @main.group()
@@ -123,4 +133,12 @@ def parked_drop(*, config_path: Path | None, order_id: int, line_id: int | None)
     """
     with opened_ledger(config_path) as ledger:
         dropped = ledger.drop_parked(order_id, line_id, utc_now())
-    click.echo(f"{dropped} entries dropped")
+    _tell(dropped, "dropped", "`wcsync parked list` shows what is parked")
+
+
+def _tell(count: int, done: str, hint: str) -> None:
+    """Says what was done. Nothing done is no success: a number was mistyped, or somebody else was quicker."""
+    if not count:
+        click.echo(f"nothing to do: no such entry; {hint}", err=True)
+        sys.exit(EXIT_UNEXPLAINED)
+    click.echo(f"{count} {'entry' if count == 1 else 'entries'} {done}")

@@ -9,6 +9,7 @@ import click
 from wcsync import screen
 from wcsync.app import target_keys
 from wcsync.cli.common import EXIT_UNEXPLAINED, main, opened_report, sealed_config, with_config, with_json
+from wcsync.daemon import running_instance
 from wcsync.pollers.mapping import read_file
 
 
@@ -20,16 +21,19 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
 
     How far the shop was read, how the services do, and what waits for a person.
     """
+    config = sealed_config(config_path)
     with opened_report(config_path) as report:
         summary = report.summary().as_dict()
         document: dict[str, Any] = {
+            "daemon": running_instance(config.ledger.path),
+            "mapping": {"file": str(config.mapping.path), "refused": report.mapping_refusal()},
             "summary": summary,
             "services": report.services(),
             "cursors": report.cursors(),
             "oldest_due": report.oldest_due(),
             "unmapped": report.unmapped(),
-            "hints": _hints(summary),
         }
+    document["hints"] = _hints(document)
     if as_json:
         screen.print_json(document)
         return
@@ -39,14 +43,16 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
     screen.print_table("Sold, but in no mapping row", columns, rows)
 
 
-def _hints(summary: dict[str, int]) -> list[str]:
+def _hints(document: dict[str, Any]) -> list[str]:
+    """What to do next, the gravest first."""
     hints = {
+        "due": "Due enrolments wait for their next try, or for a service above that is not up.",
         "parked": "`wcsync parked list` shows what needs a person.",
         "dead": "`wcsync dead list` shows what was given up; mend the cause, then `wcsync dead revive`.",
         "unmapped": "Give unmapped products a row in the mapping file, or a row with ignore = true.",
         "unexplained": "Unexplained lines are a fault of wcsync: please report them with `wcsync show ORDER --json`.",
     }
-    return [hint for name, hint in hints.items() if summary[name]]
+    return [hint for name, hint in hints.items() if document["summary"][name]]
 
 
 @main.command()
@@ -59,8 +65,10 @@ def show(*, config_path: Path | None, order: str, as_json: bool) -> None:
     ORDER is its number or its id.
     """
     with opened_report(config_path) as report:
-        story = report.order(order)
+        story = report.order(order.removeprefix("#"))
     if story is None:
+        if as_json:
+            screen.print_json(None)
         click.echo(
             f"order {screen.plain(order)} is not in the ledger; `wcsync status` says how far it has read",
             err=True,

@@ -1,7 +1,10 @@
 """Commands that talk to the services: demo, check, run, accept, backfill."""
 
+import errno
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import structlog
 from wcsync import __version__, screen
 from wcsync.app import App, build_lmss, build_store, target_keys, utc_now
 from wcsync.cli.common import (
+    EXIT_CONFIG,
     EXIT_UNAVAILABLE,
     daemon_config,
     in_plain_words,
@@ -21,11 +25,16 @@ from wcsync.cli.common import (
     with_json,
 )
 from wcsync.config import Config
-from wcsync.daemon import only_instance, serve, stopping_on_signals
-from wcsync.doctor import examine
+from wcsync.daemon import no_folder, only_instance, serve, stopping_on_signals
+from wcsync.doctor import Diagnosis, examine
+from wcsync.errors import ConfigError, Problem
 from wcsync.ledger.report import Report
+from wcsync.mappers.mapping import Mapping
+from wcsync.model import CourseId, LmsName
 from wcsync.pollers.mapping import read_file
 from wcsync.times import parse_human_instant
+
+_DATES = "write a date like 2026-02-01, or an instant like 2026-02-01T00:00:00Z"
 
 log = structlog.get_logger("wcsync")
 
@@ -58,21 +67,43 @@ def check(*, config_path: Path | None, as_json: bool) -> None:
     Reads config and mapping, calls each service once, and says what to do about each problem.
     """
     config = read_config(config_path)
-    read_file(config.mapping.path, target_keys(config))
-    store, lmss = build_store(config), build_lmss(config)
-    try:
-        found = []
-        for diagnosis in examine(store, lmss, _known_identity(config), utc_now()):
-            found.append(diagnosis)
-            if not as_json:
-                screen.print_diagnosis(diagnosis)
-    finally:
-        store.close()
-        for lms in lmss.values():
-            lms.close()
+    mapping, problems = _look_at_files(config)
+    screen.print_problems(problems)
+    found = []
+    for diagnosis in _look_at_services(config, mapping):
+        found.append(diagnosis)
+        if not as_json:
+            screen.print_diagnosis(diagnosis)
     if as_json:
-        screen.print_json({"problems": [], "services": [asdict(diagnosis) for diagnosis in found]})
+        documents = [asdict(problem) for problem in problems], [asdict(diagnosis) for diagnosis in found]
+        screen.print_json(dict(zip(("problems", "services"), documents, strict=True)))
+    if problems or any(diagnosis.file for diagnosis in found):
+        sys.exit(EXIT_CONFIG)
     sys.exit(EXIT_UNAVAILABLE if any(diagnosis.fatal for diagnosis in found) else 0)
+
+
+def _look_at_files(config: Config) -> tuple[Mapping, list[Problem]]:
+    """The mapping, and what is wrong with it or with the place of the ledger."""
+    mapping, problems = Mapping(), list[Problem]()
+    try:
+        mapping = read_file(config.mapping.path, target_keys(config))
+    except ConfigError as exc:
+        problems.extend(exc.problems)
+    if not os.access(config.ledger.path.parent, os.W_OK | os.X_OK):
+        folder = config.ledger.path.parent
+        reason = errno.EACCES if folder.exists() else errno.ENOENT
+        problems.append(no_folder(config.ledger.path, OSError(reason, os.strerror(reason))))
+    return mapping, problems
+
+
+def _look_at_services(config: Config, mapping: Mapping) -> Iterator[Diagnosis]:
+    mapped: dict[LmsName, dict[CourseId, str]] = {}
+    for row in mapping.rows:
+        for target in row.targets:
+            mapped.setdefault(target.lms, {}).setdefault(target.course_id, row.source)
+    with closing(build_store(config)) as store, ExitStack() as stack:
+        lmss = {name: stack.enter_context(closing(lms)) for name, lms in build_lmss(config).items()}
+        yield from examine(store, lmss, mapped, _known_identity(config), utc_now())
 
 
 def _known_identity(config: Config) -> Callable[[str], str]:
@@ -110,8 +141,11 @@ def _run_once(app: App, *, as_json: bool) -> int:
     complete = app.run_cycle()
     summary = app.summary()
     log.info("cycle_finished", **summary.as_dict())
+    troubles = app.troubles()
+    for name, reason in troubles.items():
+        click.echo(screen.plain(f"{name}: {reason.removeprefix(f'{name}: ')}"), err=True)
     if as_json:
-        screen.print_json(summary.as_dict())
+        screen.print_json(summary.as_dict() | {"troubles": troubles})
     return 0 if complete else EXIT_UNAVAILABLE
 
 
@@ -145,7 +179,9 @@ def backfill(*, config_path: Path | None, since: str, as_json: bool) -> None:
     try:
         instant = parse_human_instant(since)
     except ValueError as exc:
-        raise click.BadParameter(f"{since!r} is no instant ({exc})", param_hint="--since") from exc
+        raise click.BadParameter(f"{since!r} is no instant ({exc}); {_DATES}", param_hint="--since") from exc
+    if instant > utc_now():
+        raise click.BadParameter(f"{since!r} is yet to come; {_DATES}", param_hint="--since")
     with opened_app(read_config(config_path)) as app:
         record = app.backfill(instant)
     counts = asdict(record)

@@ -227,11 +227,23 @@ class Ledger(Protocol):
     def record_mapping(self, text: str, now: datetime) -> None:
         """Keeps a mapping as the last good one."""
 
+    def record_refusal(self, problems: Sequence[str], now: datetime) -> None:
+        """Keeps what is wrong with the mapping file, for `status`; nothing, once it is mended."""
+
     # -- what people decide --------------------------------------------------------------------------------------
     def revive(
-        self, lms: LmsName | None, course_id: CourseId | None, order_id: int | None, now: datetime
+        self,
+        lms: LmsName | None,
+        course_id: CourseId | None,
+        order_id: int | None,
+        plan: PlanOrder,
+        now: datetime,
     ) -> int:
-        """Dead enrolments become due again with a fresh count of attempts; all, or those named. Returns how many."""
+        """Dead enrolments become due again with a fresh count of attempts; all, or those named. Returns how many.
+
+        Lines of which no seat ever reached an LMS are planned anew, so that a mapping row that was wrong on the day
+        of the sale can be put right.
+        """
 
     def drop_dead(self, order_id: int, now: datetime) -> int:
         """Dead enrolments of an order leave the list for good, until their wish changes. Returns how many."""

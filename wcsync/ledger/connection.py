@@ -58,7 +58,16 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 def _make(path: Path) -> None:
     """A file that exists is not opened here: closing it again would take away the locks that SQLite holds on it."""
     with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        give_to_folder_owner(handle, path.parent)
+        os.close(handle)
+
+
+def give_to_folder_owner(handle: int, folder: Path) -> None:
+    """What root makes beside a daemon of another user must be that user's. Does nothing for others than root."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.fchown(handle, owner.st_uid, owner.st_gid)
 
 
 def connect(path: Path) -> sqlite3.Connection:

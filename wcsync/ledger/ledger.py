@@ -19,7 +19,7 @@ from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import health_of, instant_of, plain, text_of
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.entitlements import normalise_address
-from wcsync.model import Applied, CourseId, LearnerKey, LmsName, Order, PlanOrder, Unreadable
+from wcsync.model import Applied, CourseId, LearnerKey, LmsName, Order, OrderId, PlanOrder, Unreadable
 from wcsync.times import parse_instant, render_instant
 
 
@@ -188,12 +188,27 @@ class SqliteLedger:
             db.execute(_PUT_FACT, ("mapping", text))
             audit(db, "mapping", "mapping_accepted", "mapping", sha256(text.encode()).hexdigest()[:12], now)
 
+    def record_refusal(self, problems: Sequence[str], now: datetime) -> None:
+        text = json.dumps({"since": render_instant(now), "problems": list(problems)}) if problems else ""
+        if text != (self._read_fact("mapping_refusal") or ""):
+            with transaction(self._db) as db:
+                db.execute(_PUT_FACT, ("mapping_refusal", text))
+
     # -- what people decide --------------------------------------------------------------------------------------
     def revive(
-        self, lms: LmsName | None, course_id: CourseId | None, order_id: int | None, now: datetime
+        self,
+        lms: LmsName | None,
+        course_id: CourseId | None,
+        order_id: int | None,
+        plan: PlanOrder,
+        now: datetime,
     ) -> int:
         with transaction(self._db) as db:
-            return people.revive(db, lms, course_id, order_id, now)
+            revived, unseated = people.revive(db, lms, course_id, order_id, now)
+            recorder = Recorder(db, self._identity_key, self.identify, now)
+            for order in unseated:
+                recorder.replan(OrderId(order), plan)
+        return revived
 
     def drop_dead(self, order_id: int, now: datetime) -> int:
         with transaction(self._db) as db:

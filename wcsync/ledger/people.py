@@ -3,7 +3,7 @@
 import sqlite3
 from datetime import datetime
 
-from wcsync.ledger.wishes import audit, enrolment_subject
+from wcsync.ledger.wishes import audit, enrolment_subject, refresh_wish
 from wcsync.retry import Event, State, next_state
 from wcsync.times import render_instant
 
@@ -17,9 +17,12 @@ _DEAD = """
 
 def revive(
     db: sqlite3.Connection, lms: str | None, course_id: str | None, order_id: int | None, now: datetime
-) -> int:
+) -> tuple[int, list[int]]:
+    """How many rows were dead, and the orders to plan again: seats that never got in are given back to the mapping,
+    the others are tried again as they were sold."""
     state = next_state(State.DEAD, Event.REVIVED)
     keys = _dead(db, lms, course_id, order_id)
+    unseated = _unseat(db, set(keys), now)
     for key in keys:
         db.execute(
             "UPDATE enrolments SET state = ?, attempts = 0, next_attempt_at = ?, changed_at = ? "
@@ -27,7 +30,7 @@ def revive(
             (state.value, render_instant(now), render_instant(now), *key),
         )
         audit(db, "operator", "revived", enrolment_subject(*key), "", now)
-    return len(keys)
+    return len(keys), unseated
 
 
 def drop_dead(db: sqlite3.Connection, order_id: int, now: datetime) -> int:
@@ -51,6 +54,57 @@ def drop_parked(db: sqlite3.Connection, order_id: int, line_id: int | None, now:
     if cursor.rowcount:
         audit(db, "operator", "parked_dropped", f"order {order_id}", str(cursor.rowcount), now)
     return cursor.rowcount
+
+
+def _unseat(db: sqlite3.Connection, keys: set[tuple[str, str, str]], now: datetime) -> list[int]:
+    """Undoes the plan of lines of which no seat ever reached an LMS, so that they are planned anew.
+
+    What was sold is a snapshot; but where the row of that day was a mistake that no LMS would take, there is nothing
+    to protect yet.
+    """
+    orders = []
+    for order_id, line_id in sorted({line for key in keys for line in _lines_of(db, key)}):
+        seats = _keys_of(db, order_id, line_id)
+        if not all(seat in keys and _untouched(db, seat) for seat in seats):
+            continue
+        db.execute("DELETE FROM entitlements WHERE order_id = ? AND line_id = ?", (order_id, line_id))
+        db.execute(
+            "UPDATE order_lines SET verdict = 'unmapped', reason = 'to be planned again' "
+            "WHERE order_id = ? AND line_id = ?",
+            (order_id, line_id),
+        )
+        for seat in seats:
+            refresh_wish(db, *seat, now)
+        audit(db, "operator", "unseated", f"order {order_id}", f"line {line_id}", now)
+        orders.append(order_id)
+    return sorted(set(orders))
+
+
+def _lines_of(db: sqlite3.Connection, key: tuple[str, str, str]) -> list[tuple[int, int]]:
+    rows = db.execute(
+        "SELECT DISTINCT order_id, line_id FROM entitlements "
+        "WHERE lms = ? AND course_id = ? AND learner_key = ? AND live = 1",
+        key,
+    ).fetchall()
+    return [(row["order_id"], row["line_id"]) for row in rows]
+
+
+def _keys_of(db: sqlite3.Connection, order_id: int, line_id: int) -> list[tuple[str, str, str]]:
+    rows = db.execute(
+        "SELECT DISTINCT lms, course_id, learner_key FROM entitlements WHERE order_id = ? AND line_id = ?",
+        (order_id, line_id),
+    ).fetchall()
+    return [(row["lms"], row["course_id"], row["learner_key"]) for row in rows]
+
+
+def _untouched(db: sqlite3.Connection, key: tuple[str, str, str]) -> bool:
+    """Whether nothing was ever sent for this enrolment."""
+    row = db.execute(
+        "SELECT 1 FROM enrolments WHERE lms = ? AND course_id = ? AND learner_key = ? "
+        "AND applied = 'none' AND written = 0 AND sending_since IS NULL",
+        key,
+    ).fetchone()
+    return row is not None
 
 
 def _dead(

@@ -1,5 +1,6 @@
 """Reading the ledger for people: read-only queries, no addresses."""
 
+import json
 import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ Row = dict[str, Any]
 class Summary:
     """The ledger in numbers.
 
-    `lines`: lines of paid orders; `enrolled`, `unmapped`, `ignored`, `unexplained`: among those. `parked`: entries on
+    `lines`: lines of paid orders; `enrolled`, `unmapped`, `ignored`, `dropped` (dealt with by hand) and `unexplained`:
+    among those. `parked`: entries on
     the parked list; `due`, `dead`: enrolments waiting for a call or given up, withdrawals included; `withdrawn`:
     enrolments ended. `unexplained` must be 0: whatever is there was lost track of.
     """
@@ -29,6 +31,7 @@ class Summary:
     parked: int
     unmapped: int
     ignored: int
+    dropped: int
     dead: int
     due: int
     unexplained: int
@@ -60,6 +63,12 @@ class Report:
 
     def cursors(self) -> list[Row]:
         return list(self._db.query("SELECT name, position, polled_at, walk_page FROM cursors ORDER BY name"))
+
+    def mapping_refusal(self) -> Row | None:
+        """Since when the mapping file is refused, and why; None if it is in force."""
+        rows = list(self._db.query("SELECT value FROM facts WHERE name = 'mapping_refusal' AND value <> ''"))
+        refusal: Row | None = json.loads(rows[0]["value"]) if rows else None
+        return refusal
 
     def oldest_due(self) -> str | None:
         """When the longest waiting enrolment was wished for."""
@@ -111,6 +120,7 @@ class Report:
             parked=self._count("parked", "dropped_at IS NULL"),
             unmapped=fates.get("unmapped", 0),
             ignored=fates.get("ignored", 0),
+            dropped=fates.get("dropped", 0),
             dead=states.get("dead", 0),
             due=states.get("due", 0) + states.get("leased", 0),
             unexplained=fates.get("unexplained", 0) + self._count("enrolments", _UNFOUNDED),

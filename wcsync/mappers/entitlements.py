@@ -87,8 +87,7 @@ class Planner:
         self, line: Line, standing: Standing, order: Order
     ) -> tuple[LinePlan, list[Entitlement], list[Parked]]:
         if standing is not Standing.PAID:
-            verdict = Verdict.ENDED if standing is Standing.ENDED else Verdict.UNPAID
-            return LinePlan(line=line, verdict=verdict, reason=f"order {order.status}"), [], []
+            return self._not_paid(line, standing, order), [], []
         match = self.mapping.match(line)
         if match is None:
             return LinePlan(line=line, verdict=Verdict.UNMAPPED, reason=_why_unmapped(line)), [], []
@@ -99,6 +98,16 @@ class Planner:
             plan = LinePlan(line=line, verdict=Verdict.PARKED, reason=hurdle.reason)
             return plan, [], [hurdle]
         return LinePlan(line=line, verdict=Verdict.MAPPED), self._seats(line, order, match), _open_seats(line)
+
+    def _not_paid(self, line: Line, standing: Standing, order: Order) -> LinePlan:
+        if standing is Standing.ENDED:
+            return LinePlan(line=line, verdict=Verdict.ENDED, reason=f"order {order.status}")
+        if order.status in self.paid_statuses:
+            reason = f"order {order.status}, but without a payment date"
+        else:
+            counting = ", ".join(sorted(self.paid_statuses | {COMPLETED}))
+            reason = f"order {order.status}; paid_statuses in the config: {counting}"
+        return LinePlan(line=line, verdict=Verdict.UNPAID, reason=reason)
 
     def _seats(self, line: Line, order: Order, match: Match) -> list[Entitlement]:
         learner_key = self.identify(order.buyer.email)

@@ -7,6 +7,7 @@ from threading import Lock
 
 import structlog
 
+from wcsync.credentials import read_plain_file
 from wcsync.errors import ConfigError, Problem
 from wcsync.ledger.base import Ledger
 from wcsync.mappers.mapping import Mapping, TargetKey, read_mapping
@@ -51,7 +52,7 @@ class MappingKeeper:
         self._mapping = self._kept()
         if self._mapping is None:
             raise self._refusal
-        _tell(self._refusal)
+        self._tell(self._refusal)
 
     def refresh(self) -> bool:
         """Looks whether the file changed; True if another mapping is now in force. Never raises for a bad file."""
@@ -68,6 +69,7 @@ class MappingKeeper:
             changed = self._put_in_force(mapping)
             if self._refusal is not None and not changed:
                 log.info("mapping_mended")
+            self._ledger.record_refusal((), self._clock())
             self._tried, self._refusal = digest, None
             return changed
 
@@ -77,10 +79,12 @@ class MappingKeeper:
             self._mapping = mapping
             return False
         text = mapping.to_json()
-        if text != self._ledger.read_mapping():
+        news = text != self._ledger.read_mapping()
+        if news:
             self._ledger.record_mapping(text, self._clock())
         self._mapping = mapping
-        log.info("mapping_accepted", rows=len(mapping.rows))
+        say = log.info if news else log.debug
+        say("mapping_accepted", rows=len(mapping.rows))
         return True
 
     def _refuse(self, exc: ConfigError) -> None:
@@ -88,26 +92,26 @@ class MappingKeeper:
         news = self._refusal is None or str(self._refusal) != str(exc)
         self._tried, self._refusal = "", exc
         if news and self._mapping is not None:
-            _tell(exc)
+            self._tell(exc)
+
+    def _tell(self, exc: ConfigError) -> None:
+        problems = [str(problem) for problem in exc.problems]
+        self._ledger.record_refusal(problems, self._clock())
+        hint = "the last good mapping stays in force until the file is mended"
+        log.error("mapping_refused", problems=problems, hint=hint)
 
     def _kept(self) -> Mapping | None:
         text = self._ledger.read_mapping()
         if text is None:
             return None
         try:
-            return Mapping.from_json(text)
+            kept = Mapping.from_json(text)
         except ValueError:
-            return (
-                None  # kept by another version of wcsync: the file's own problems are what a person can mend
-            )
-
-
-def _tell(exc: ConfigError) -> None:
-    log.error(
-        "mapping_refused",
-        problems=[str(problem) for problem in exc.problems],
-        hint="the last good mapping stays in force until the file is mended",
-    )
+            return None  # kept by another version: the file's own problems are what a person can mend
+        sold = {target.lms for row in kept.rows for target in row.targets} | {kept.sku_is_course or ""}
+        return (
+            kept if sold <= {*self._lms, ""} else None
+        )  # an LMS that left the config has nobody to work for it
 
 
 def read_file(path: Path, lms: Dict[LmsName, tuple[TargetKey, ...]]) -> Mapping:
@@ -118,8 +122,7 @@ def read_file(path: Path, lms: Dict[LmsName, tuple[TargetKey, ...]]) -> Mapping:
 def read_bytes(path: Path) -> bytes:
     """Raises ConfigError if the file cannot be read or is too large to be a mapping."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE_BYTES + 1)
+        content = read_plain_file(path, LARGEST_FILE_BYTES + 1).content
     except OSError as exc:
         problem = Problem(
             where=str(path),
