@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from wcsync.errors import TransientError
-from wcsync.lms.base import Capability, Intent, LmsIdentity, Presence
+from wcsync.lms.base import Capability, Intent, LmsIdentity, Presence, Write
 from wcsync.mappers.mapping import Match
 from wcsync.model import (
     Applied,
@@ -71,6 +71,8 @@ class FakeLms:
     before_write: Callable[[str], None] = lambda _what: None
     after_write: Callable[[str], None] = lambda _what: None
     before_read: Callable[[], None] = lambda: None
+    before_enrol_in: dict[str, Callable[[], None]] = field(default_factory=dict)
+    after_look: Callable[[], None] = lambda: None
     before_identity: Callable[[], None] = lambda: None
     acts_late: Callable[[str], bool] = lambda _what: False
     lose: Callable[[str], None] = lost
@@ -93,7 +95,9 @@ class FakeLms:
         user_id = self._find(seat) or self._create(seat, intent)
         key = (user_id, seat.course_id)
         if key in self.enrolled and self.enrolled[key] in {seat.until, None}:
+            self.after_look()
             return Applied(outcome=Outcome.ALREADY, user_id=user_id)
+        self.before_enrol_in.get(seat.course_id, lambda: None)()
         intent.declare()
         self._write("enrol", seat, lambda: self.enrolled.update({key: seat.until}))
         return Applied(outcome=Outcome.UNKNOWN if self.unsure else Outcome.CREATED, user_id=user_id)
@@ -136,7 +140,7 @@ class FakeLms:
         return next((user_id for owner, user_id in self.accounts if owner == email.casefold()), None)
 
     def _create(self, seat: Seat, intent: Intent) -> str:
-        intent.declare()
+        intent.declare(Write.BESIDE)
         self._write("create", seat, lambda: self.add_account(seat.learner.email))
         user_id = self._first(seat.learner.email)
         assert user_id is not None

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from wcsync.errors import TransientError
 from wcsync.ledger.base import Claim, Ledger
-from wcsync.lms.base import Intent, Lms
+from wcsync.lms.base import Intent, Lms, Write
 from wcsync.model import Applied, Desired, Outcome
 from wcsync.times import Clock
 
@@ -16,7 +16,8 @@ RESTAMP_AFTER = timedelta(seconds=5)
 class LedgerIntent:
     """Fulfils `lms.base.Intent` for one claim.
 
-    `declared`: a write was announced in this attempt. `waited`: an open answer stopped this attempt.
+    `declared`: a write was announced in this attempt, `enrolling`: one of the enrolment itself. `waited`: an open
+    answer stopped this attempt.
     """
 
     def __init__(self, ledger: Ledger, claim: Claim, clock: Clock, quarantine_s: float) -> None:
@@ -27,17 +28,20 @@ class LedgerIntent:
         self._sending_since = claim.sending_since
         self._open_since = claim.open_since
         self.declared = False
+        self.enrolling = False
         self.waited = False
 
-    def declare(self) -> None:
+    def declare(self, write: Write = Write.ENROLMENT) -> None:
+        """The claim has stamped the row as sending: that will do for a write beside it that goes out soon."""
         if not self.declared:
             self.confirm_absence()
-        now = self._clock()
-        if abs(now - self._sending_since) > RESTAMP_AFTER:
-            if not self._ledger.record_sending(self._claim, now):
+        now, enrolling = self._clock(), write is Write.ENROLMENT
+        if enrolling or abs(now - self._sending_since) > RESTAMP_AFTER:
+            if not self._ledger.record_sending(self._claim, now, enrolling=enrolling):
                 raise TransientError("the row was taken over by another worker; nothing was sent")
             self._sending_since = now
         self.declared = True
+        self.enrolling = self.enrolling or enrolling
 
     def confirm_absence(self) -> None:
         now = self._clock()
@@ -67,11 +71,16 @@ class LedgerIntent:
 
 
 def effect_of(claim: Claim) -> Callable[[Lms, Intent], Applied] | None:
-    """The call that makes the LMS agree with the wish; None if the enrolment is not ours to end."""
+    """The call that makes the LMS agree with the wish; None if the enrolment is not ours to end.
+
+    Where nothing of ours was ever sent there is nothing of ours to take back, whoever may be in the course.
+    """
     if claim.desired is Desired.IN:
         return lambda lms, intent: _enrol(claim, lms, intent)
     if claim.found:
         return None
+    if claim.nothing_sent:
+        return lambda _lms, _intent: Applied(outcome=Outcome.ABSENT, user_id=claim.seat.user_id)
     return lambda lms, intent: lms.ensure_withdrawn(claim.seat, intent)
 
 

@@ -35,6 +35,9 @@ PROBES: dict[Condition, Backoff] = {
 }
 """How long to leave a sick service alone before one row is sent as a probe."""
 
+CLOCKS_APART = timedelta(minutes=1)
+"""A condition that began later than this was told by a clock that was ahead."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
@@ -48,7 +51,7 @@ class Health:
 
     def may_call(self, now: datetime) -> bool:
         """Whether a call may go out. A wait longer than any we set comes from a clock that was ahead: it is over."""
-        if self.retry_at is None or now >= self.retry_at:
+        if self.retry_at is None or now >= self.retry_at or self.since > now + CLOCKS_APART:
             return True
         return self.retry_at - now > timedelta(seconds=LONGEST_ASKED_WAIT_S)
 

@@ -1,10 +1,12 @@
 """Structured logs: one JSON line per unit of work on stderr, readable text on a terminal, secrets never."""
 
+import io
 import logging
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any, TextIO
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -13,6 +15,7 @@ PERSONAL_KEYS = frozenset({"email", "address", "first_name", "last_name", "name"
 SHORTEST_SECRET = 6
 """A shorter value would blot out innocent text; no real key is that short."""
 
+_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
 
 
@@ -20,7 +23,8 @@ def configure(
     *, level: str = "info", style: str = "auto", secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
     """Sends all logs, those of libraries too, to `stream` (stderr). `style`: auto, json or text. Safe to repeat."""
-    out = stream or sys.stderr
+    out = cast("TextIO", _Unbreakable(stream or sys.stderr))
+    logging.raiseExceptions = False
     as_text = style == "text" or (style == "auto" and out.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -48,6 +52,25 @@ def configure(
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
+class _Unbreakable(io.TextIOBase):
+    """A stream whose reader may go away: what cannot be written is lost, and nothing else stops for it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+
 class Redactor:
     """The last line of defence: blots out known secrets and anything that looks like an address, wherever they are."""
 
@@ -73,7 +96,7 @@ class Redactor:
     def _clean_text(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "[secret]")
-        return _ADDRESS.sub("[address]", text)
+        return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", _ADDRESS.sub("[address]", text))
 
 
 def _renderer(*, as_text: bool, out: TextIO) -> Processor:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import structlog
 
@@ -31,6 +32,7 @@ class Patient:
     clock: Clock
     dice: Callable[[], float]
     _health: Health | None = field(default=None, repr=False)
+    _worked_at: datetime | None = field(default=None, repr=False)
     _suspects: set[str] = field(default_factory=set, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -48,6 +50,7 @@ class Patient:
             before = self._current()
             if sign is Sign.WORKED:
                 self._suspects.clear()
+                self._worked_at = self.clock()
             if sign is Sign.WORKED and before.condition is Condition.UP:
                 return
             now = self.clock()
@@ -56,6 +59,11 @@ class Patient:
             self.ledger.record_health(self.name, after)
         if before.condition is not after.condition:
             self._tell(before, after)
+
+    def worked_since(self, instant: datetime | None) -> bool:
+        """Whether a call worked after `instant`, as far as this process knows."""
+        with self._lock:
+            return instant is not None and self._worked_at is not None and self._worked_at > instant
 
     def suspect(self, row: str, reason: str) -> None:
         """Takes in that `row` failed by itself, as far as one can tell. See `ROWS_IN_A_ROW`."""

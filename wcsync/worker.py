@@ -99,7 +99,7 @@ class Worker:
             self.patient.note(Sign.WORKED)
             return Ending(outcome="dead", kind="permanent", reason=str(exc))
         except ServiceBlocked as exc:
-            return self._after_refusal(exc)
+            return self._after_refusal(claim, exc)
         except Exception:
             log.critical("worker_failed", exc_info=True)
             return self._after_bug(claim, intent)
@@ -116,10 +116,20 @@ class Worker:
         )
         return self._try_later(claim, unsure, counted=True)
 
-    def _after_refusal(self, exc: ServiceBlocked) -> "Ending":
+    def _after_refusal(self, claim: Claim, exc: ServiceBlocked) -> "Ending":
+        """A refusal is the service's, and costs no attempt; unless others got through since this row met the last.
+
+        The row lines up behind the next probe, so that one that alone is refused does not take each of them.
+        """
+        counted = self.patient.worked_since(claim.refused_at)
+        dead = counted and self.backoff.exhausted(claim.attempts)
         self.patient.note(Sign.REFUSED, str(exc))
-        wait_s = self.backoff.delay_s(1, jitter=self.patient.dice())
-        return Ending(outcome="deferred", kind="blocked", reason=str(exc), wait_s=wait_s, counted=False)
+        probe_at = self.patient.health.retry_at or self.clock()
+        wait_s = max((probe_at - self.clock()).total_seconds(), 0.0) + self.backoff.delay_s(
+            claim.attempts if counted else 1, jitter=self.patient.dice()
+        )
+        outcome = "dead" if dead else "deferred"
+        return Ending(outcome=outcome, kind="blocked", reason=str(exc), wait_s=wait_s, counted=counted)
 
     def _after_trouble(self, claim: Claim, intent: LedgerIntent, exc: TransientError) -> "Ending":
         if intent.waited:
@@ -175,7 +185,7 @@ class Worker:
             return self.ledger.settle_kept(claim, now)
         if ending.outcome == "dead":
             surrender = Surrender(
-                kind=ending.kind, reason=ending.reason, open_since=open_since, written=intent.declared
+                kind=ending.kind, reason=ending.reason, open_since=open_since, written=intent.enrolling
             )
             return self.ledger.settle_dead(claim, surrender, now)
         deferral = Deferral(
@@ -184,7 +194,7 @@ class Worker:
             reason=ending.reason,
             counted=ending.counted,
             open_since=open_since,
-            written=intent.declared,
+            written=intent.enrolling,
         )
         return self.ledger.settle_deferred(claim, deferral, now)
 

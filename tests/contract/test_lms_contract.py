@@ -15,7 +15,7 @@ import stamina
 
 from wcsync.credentials import Secret
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
-from wcsync.lms.base import Capability, Intent, Lms, Presence, Severity
+from wcsync.lms.base import Capability, Intent, Lms, Presence, Severity, Write
 from wcsync.lms.moodle import Moodle, MoodleSettings
 from wcsync.model import Applied, CourseId, Outcome, Person, Seat
 from wcsync.sandbox.moodle import SandboxMoodle
@@ -116,7 +116,7 @@ class RowIntent:
         self._campus = campus
         self._lost_at = row.open_since
 
-    def declare(self) -> None:
+    def declare(self, write: Write = Write.ENROLMENT) -> None:  # noqa: ARG002
         self._hold_back()
         self._row.open_since = self._row.now
         self._row.declared_after_writes.append(self._campus.writes())
@@ -283,13 +283,21 @@ class LmsContract:
             assert applied == Applied(outcome=Outcome.ALREADY, user_id=first.user_id)
         assert (campus.writes(), campus.state()) == (writes, state)
 
-    def test_a_learner_known_by_number_keeps_the_account_when_the_address_changes(
+    def test_a_number_that_is_somebody_elses_now_lets_nobody_in(
         self, campus: Campus, lms: Lms, seat: Seat, row: Row
     ) -> None:
-        user_id = campus.add_account("anna.married@example.test")
-        known = replace(seat, user_id=user_id)
-        assert row.attempt(lambda intent: lms.ensure_enrolled(known, intent)).user_id == user_id
+        known = replace(seat, user_id=campus.add_account("somebody.else@example.test"))
+        with pytest.raises(PermanentError):
+            row.attempt(lambda intent: lms.ensure_enrolled(known, intent))
+        assert campus.writes() == 0
         assert campus.accounts(ANNA.email) == 0
+
+    def test_an_address_counts_for_more_than_a_number(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        known = replace(seat, user_id=campus.add_account("somebody.else@example.test"))
+        user_id = campus.add_account(ANNA.email)
+        assert row.attempt(lambda intent: lms.ensure_enrolled(known, intent)).user_id == user_id
 
     def test_a_number_nobody_has_is_forgotten(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
         user_id = campus.add_account(ANNA.email)

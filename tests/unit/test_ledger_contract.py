@@ -413,7 +413,7 @@ class LedgerContract(ABC):
         stale = stage.claim()
         assert stage.ledger.recover(T0, T0) == 1
         fresh = stage.claim()
-        assert not stage.ledger.record_sending(stale, T0)
+        assert not stage.ledger.record_sending(stale, T0, enrolling=True)
         assert not stage.ledger.settle_applied(stale, CREATED, T0)
         assert not stage.ledger.settle_kept(stale, T0)
         assert not stage.ledger.settle_deferred(stale, deferral(1), T0)

@@ -13,7 +13,7 @@ import stamina
 
 from wcsync.credentials import Secret
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
-from wcsync.lms.base import Finding, Presence, Severity
+from wcsync.lms.base import Finding, Presence, Severity, Write
 from wcsync.lms.moodle import TARGET_KEYS, Moodle, MoodleSettings
 from wcsync.lms.moodle.names import full_name, usernames
 from wcsync.model import Applied, CourseId, Outcome, Person, Seat
@@ -29,7 +29,7 @@ YESTERDAY, TOMORROW, NEXT_WEEK = (NOW + timedelta(days=days) for days in (-1, 1,
 class Willing:
     """An intent that lets everything pass."""
 
-    def declare(self) -> None: ...
+    def declare(self, write: Write = Write.ENROLMENT) -> None: ...
 
     def confirm_absence(self) -> None: ...
 
@@ -308,6 +308,12 @@ class TestAccounts:
         with pytest.raises(TransientError) as caught:
             enrol(moodle)
         assert caught.value.answer_lost
+
+    def test_an_account_we_named_is_known_by_its_number_when_its_address_changed(
+        self, site: SandboxMoodle, moodle: Moodle
+    ) -> None:
+        user_id = site.add_user("anna.married@example.test", username=usernames(ANNA.email)[0])
+        assert enrol(moodle, seat(user_id=str(user_id))).user_id == str(user_id)
 
     def test_a_deleted_account_is_not_brought_back(self, site: SandboxMoodle, moodle: Moodle) -> None:
         deleted = site.add_user(ANNA.email)

@@ -400,6 +400,31 @@ def test_what_was_half_done_is_taken_back_on_a_refund(spine: Spine, error: Excep
     assert spine.lms.active() == set()
 
 
+def test_somebody_in_before_stays_in_when_a_group_could_not_be_joined(spine: Spine) -> None:
+    spine.lms.enrolled[spine.lms.add_account(ANA[0]), "42"] = None
+    spine.lms.after_look = failing(PermanentError("could not be added to group 9"), times=1)
+    order = make_order()
+    spine.record(order)
+    spine.work()
+    spine.record(refund(order))
+    spine.work()
+    assert spine.lms.active() == {ANA}
+    assert spine.lms.writes == []
+
+
+def test_somebody_in_before_stays_in_when_we_died_before_we_looked(spine: Spine) -> None:
+    spine.lms.enrolled[spine.lms.add_account(ANA[0]), "42"] = None
+    order = make_order()
+    spine.record(order)
+    assert spine.ledger.claim(spine.lms.name, spine.clock()) is not None
+    spine.reopen()
+    spine.work()
+    assert spine.row()["ours"] == 0
+    spine.record(refund(order))
+    spine.work()
+    assert spine.lms.active() == {ANA}
+
+
 def test_what_was_half_done_and_is_found_later_is_ours(spine: Spine) -> None:
     spine.lms.after_write = failing_on("enrol", PermanentError("could not be added to group 9"), times=1)
     order = make_order()
@@ -644,6 +669,42 @@ def test_a_blocked_service_that_was_mended_resumes(spine: Spine) -> None:
     spine.record(*(make_order(n, email=f"{n}@example.test") for n in range(1, 4)))
     spine.settle()
     assert len(spine.lms.active()) == 3
+
+
+def test_a_row_that_alone_is_refused_holds_up_no_other_and_ends_dead(tmp_path: Path) -> None:
+    spine = Spine(tmp_path, backoff=Backoff(max_attempts=4))
+    refused = ServiceBlocked("course 43: the role may not enrol there")
+    spine.lms.before_enrol_in["43"] = failing(refused)
+    spine.record(make_order(1, email="bad@example.test", lines=(make_line(sku="PY-102"),)))
+    waits = []
+    for number in range(2, 40):
+        spine.record(make_order(number, email=f"u{number}@example.test"))
+        waited = 0
+        while spine.summary().enrolled < number - 1:
+            spine.work()
+            spine.clock.tick(10)
+            waited += 10
+        waits.append(waited)
+    assert max(waits) <= 130
+    assert spine.row("43")["state"] == "dead"
+    spine.close()
+
+
+def test_a_refusal_of_all_kills_no_row_however_long(tmp_path: Path) -> None:
+    spine = Spine(tmp_path, backoff=Backoff(max_attempts=2))
+    spine.lms.before_read = failing(ServiceBlocked("the token is not valid"))
+    for number in range(1, 4):
+        spine.record(make_order(number, email=f"u{number}@example.test"))
+    for _ in range(200):
+        spine.work()
+        spine.clock.tick(1800)
+    assert [row["attempts"] for row in spine.rows("SELECT attempts FROM enrolments")] == [0, 0, 0]
+    spine.lms.before_read = lambda: None
+    for _ in range(3):
+        spine.clock.tick(3600)
+        spine.work()
+    assert spine.summary().enrolled == 3
+    spine.close()
 
 
 def test_a_bug_is_told_with_its_traceback_and_puts_its_row_off_alone(spine: Spine, logs: list[Any]) -> None:

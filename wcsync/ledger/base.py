@@ -79,8 +79,9 @@ class Claim:
     `attempts` counts this one. `service_was_up`: False if this claim is a probe of a sick service.
     `open_since`: an earlier write for this row may still be under way since then; `open_withdrawal`: and it may be
     a withdrawal. `account_open_since`: a write for another course of a learner whose account is not known yet may be
-    under way, so that the account may be in the making. `written`: an earlier attempt wrote something that was never
-    confirmed as a whole. `found`: the learner was in the course before us.
+    under way, so that the account may be in the making. `written`: an earlier call that changes the enrolment was never
+    confirmed. `nothing_sent`: there never was one. `found`: the learner was in the course before us.
+    `refused_at`: when this row met the service's refusal last, if that was its last trouble.
     """
 
     lms: LmsName
@@ -93,10 +94,12 @@ class Claim:
     ours: bool
     found: bool
     written: bool
+    nothing_sent: bool
     sending_since: datetime
     open_since: datetime | None
     open_withdrawal: bool
     account_open_since: datetime | None
+    refused_at: datetime | None
     service_was_up: bool
 
     @property
@@ -185,8 +188,11 @@ class Ledger(Protocol):
         None: nothing is due, or the service is to be left alone for now.
         """
 
-    def record_sending(self, claim: Claim, now: datetime) -> bool:
-        """Writes down that a write is about to be sent. False if the lease is no longer ours."""
+    def record_sending(self, claim: Claim, now: datetime, *, enrolling: bool) -> bool:
+        """Writes down that a write is about to be sent; `enrolling`: one that changes the enrolment itself.
+
+        False if the lease is no longer ours.
+        """
 
     def settle_applied(self, claim: Claim, applied: Applied, now: datetime) -> bool:
         """The LMS confirmed. If the wish moved on meanwhile the row stays due. False if the lease is not ours."""

@@ -109,9 +109,9 @@ class SqliteLedger:
         with transaction(self._db) as db:
             return work.claim(db, lms, now)
 
-    def record_sending(self, claim: Claim, now: datetime) -> bool:
+    def record_sending(self, claim: Claim, now: datetime, *, enrolling: bool) -> bool:
         with transaction(self._db) as db:
-            return work.record_sending(db, claim, now)
+            return work.record_sending(db, claim, now, enrolling=enrolling)
 
     def settle_applied(self, claim: Claim, applied: Applied, now: datetime) -> bool:
         with transaction(self._db) as db:

@@ -86,7 +86,7 @@ _M001 = (
         lease INTEGER NOT NULL,      -- grows with each claim; whoever settles must name it
         sending_since TEXT,          -- a write may be under way at the LMS since then
         withdrawing INTEGER NOT NULL, -- 1 = and that write may be a withdrawal
-        written INTEGER NOT NULL,    -- 1 = something was written there that it has not confirmed as a whole
+        written INTEGER NOT NULL,    -- 1 = a call that changes the enrolment went out and was never confirmed
         error_kind TEXT NOT NULL,
         error TEXT NOT NULL,
         wished_at TEXT NOT NULL,

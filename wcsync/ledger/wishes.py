@@ -99,7 +99,7 @@ def _is_moot(row: sqlite3.Row, wish: Wish) -> bool:
     """Out is wished for what never went in: nothing was written, so nothing has to be taken back."""
     if wish.desired is Desired.IN or row["state"] == State.LEASED:
         return False
-    return row["applied"] != Desired.IN and row["sending_since"] is None and not row["written"]
+    return row["applied"] != Desired.IN and not row["written"]
 
 
 def _unpark_found(connection: sqlite3.Connection, row: sqlite3.Row) -> None:

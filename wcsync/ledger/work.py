@@ -16,6 +16,8 @@ from wcsync.times import parse_instant, render_instant
 
 LONGEST_WAIT = timedelta(days=8)
 """Longer than any wait the config allows: a row that waits longer was put off by a clock that was ahead."""
+CLOCKS_APART = timedelta(minutes=1)
+"""A row changed later than this was changed by a clock that was ahead."""
 
 _KEY = "lms = :lms AND course_id = :course_id AND learner_key = :learner_key"
 
@@ -59,14 +61,14 @@ def claim(db: sqlite3.Connection, lms: str, now: datetime) -> Claim | None:
     return _claim_of(db, row, now, service_was_up=up)
 
 
-def record_sending(db: sqlite3.Connection, claim: Claim, now: datetime) -> bool:
-    return _update(db, claim, "sending_since = :now", {"now": render_instant(now)})
+def record_sending(db: sqlite3.Connection, claim: Claim, now: datetime, *, enrolling: bool) -> bool:
+    values = {"now": render_instant(now), "enrolling": int(enrolling)}
+    return _update(db, claim, "sending_since = :now, written = max(written, :enrolling)", values)
 
 
 def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: datetime) -> bool:
     """An enrolment that was there already is ours if an earlier attempt may have made it."""
-    tried = claim.written or claim.open_since is not None
-    ours = claim.ours or applied.outcome is not Outcome.ALREADY or (tried and not claim.found)
+    ours = claim.ours or applied.outcome is not Outcome.ALREADY or (claim.written and not claim.found)
     settled = _update(
         db,
         claim,
@@ -158,7 +160,10 @@ def settle_dead(db: sqlite3.Connection, claim: Claim, surrender: Surrender, now:
 
 
 def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> int:
-    """`sending_since` stays: whether the call of whoever held the lease took effect is not known."""
+    """`sending_since` stays: whether the call of whoever held the lease took effect is not known.
+
+    A process that begins was probably stopped to mend what was refused: such rows are due at once.
+    """
     state = next_state(State.LEASED, Event.RECOVERED)
     cursor = db.execute(
         "UPDATE enrolments SET state = :state, lease = lease + 1, next_attempt_at = :now, changed_at = :now "
@@ -171,8 +176,14 @@ def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> 
         },
     )
     db.execute(
-        "UPDATE enrolments SET next_attempt_at = ? WHERE state = 'due' AND next_attempt_at > ?",
-        (render_instant(now), render_instant(now + LONGEST_WAIT)),
+        "UPDATE enrolments SET next_attempt_at = :now WHERE state = 'due' AND next_attempt_at > :now "
+        "AND (next_attempt_at > :longest OR changed_at > :ahead OR (:restarted AND error_kind = 'blocked'))",
+        {
+            "restarted": int(claimed_before >= now),
+            "now": render_instant(now),
+            "longest": render_instant(now + LONGEST_WAIT),
+            "ahead": render_instant(now + CLOCKS_APART),
+        },
     )
     if cursor.rowcount:
         audit(db, "daemon", "leases_recovered", "ledger", str(cursor.rowcount), now)
@@ -215,11 +226,13 @@ def _claim_of(db: sqlite3.Connection, row: sqlite3.Row, now: datetime, *, servic
         attempts=row["attempts"] + 1,
         ours=bool(row["ours"]),
         found=in_before and not row["ours"],
+        nothing_sent=not in_before and not row["written"],
         written=bool(row["written"]),
         sending_since=parse_instant(render_instant(now)),
         open_since=instant_of(row["sending_since"]),
         open_withdrawal=row["sending_since"] is not None and bool(row["withdrawing"]),
         account_open_since=None if account is not None else _account_open_since(db, row, now),
+        refused_at=instant_of(row["changed_at"]) if row["error_kind"] == "blocked" else None,
         service_was_up=service_was_up,
     )
 

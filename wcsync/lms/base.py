@@ -14,8 +14,9 @@ A new LMS costs one file, one registry line and one class in the contract suite:
 The rules every `ensure_…` keeps:
 
 - It looks before it writes, because it is called again after any crash and after any lost answer.
-- Before each call that may change something it calls `intent.declare()`. If that raises, an earlier call may still
-  be under way at the far side and a negative look proves nothing yet.
+- Before each call that may change something it calls `intent.declare()`, with `Write.BESIDE` for accounts, groups and
+  the like. If that raises, an earlier call may still be under way at the far side and a negative look proves nothing
+  yet.
 - Before it reports that something is *not* there as a success (`ABSENT`), it calls `intent.confirm_absence()`.
 - It never shortens, lifts a suspension, changes a teacher, or removes what it cannot tell to be a learner's own
   enrolment. It raises PermanentError with a sentence that says what a person has to do.
@@ -61,12 +62,20 @@ class Capability(StrEnum):
     SUSPEND = "suspend"
 
 
+class Write(StrEnum):
+    """What a call may change: the enrolment itself, or only something beside it (account, group, cohort)."""
+
+    ENROLMENT = "enrolment"
+    BESIDE = "beside"
+
+
 class Intent(Protocol):
     """The ledger's word around a write. Made anew for each attempt at one row."""
 
-    def declare(self) -> None:
+    def declare(self, write: Write = Write.ENROLMENT) -> None:
         """Commits to disk that a write is about to be sent.
 
+        Only what was declared as an enrolment is ever taken for ours when the learner is found in the course later.
         Raises TransientError while the answer to an earlier write is still open.
         """
 

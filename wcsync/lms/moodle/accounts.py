@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from wcsync.errors import PermanentError, ServiceBlocked
-from wcsync.lms.base import Finding, Intent, Severity
+from wcsync.lms.base import Finding, Intent, Severity, Write
 from wcsync.lms.moodle.names import fold_address, full_name, usernames
 from wcsync.lms.moodle.rest import Created, Refused, Rest, Stumbled, User, Users, looking_into
 from wcsync.model import Person, Seat
@@ -32,10 +32,22 @@ class Accounts:
     def find(self, seat: Seat) -> User | None:
         """The account by its number, which outlives a change of address, else by the address.
 
-        Suspended ones too. Raises PermanentError when two have the address: a person must choose.
+        A number alone is no proof: a site restored from a backup gives it to somebody else. The account must have the
+        learner's address, or a user name that we make of it. Suspended ones too. Raises PermanentError when two have
+        the address, or when the number is another's now and nobody has the address: a person must choose.
         """
         known = self._find_by_id(seat.user_id) if seat.user_id else None
-        return known or self._find_by_address(seat.learner.email)
+        if known is not None and (
+            _belongs(known, seat.learner.email) or _named_by_us(known, seat.learner.email)
+        ):
+            return known
+        found = self._find_by_address(seat.learner.email)
+        if found is None and known is not None and not known.deleted:
+            raise PermanentError(
+                f"{self._rest.name}: account {known.id}, the learner's until now, has another address; correct it "
+                f"there ({BROWSE_USERS}) if it is still the same person, or enrol by hand"
+            )
+        return found
 
     def find_all_by_id(self, *user_ids: int) -> list[User]:
         """Those among them that the web service user can see, deleted ones included."""
@@ -49,7 +61,7 @@ class Accounts:
         """
         self._refuse_address(learner.email)
         for username in usernames(learner.email):
-            intent.declare()
+            intent.declare(Write.BESIDE)
             try:
                 return self._create(learner, username), True
             except (Refused, Stumbled) as error:
@@ -154,6 +166,10 @@ class Accounts:
 
 def _belongs(user: User, address: str) -> bool:
     return user.email is not None and fold_address(user.email) == fold_address(address)
+
+
+def _named_by_us(user: User, address: str) -> bool:
+    return user.username in usernames(address)
 
 
 def _storable(address: str) -> bool:

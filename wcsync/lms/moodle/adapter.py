@@ -30,6 +30,7 @@ from wcsync.lms.base import (
     LmsSettings,
     Presence,
     Severity,
+    Write,
 )
 from wcsync.lms.moodle.accounts import NO_ADDRESSES, Accounts
 from wcsync.lms.moodle.courses import REFUSALS, Classrooms
@@ -202,7 +203,7 @@ class Moodle:
 
     def _join_groups(self, seat: Seat, user_id: int, intent: Intent) -> None:
         for group in _chosen(seat, "group"):
-            intent.declare()
+            intent.declare(Write.BESIDE)
             member = [("members[0][groupid]", group), ("members[0][userid]", str(user_id))]
             try:
                 self._rest.write("core_group_add_group_members", member, NoneType)
@@ -211,7 +212,7 @@ class Moodle:
 
     def _join_cohorts(self, seat: Seat, user_id: int, intent: Intent) -> None:
         for cohort in _chosen(seat, "cohort"):
-            intent.declare()
+            intent.declare(Write.BESIDE)
             member = [
                 ("members[0][cohorttype][type]", "id"),
                 ("members[0][cohorttype][value]", cohort),
