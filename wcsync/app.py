@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import structlog
 
@@ -33,7 +34,7 @@ from wcsync.worker import Worker
 log = structlog.get_logger(__name__)
 
 LEASE_LIMIT = timedelta(minutes=15)
-"""Longer than any attempt can take with all its time-outs; a lease older than this has nobody to settle it."""
+"""With forty of the longest time-outs, whichever is more: no attempt takes so long, so nobody will settle the lease."""
 
 
 def utc_now() -> datetime:
@@ -51,7 +52,9 @@ class App:
         self.clock = clock
         self._dice = dice
         self.stop = threading.Event()
+        self._replan_owed = False
         self.ledger = SqliteLedger(config.ledger.path)
+        self._file = _identity_of(config.ledger.path)
         self.store = build_store(config)
         self.lmss = build_lmss(config)
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
@@ -76,7 +79,8 @@ class App:
 
     def poll(self) -> bool:
         """One pass: the mapping if it changed, then the shop. True if the shop was read to the end."""
-        if self.mapping.refresh():
+        self._replan_owed |= self.mapping.refresh()
+        if self._replan_owed:
             self._replan()
         complete = self.poller.poll_once()
         self.pool.wake()
@@ -98,7 +102,10 @@ class App:
     def backfill(self, since: datetime) -> PageRecord:
         """Reads all orders changed after `since`, by the path every poll takes. Raises as `OrdersPoller.read_since`."""
         self.mapping.load()
-        return self.poller.read_since(since)
+        record = self.poller.read_since(since)
+        self.mapping.refresh()
+        self._replan()  # rows added while it was read
+        return record
 
     def reread(self, order_id: OrderId) -> PageRecord | None:
         """Reads one order again; None if the shop does not know it."""
@@ -151,6 +158,7 @@ class App:
             clock=self.clock,
             overlap_s=self.config.orders.overlap_s,
             start=self.config.orders.start_at,
+            stopping=self.stop.is_set,
         )
 
     def _planner(self) -> PlanOrder:
@@ -174,15 +182,33 @@ class App:
         )
 
     def _replan(self) -> None:
+        self._replan_owed = True
         record = self.ledger.replan_unmapped(self._planner(), self.clock())
+        self._replan_owed = False
         if record.lines > record.unmapped:
             log.info("lines_replanned", orders=record.fresh, still_unmapped=record.unmapped)
 
+    def sound(self) -> str:
+        """Why this process cannot do its work any more; '' while it can."""
+        if _identity_of(self.config.ledger.path) != self._file:
+            return "the ledger's file was deleted or replaced while it was in use"
+        return "" if self.pool.alive() else "a worker thread has ended"
+
     def _recover_stale(self) -> None:
         now = self.clock()
-        recovered = self.ledger.recover(now - LEASE_LIMIT, now)
+        longest_s = max(settings.timeout_s for settings in self.config.lms)
+        recovered = self.ledger.recover(now - max(LEASE_LIMIT, timedelta(seconds=40 * longest_s)), now)
         if recovered:
             log.warning("leases_recovered", rows=recovered)
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    """Which file a path names, whatever else happens to the name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def revive(

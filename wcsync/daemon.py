@@ -4,7 +4,8 @@ import fcntl
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from wcsync.pool import Pool
 from wcsync.schedule import Job, Schedule
 
 log = structlog.get_logger(__name__)
+
+LOOK_S = 5.0
+"""How often a running daemon looks at itself."""
+JUMP_S = 3.0
 
 
 class AlreadyRunning(WcsyncError):
@@ -69,28 +74,60 @@ def no_folder(ledger: Path, exc: OSError) -> Problem:
     )
 
 
-def serve(jobs: Sequence[Job], pool: Pool, stop: threading.Event) -> None:
-    """Runs jobs and workers until `stop` is set, then lets both settle what they hold."""
-    schedule = Schedule(jobs)
+def serve(
+    jobs: Sequence[Job], pool: Pool, stop: threading.Event, sound: Callable[[], str] = lambda: ""
+) -> bool:
+    """Runs jobs and workers until `stop` is set, then lets both settle what they hold.
+
+    `sound` tells why the process cannot go on, '' while it can. False if that ended it: it is to be started anew.
+    """
+    schedule, drift, reason = Schedule(jobs), _Drift(), ""
     pool.start()
     schedule.start()
     try:
-        stop.wait()
+        while not stop.wait(LOOK_S) and not reason:
+            reason = sound()
+            if drift.jumped():
+                log.warning("clock_jumped")
+                schedule.run_all_now()
     finally:
         stop.set()
+        if reason:
+            log.critical("daemon_unsound", reason=reason)
         log.info("daemon_stopping")
         schedule.stop()
         pool.join()
+    return not reason
+
+
+class _Drift:
+    """Notices that the wall clock was set: jobs are due by that clock, and would wait until it has caught up."""
+
+    def __init__(self) -> None:
+        self._apart = self._measure()
+
+    def jumped(self) -> bool:
+        """Whether it was set by more than a few seconds since the last look."""
+        apart = self._measure()
+        jumped = abs(apart - self._apart) > JUMP_S
+        self._apart = apart
+        return jumped
+
+    def _measure(self) -> float:
+        return time.time() - time.monotonic()
 
 
 @contextmanager
 def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop` while inside. Main thread only."""
+    """SIGTERM, SIGINT and SIGHUP set `stop` while inside. Main thread only."""
 
     def ask_to_stop(_number: int, _frame: object) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {
+        number: signal.signal(number, ask_to_stop)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    }
     try:
         yield
     finally:

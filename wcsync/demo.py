@@ -142,7 +142,7 @@ name = "campus"
 kind = "moodle"
 url = "{stage.moodle.url}"
 token = {{ file = "token" }}
-timeout_s = 2
+timeout_s = 1
 quarantine_s = 3
 
 [ledger]

@@ -73,13 +73,14 @@ class LedgerIntent:
 def effect_of(claim: Claim) -> Callable[[Lms, Intent], Applied] | None:
     """The call that makes the LMS agree with the wish; None if the enrolment is not ours to end.
 
-    Where nothing of ours was ever sent there is nothing of ours to take back, whoever may be in the course.
+    Where nothing of ours was ever sent there is nothing of ours to take back, whoever may be in the course; and a
+    person with two addresses stays in while one of them is to stay.
     """
     if claim.desired is Desired.IN:
         return lambda lms, intent: _enrol(claim, lms, intent)
     if claim.found:
         return None
-    if claim.nothing_sent:
+    if claim.nothing_sent or claim.shared:
         return lambda _lms, _intent: Applied(outcome=Outcome.ABSENT, user_id=claim.seat.user_id)
     return lambda lms, intent: lms.ensure_withdrawn(claim.seat, intent)
 

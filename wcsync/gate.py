@@ -65,6 +65,10 @@ class Gate:
         self._ledger.record_identity(self.name, answerer.identity, answerer.title, now)
         self._passed_at = now
 
+    def forget(self) -> None:
+        """After trouble the one who answers next may be another: it is asked before anything else."""
+        self._passed_at = None
+
     def answers(self) -> bool:
         """Whether the service answers at all just now."""
         try:

@@ -101,7 +101,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entitlement:
-    """One seat sold, a snapshot of the mapping row of that day. Its key is made of facts alone."""
+    """One seat sold, a snapshot of the mapping row of that day. Its key is made of facts alone.
+
+    `product_id`, `variation_id`: what the line was about that day.
+    """
 
     order_id: OrderId
     line_id: LineId
@@ -112,6 +115,8 @@ class Entitlement:
     live: bool
     reason: str
     source: str
+    product_id: ProductId
+    variation_id: ProductId
 
 
 class Verdict(StrEnum):

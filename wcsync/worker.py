@@ -94,6 +94,8 @@ class Worker:
         try:
             applied = effect(self.lms, intent)
         except TransientError as exc:
+            if not intent.waited:
+                self.gate.forget()
             return self._after_trouble(claim, intent, exc)
         except PermanentError as exc:
             self.patient.note(Sign.WORKED)
@@ -121,6 +123,7 @@ class Worker:
 
         The row lines up behind the next probe, so that one that alone is refused does not take each of them.
         """
+        self.gate.forget()
         counted = self.patient.worked_since(claim.refused_at)
         dead = counted and self.backoff.exhausted(claim.attempts)
         self.patient.note(Sign.REFUSED, str(exc))

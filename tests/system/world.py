@@ -156,7 +156,7 @@ name = "campus"
 kind = "moodle"
 url = "{self.moodle.url}"
 token = {{ file = "token" }}
-timeout_s = 2
+timeout_s = 1
 quarantine_s = {quarantine_s}
 [ledger]
 path = "ledger.db"

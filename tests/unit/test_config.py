@@ -290,7 +290,7 @@ MISTAKES = [
     ),
     pytest.param(
         STORE + CAMPUS + "timeout_s = 90\n",
-        ("config.toml:5: lms.0.quarantine_s", "more than timeout_s (90)", "three times"),
+        ("config.toml:5: lms.0.quarantine_s", "more than twice timeout_s (90)", "three times"),
         id="quarantine not longer than the time-out",
     ),
     pytest.param(

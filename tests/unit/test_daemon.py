@@ -1,13 +1,17 @@
 """The process: one per ledger, stopped politely, its jobs never skipped."""
 
+import contextlib
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from time import monotonic
 
 import pytest
+import structlog
 
+from wcsync import log as logs
 from wcsync.daemon import AlreadyRunning, only_instance, serve, stopping_on_signals
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.pool import Pool
@@ -111,3 +115,45 @@ def test_a_thread_survives_a_worker_that_fails(monkeypatch: pytest.MonkeyPatch) 
     stop.set()
     pool.join()
     assert worker.done == [0, 1, 3, 4, 5]
+
+
+def test_a_daemon_that_cannot_go_on_ends_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wcsync.daemon.LOOK_S", 0.01)
+    stop = threading.Event()
+    assert not serve([], Pool([], 1, stop), stop, lambda: "the ledger's file was deleted")
+    assert stop.is_set()
+
+
+def test_jobs_run_at_once_after_the_clock_was_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs wait by the wall clock: set back by hours it would keep them for hours."""
+    monkeypatch.setattr("wcsync.daemon.LOOK_S", 0.01)
+    stop, ran, real = threading.Event(), [], time.time
+    offset = [0.0]
+    monkeypatch.setattr("wcsync.daemon.time.time", lambda: real() + offset[0])
+    thread = threading.Thread(
+        target=serve,
+        args=([Job(name="one", every_s=3600, run=lambda: ran.append(1))], Pool([], 1, stop), stop),
+    )
+    thread.start()
+    deadline = monotonic() + 5
+    while not ran and monotonic() < deadline:
+        time.sleep(0.01)
+    offset[0] = -7200.0
+    while len(ran) < 2 and monotonic() < deadline:
+        time.sleep(0.01)
+    stop.set()
+    thread.join(10)
+    assert len(ran) >= 2
+
+
+def test_a_log_whose_reader_went_away_stops_nothing() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stream:
+        logs.configure(style="json", stream=stream)
+        structlog.get_logger().info("orders_polled")
+        worker = CountingWorker(3)
+        Pool([worker], 2, threading.Event()).drain()
+        with contextlib.suppress(BrokenPipeError):
+            stream.close()
+    assert sorted(worker.done) == [0, 1, 2]

@@ -364,3 +364,28 @@ def test_options_of_all_live_seats_are_wished_for_once_and_sorted() -> None:
 )
 def test_addresses_are_compared_without_case_and_outer_blanks(one: str, other: str, same: bool) -> None:
     assert (normalise_address(one) == normalise_address(other)) is same
+
+
+def test_a_line_that_got_another_product_is_shown_and_keeps_what_was_sold() -> None:
+    order = make_order()
+    changed = replace(order, lines=(make_line(sku="PY-102", product_id=18),))
+    planned = plan(changed, sold(order))
+    assert kinds(planned) == ["line_changed"]
+    assert planned.entitlements == sold(order)
+
+
+def test_a_line_whose_product_was_deleted_from_the_shop_is_no_change() -> None:
+    order = make_order()
+    assert kinds(plan(replace(order, lines=(make_line(product_id=0, sku=""),)), sold(order))) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param("Ana@Example.TEST", " ana@example.test ", True, id="case and blanks"),
+        pytest.param("straße@example.test", "strasse@example.test", False, id="sharp s"),
+        pytest.param("aſa@example.test", "asa@example.test", False, id="long s"),
+    ],
+)
+def test_addresses_are_compared_by_the_case_that_mail_knows(one: str, other: str, *, same: bool) -> None:
+    assert (normalise_address(one) == normalise_address(other)) is same

@@ -1,4 +1,6 @@
+import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ class Desk:
         self.restart()
 
     def restart(self) -> None:
-        self.keeper = MappingKeeper(self.path, LMS, self.ledger, FakeClock())
+        self.clock = FakeClock()
+        self.keeper = MappingKeeper(self.path, LMS, self.ledger, self.clock)
 
     def write(self, text: str) -> None:
         self.path.write_text(text)
@@ -227,3 +230,25 @@ def test_asking_before_loading_is_a_bug(desk: Desk) -> None:
 def test_a_file_may_be_read_without_keeping_it(desk: Desk) -> None:
     assert len(read_file(desk.path, LMS).rows) == 1
     assert desk.ledger.read_mapping() is None
+
+
+def test_a_file_still_being_written_is_left_to_the_next_look(desk: Desk) -> None:
+    desk.write(GOOD)
+    desk.keeper.load()
+    desk.write(OTHER)
+    changed_at = desk.path.stat().st_mtime
+    desk.clock.now = datetime.fromtimestamp(changed_at, UTC) + timedelta(seconds=1)
+    assert not desk.keeper.refresh()
+    assert desk.course() == "42"
+    desk.clock.tick(5)
+    assert desk.keeper.refresh()
+    assert desk.course() == "43"
+
+
+def test_a_pipe_in_place_of_the_file_is_refused_and_waited_for_by_nobody(desk: Desk) -> None:
+    desk.write(GOOD)
+    desk.keeper.load()
+    desk.path.unlink()
+    os.mkfifo(desk.path)
+    assert not desk.keeper.refresh()
+    assert desk.course() == "42"

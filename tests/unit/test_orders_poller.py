@@ -545,3 +545,25 @@ def test_one_order_may_be_read_again(begun: Spine, monkeypatch: pytest.MonkeyPat
     record = begun.poller.read_order(OrderId(9))
     assert record is not None
     assert record.parked == 1
+
+
+def test_after_the_shops_clock_was_set_back_what_changes_then_is_read(spine: Spine) -> None:
+    spine.store.now = spine.clock() + timedelta(hours=2)
+    spine.store.put(make_order(1, modified_at=spine.clock() + timedelta(hours=2)))
+    assert spine.poller.poll_once()
+    spine.tick(60)
+    spine.store.now = spine.clock()
+    spine.store.put(
+        make_order(2, email="bob@example.test", modified_at=spine.clock() - timedelta(seconds=10))
+    )
+    assert spine.poller.poll_once()
+    assert spine.summary().orders == 2
+
+
+def test_a_walk_is_left_where_it_is_when_the_process_is_to_stop(spine: Spine) -> None:
+    for number in range(1, 8):
+        spine.store.put(make_order(number, modified_at=T0 + timedelta(seconds=1)))
+    stopping = replace(spine.poller, stopping=lambda: True)
+    assert not stopping.poll_once()
+    assert spine.poller.poll_once()
+    assert spine.summary().orders == 7

@@ -985,3 +985,46 @@ def test_nothing_stays_bound_to_the_log_after_an_attempt(spine: Spine) -> None:
     spine.record(make_order())
     spine.work()
     assert structlog.contextvars.get_contextvars() == {}
+
+
+# -- one person, two addresses ---------------------------------------------------------------------------------------
+
+
+def test_a_refund_under_one_address_leaves_in_whom_the_other_address_keeps_in(spine: Spine) -> None:
+    user_id = spine.lms.add_account(ANA[0])
+    first, second = make_order(1), make_order(2, email="ana.married@example.test")
+    spine.record(first)
+    spine.work()
+    spine.lms.accounts.append(("ana.married@example.test", user_id))
+    spine.record(second)
+    spine.work()
+    spine.record(refund(first))
+    spine.work()
+    assert ("enrol", ANA[0]) in spine.lms.writes
+    assert [what for what, _ in spine.lms.writes] == ["enrol"]
+    spine.record(refund(second))
+    spine.work()
+    assert spine.lms.enrolled == {}
+
+
+# -- paid no more ----------------------------------------------------------------------------------------------------
+
+
+def test_a_charge_back_before_the_enrolment_holds_it_up(spine: Spine) -> None:
+    order = make_order()
+    spine.record(order)
+    spine.record(replace(order, status="on-hold", modified_at=order.modified_at + timedelta(minutes=1)))
+    spine.work()
+    assert spine.lms.active() == set()
+    spine.record(again(order))
+    spine.work()
+    assert spine.lms.active() == {ANA}
+
+
+def test_a_charge_back_after_the_enrolment_puts_nobody_out(spine: Spine) -> None:
+    order = make_order()
+    spine.record(order)
+    spine.work()
+    spine.record(replace(order, status="on-hold", modified_at=order.modified_at + timedelta(minutes=1)))
+    spine.work()
+    assert spine.lms.active() == {ANA}

@@ -23,6 +23,7 @@ from wcsync.ledger.report import Report
 
 EXIT_UNEXPLAINED = 1
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
+EXIT_SOFTWARE = 70  # EX_SOFTWARE of sysexits.h
 EXIT_BUSY = 75  # EX_TEMPFAIL of sysexits.h
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 

@@ -49,7 +49,7 @@ def dead_list(*, config_path: Path | None, as_json: bool) -> None:
 
 
 @dead.command("revive")
-@click.option("--order", "order_id", type=int, help="Only those of this order (id).")
+@click.option("--order", "order_id", type=click.IntRange(1, 2**63 - 1), help="Only those of this order (id).")
 @click.option("--lms", help="Only those of this LMS.")
 @click.option("--course", help="Only those of this course.")
 @with_config
@@ -70,7 +70,7 @@ def dead_revive(
 
 
 @dead.command("drop")
-@click.argument("order_id", type=int)
+@click.argument("order_id", type=click.IntRange(1, 2**63 - 1))
 @with_config
 def dead_drop(*, config_path: Path | None, order_id: int) -> None:
     """Take ORDER_ID off the list for good.
@@ -104,7 +104,7 @@ def parked_list(*, config_path: Path | None, as_json: bool) -> None:
 
 
 @parked.command("retry")
-@click.argument("order_id", type=int)
+@click.argument("order_id", type=click.IntRange(1, 2**63 - 1))
 @with_config
 def parked_retry(*, config_path: Path | None, order_id: int) -> None:
     """Read ORDER_ID again from the shop.
@@ -123,8 +123,8 @@ def parked_retry(*, config_path: Path | None, order_id: int) -> None:
 
 
 @parked.command("drop")
-@click.argument("order_id", type=int)
-@click.option("--line", "line_id", type=int, help="Only this line of the order.")
+@click.argument("order_id", type=click.IntRange(1, 2**63 - 1))
+@click.option("--line", "line_id", type=click.IntRange(1, 2**63 - 1), help="Only this line of the order.")
 @with_config
 def parked_drop(*, config_path: Path | None, order_id: int, line_id: int | None) -> None:
     """Take ORDER_ID off the list.

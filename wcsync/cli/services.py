@@ -15,6 +15,7 @@ from wcsync import __version__, screen
 from wcsync.app import App, build_lmss, build_store, target_keys, utc_now
 from wcsync.cli.common import (
     EXIT_CONFIG,
+    EXIT_SOFTWARE,
     EXIT_UNAVAILABLE,
     daemon_config,
     in_plain_words,
@@ -133,8 +134,9 @@ def run(*, config_path: Path | None, once: bool, as_json: bool) -> None:
         if once:
             sys.exit(_run_once(app, as_json=as_json))
         log.info("daemon_started", version=__version__, lms=sorted(app.lmss))
-        serve(app.jobs(), app.pool, app.stop)
+        sound = serve(app.jobs(), app.pool, app.stop, app.sound)
         log.info("daemon_stopped")
+    sys.exit(0 if sound else EXIT_SOFTWARE)
 
 
 def _run_once(app: App, *, as_json: bool) -> int:

@@ -183,9 +183,11 @@ class _Reading:
         return settings
 
     def _check_lms(self, path: KeyPath, lms: LmsSettings) -> None:
-        if lms.quarantine_s <= lms.timeout_s:
-            message = f"must be more than timeout_s ({lms.timeout_s:g})"
-            remedy = "A call that we gave up on may still take effect; three times timeout_s is a good value."
+        if lms.quarantine_s <= 2 * lms.timeout_s:
+            message = f"must be more than twice timeout_s ({lms.timeout_s:g})"
+            remedy = (
+                "An answer may take so long, and a call we gave up on may still take effect; use three times."
+            )
             self._blame((*path, "quarantine_s"), message, remedy)
 
     def _check_names(self, lms: Sequence[LmsSettings | None]) -> None:

@@ -81,7 +81,8 @@ class Claim:
     a withdrawal. `account_open_since`: a write for another course of a learner whose account is not known yet may be
     under way, so that the account may be in the making. `written`: an earlier call that changes the enrolment was never
     confirmed. `nothing_sent`: there never was one. `found`: the learner was in the course before us.
-    `refused_at`: when this row met the service's refusal last, if that was its last trouble.
+    `shared`: another address of the same account is to stay in this course. `refused_at`: when this row met the
+    service's refusal last, if that was its last trouble.
     """
 
     lms: LmsName
@@ -99,6 +100,7 @@ class Claim:
     open_since: datetime | None
     open_withdrawal: bool
     account_open_since: datetime | None
+    shared: bool
     refused_at: datetime | None
     service_was_up: bool
 

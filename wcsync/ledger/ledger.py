@@ -149,8 +149,8 @@ class SqliteLedger:
         )
 
     def record_identity(self, name: str, identity: str, title: str, now: datetime) -> None:
-        known = self.read_service(name, now)
         with transaction(self._db) as db:
+            known = self.read_service(name, now)
             db.execute(
                 "INSERT INTO services (name, identity, title, condition, since, failures, reason, checked_at) "
                 "VALUES (:name, :identity, :title, 'up', :now, 0, '', :now) ON CONFLICT (name) DO UPDATE SET "

@@ -27,7 +27,7 @@ from wcsync.times import render_instant
 REPLAN_BATCH = 200
 UNREADABLE = "unreadable"
 LARGEST_ID = 2**63 - 1
-FUTURE = timedelta(days=1)
+FUTURE = timedelta(minutes=15)
 """A change dated further ahead than this was dated by a clock that was wrong."""
 
 
@@ -115,13 +115,15 @@ class Recorder:
     def _record_order(self, order: Order, plan_order: PlanOrder) -> PageRecord:
         known = self._read_entitlements(order.order_id)
         plan = plan_order(order, known)
+        paid_before = self._read_paid(order.order_id)
         self._write_order(order, paid=plan.paid)
         self._write_lines(order, plan.lines)
         if plan.paid:
             self._write_learner(order.buyer)
         self._write_entitlements(plan.entitlements)
         parked = self._park(order.order_id, plan.parked, kinds=None)
-        for lms, course_id, learner_key in sorted(_touched(known, plan)):
+        before = known if paid_before == plan.paid else []
+        for lms, course_id, learner_key in sorted(_touched(before, plan)):
             refresh_wish(self._db, lms, course_id, learner_key, self._now)
         return PageRecord(
             fresh=1,
@@ -129,6 +131,10 @@ class Recorder:
             unmapped=sum(line.verdict is Verdict.UNMAPPED for line in plan.lines),
             parked=parked,
         )
+
+    def _read_paid(self, order_id: OrderId) -> bool | None:
+        row = self._db.execute("SELECT paid FROM orders WHERE order_id = ?", (order_id,)).fetchone()
+        return None if row is None else bool(row["paid"])
 
     def _write_order(self, order: Order, *, paid: bool) -> None:
         self._db.execute(
@@ -191,7 +197,7 @@ class Recorder:
     def _write_entitlements(self, entitlements: Sequence[Entitlement]) -> None:
         self._db.executemany(
             "INSERT INTO entitlements (order_id, line_id, seat, lms, course_id, learner_key, options, until, live, "
-            "reason, source, sold_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "reason, source, product_id, variation_id, sold_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (order_id, line_id, seat, lms, course_id) DO UPDATE SET "
             "live = excluded.live, reason = excluded.reason",
             [
@@ -207,6 +213,8 @@ class Recorder:
                     int(seat.live),
                     seat.reason,
                     seat.source,
+                    seat.product_id,
+                    seat.variation_id,
                     self._now_text,
                 )
                 for seat in entitlements

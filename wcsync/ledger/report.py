@@ -197,7 +197,7 @@ _STATES = "SELECT state, count(*) AS n FROM enrolments GROUP BY state"
 
 _ORDER = """
     SELECT order_id, number, status, created_at, modified_at, paid_at, completed_at, refunded_total, paid, read_at
-    FROM orders WHERE number = :number OR order_id = CAST(:number AS INTEGER)
+    FROM orders WHERE number = :number OR CAST(order_id AS TEXT) = :number
     ORDER BY number = :number DESC LIMIT 1
 """
 

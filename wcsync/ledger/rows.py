@@ -93,6 +93,8 @@ def entitlement_of(row: sqlite3.Row) -> Entitlement:
         live=bool(row["live"]),
         reason=row["reason"],
         source=row["source"],
+        product_id=ProductId(row["product_id"]),
+        variation_id=ProductId(row["variation_id"]),
     )
 
 

@@ -59,6 +59,8 @@ _M001 = (
         live INTEGER NOT NULL,
         reason TEXT NOT NULL,        -- why it ended
         source TEXT NOT NULL,        -- file and line of the mapping row
+        product_id INTEGER NOT NULL, -- what the line was about that day
+        variation_id INTEGER NOT NULL,
         sold_at TEXT NOT NULL,
         PRIMARY KEY (order_id, line_id, seat, lms, course_id)
     ) STRICT, WITHOUT ROWID
@@ -111,6 +113,8 @@ _M001 = (
         PRIMARY KEY (lms, learner_key)
     ) STRICT, WITHOUT ROWID
     """,
+    # serves: who else shares an account
+    "CREATE INDEX accounts_of_user ON accounts (lms, user_id)",
     """
     CREATE TABLE learners (          -- the only table that holds addresses and names
         learner_key TEXT PRIMARY KEY,

@@ -18,18 +18,28 @@ def refresh_wish(
 ) -> None:
     """Brings one enrolment's wish in line with its live seats; a changed wish makes the row due at once."""
     key = (lms, course_id, learner_key)
-    seats = connection.execute(
-        "SELECT * FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ?", key
-    ).fetchall()
-    wish = wish_for(entitlement_of(seat) for seat in seats)
     row = connection.execute(
         "SELECT * FROM enrolments WHERE lms = ? AND course_id = ? AND learner_key = ?", key
     ).fetchone()
+    seats = connection.execute(
+        "SELECT s.*, o.paid FROM entitlements AS s JOIN orders AS o USING (order_id) "
+        "WHERE s.lms = ? AND s.course_id = ? AND s.learner_key = ?",
+        key,
+    ).fetchall()
+    wish = wish_for(entitlement_of(seat) for seat in seats if seat["paid"] or _may_be_in(row))
     if row is None:
         if wish.desired is Desired.IN:
             _insert(connection, key, wish, now)
     elif _differs(row, wish):
         _change(connection, row, wish, now)
+
+
+def _may_be_in(row: sqlite3.Row | None) -> bool:
+    """Whether the learner may be in by our doing. Until then a seat counts while its order does: a charge back that
+    comes before the enrolment holds it up, one that comes later puts nobody out."""
+    return row is not None and (
+        row["applied"] == Desired.IN or row["written"] or row["state"] == State.LEASED
+    )
 
 
 def audit(

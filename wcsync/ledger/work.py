@@ -4,7 +4,9 @@ Each settle compares the lease before it sets: a row worked off twice is harmles
 """
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from wcsync.health import Condition, Health
 from wcsync.ledger.base import Claim, Deferral, Surrender
@@ -87,6 +89,8 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
             "due": next_state(State.LEASED, Event.DEFERRED).value,
         },
     )
+    if settled and claim.shared and claim.ours:
+        _hand_over(db, claim)
     if settled:
         _remember_account(db, claim, applied.user_id, now)
         _audit(db, claim, f"{claim.desired.value}_applied", applied.outcome.value, now)
@@ -232,9 +236,22 @@ def _claim_of(db: sqlite3.Connection, row: sqlite3.Row, now: datetime, *, servic
         open_since=instant_of(row["sending_since"]),
         open_withdrawal=row["sending_since"] is not None and bool(row["withdrawing"]),
         account_open_since=None if account is not None else _account_open_since(db, row, now),
+        shared=row["desired"] == Desired.OUT and bool(_sharers(db, dict(row))),
         refused_at=instant_of(row["changed_at"]) if row["error_kind"] == "blocked" else None,
         service_was_up=service_was_up,
     )
+
+
+def _sharers(db: sqlite3.Connection, row: Mapping[str, Any]) -> list[str]:
+    """Other learners of ours with the same account, who are to stay in this course: one person, two addresses."""
+    rows = db.execute(
+        "SELECT e.learner_key FROM accounts AS own JOIN accounts AS twin INDEXED BY accounts_of_user "
+        "ON twin.lms = own.lms AND twin.user_id = own.user_id AND twin.learner_key <> own.learner_key "
+        "JOIN enrolments AS e ON e.lms = twin.lms AND e.course_id = ? AND e.learner_key = twin.learner_key "
+        "WHERE own.lms = ? AND own.learner_key = ? AND e.desired = 'in'",
+        (row["course_id"], row["lms"], row["learner_key"]),
+    ).fetchall()
+    return [found["learner_key"] for found in rows]
 
 
 def _account_open_since(db: sqlite3.Connection, row: sqlite3.Row, now: datetime) -> datetime | None:
@@ -254,6 +271,15 @@ def _update(db: sqlite3.Connection, claim: Claim, assignments: str, values: dict
         {**values, **key, "lease": claim.lease},
     )
     return cursor.rowcount == 1
+
+
+def _hand_over(db: sqlite3.Connection, claim: Claim) -> None:
+    """The enrolment we made stays, for the person's other address: from now on it is ours under that one."""
+    row = {"lms": claim.lms, "course_id": claim.course_id, "learner_key": claim.learner_key}
+    db.executemany(
+        "UPDATE enrolments SET ours = 1 WHERE lms = ? AND course_id = ? AND learner_key = ? AND applied = 'in'",
+        [(claim.lms, claim.course_id, sharer) for sharer in _sharers(db, row)],
+    )
 
 
 def _remember_account(db: sqlite3.Connection, claim: Claim, user_id: str | None, now: datetime) -> None:

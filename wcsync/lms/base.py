@@ -51,7 +51,7 @@ class LmsSettings(BaseModel):
         strict=True,
         ge=0,
         le=3600,
-        description="seconds during which 'not found' is not believed after an answer was lost; more than timeout_s",
+        description="seconds during which 'not found' is not believed after a lost answer; more than twice timeout_s",
     )
 
 

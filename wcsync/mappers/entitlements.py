@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from string import ascii_lowercase, ascii_uppercase
 from typing import Protocol
 
 from wcsync.mappers.mapping import Match
@@ -22,6 +23,7 @@ from wcsync.model import (
 COMPLETED = "completed"
 TRASH = "trash"
 ENDED_STATUSES = frozenset({"cancelled", "refunded", "failed"})
+_FOLD = str.maketrans(ascii_uppercase, ascii_lowercase)
 LONGEST_ADDRESS = 254
 """RFC 5321 §4.5.3.1.3 leaves room for no more between the angle brackets."""
 
@@ -122,6 +124,8 @@ class Planner:
                 live=True,
                 reason="",
                 source=match.source,
+                product_id=line.product_id,
+                variation_id=line.variation_id,
             )
             for target in match.targets
         ]
@@ -139,8 +143,11 @@ def wish_for(entitlements: Iterable[Entitlement]) -> Wish:
 
 
 def normalise_address(email: str) -> str:
-    """The form in which addresses are compared: trimmed and case-folded, nothing else."""
-    return email.strip().casefold()
+    """The form in which addresses are compared: trimmed and case-folded, nothing else.
+
+    Only A to Z fold: mail knows no other case, and `casefold()` would make one learner of straße@ and strasse@.
+    """
+    return email.strip().translate(_FOLD)
 
 
 def usable_address(email: str) -> bool:
@@ -165,7 +172,19 @@ def _plan_sold(
     live = any(seat.live for seat in sold)
     verdict = Verdict.MAPPED if live else Verdict.ENDED
     plan = LinePlan(line=line, verdict=verdict, reason="" if live else f"order {order.status}")
-    return plan, [], _open_seats(line) if live else []
+    return plan, [], [*_open_seats(line), *_line_changed(line, sold)] if live else []
+
+
+def _line_changed(line: Line, sold: Sequence[Entitlement]) -> list[Parked]:
+    """A line may keep its id and get another product; one deleted from the shop reads as 0 and is no change."""
+    now = (line.product_id, line.variation_id)
+    if not line.product_id or all(now == (seat.product_id, seat.variation_id) for seat in sold):
+        return []
+    reason = (
+        f"the line was about another product when it was sold; its learner keeps what was sold. Enrol for product "
+        f"{line.product_id} by hand if that is owed too, then drop this entry"
+    )
+    return [Parked(kind="line_changed", reason=reason, line_id=line.line_id)]
 
 
 def _parked_orders(order: Order, seats: Sequence[Entitlement], identify: Identify) -> Iterable[Parked]:

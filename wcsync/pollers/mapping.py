@@ -16,6 +16,8 @@ from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
 
+SETTLING_S = 2.0
+"""A file changed less than this ago is left to the next look."""
 LARGEST_FILE_BYTES = 5 * 1024 * 1024
 
 
@@ -57,6 +59,9 @@ class MappingKeeper:
     def refresh(self) -> bool:
         """Looks whether the file changed; True if another mapping is now in force. Never raises for a bad file."""
         with self._lock:
+            if self._mapping is not None and self._still_being_written():
+                return False
+            digest = ""
             try:
                 content = read_bytes(self._path)
                 digest = sha256(content).hexdigest()
@@ -64,7 +69,7 @@ class MappingKeeper:
                     return False
                 mapping = read_mapping(self._path.name, content, self._lms)
             except ConfigError as exc:
-                self._refuse(exc)
+                self._refuse(exc, digest)
                 return False
             changed = self._put_in_force(mapping)
             if self._refusal is not None and not changed:
@@ -87,10 +92,18 @@ class MappingKeeper:
         say("mapping_accepted", rows=len(mapping.rows))
         return True
 
-    def _refuse(self, exc: ConfigError) -> None:
+    def _still_being_written(self) -> bool:
+        """Half a file may read well and sell wrong courses for good: a change counts once it has settled."""
+        try:
+            age_s = self._clock().timestamp() - self._path.stat().st_mtime
+        except OSError:
+            return False
+        return 0 <= age_s < SETTLING_S
+
+    def _refuse(self, exc: ConfigError, digest: str) -> None:
         """One error per bad state of the file, not one per look at it; none while nothing is in force yet."""
         news = self._refusal is None or str(self._refusal) != str(exc)
-        self._tried, self._refusal = "", exc
+        self._tried, self._refusal = digest, exc
         if news and self._mapping is not None:
             self._tell(exc)
 

@@ -1,7 +1,7 @@
 """Reading orders: from the shop's pages into the ledger, none lost."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -31,6 +31,7 @@ class OrdersPoller:
 
     `start`: where a new ledger begins to read, None = now by the shop's clock. `overlap_s`: how far behind the cursor
     each poll begins, for changes that became visible late. `planner` gives the plan in force at that moment.
+    `stopping` says that a long walk is to be left where it is; the next process takes it up there.
     """
 
     store: Store
@@ -41,6 +42,8 @@ class OrdersPoller:
     clock: Clock
     overlap_s: float
     start: datetime | None = None
+    stopping: Callable[[], bool] = lambda: False
+    _shop_clock: dict[str, datetime] = field(default_factory=dict, repr=False)
 
     def poll_once(self) -> bool:
         """Reads all that changed since the last poll. True if the pass was complete. Never raises; says why in the log.
@@ -85,9 +88,11 @@ class OrdersPoller:
         try:
             record, complete = self._poll()
         except TransientError as exc:
+            self.gate.forget()
             self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
             return False
         except (ServiceBlocked, PermanentError) as exc:
+            self.gate.forget()
             self.patient.note(Sign.REFUSED, str(exc))
             return False
         self.patient.note(Sign.WORKED)
@@ -104,9 +109,21 @@ class OrdersPoller:
             record, complete = self._walk(since, walk, keep=True)
             total = total.plus(record)
             if complete:
-                return total, True
+                return self._look_back(cursor, total)
             walk = None
         return total, False
+
+    def _look_back(self, cursor: Cursor, total: PageRecord) -> tuple[PageRecord, bool]:
+        """After the shop's clock was set back, changes are dated before the cursor: they are read from where that clock
+        stood at our last complete pass. The cursor waits until the clock has caught up."""
+        shop_now = self._shop_clock.get("now")
+        if shop_now is None or cursor.polled_at is None or shop_now >= cursor.position:
+            return total, True
+        since_pass = max(self.clock() - cursor.polled_at, timedelta())
+        record, complete = self._walk(
+            shop_now - since_pass - timedelta(seconds=self.overlap_s), None, keep=False
+        )
+        return total.plus(record), complete
 
     def _begin(self) -> Cursor:
         """A new ledger begins at `start`, or now: a shop's long history is nobody's order of today."""
@@ -127,6 +144,10 @@ class OrdersPoller:
         total, full = PageRecord(), 0
         for page in self.store.fetch_pages(since, first_page=walk.page if walk else 1):
             if walk is not None and _shrank(walk, page, full):
+                return total, False
+            if page.server_time is not None:
+                self._shop_clock["now"] = page.server_time
+            if self.stopping():
                 return total, False
             walk, full = _step(walk, page, since), page.size
             total = total.plus(
