@@ -21,16 +21,17 @@ from wcsync.mappers.mapping import Mapping, MapRow, TargetKey, read_mapping
 from wcsync.mappers.toml_lines import KeyPath, scan_lines
 from wcsync.model import CourseId, Line, LineId, LmsName, Option, ProductId, Target
 
-ANY = TargetKey(name="course", pattern=r"[^\s|]{1,20}", doc="a course", required=True)
+ANY = TargetKey(name="course", pattern=r"[^\s|]{1,20}", doc="a course", course=True)
 LMS = {
     LmsName("campus"): (
         ANY,
         TargetKey(name="group", pattern="[0-9]+", doc="a group", many=True),
         TargetKey(name="role", pattern="[0-9]+", doc="a role"),
     ),
-    LmsName("academy"): (ANY,),
+    LmsName("academy"): (replace(ANY, name="group", doc="a sold group"),),
 }
 COLUMNS = ("product_id", "variation_id", "sku", "lms", "course", "group", "role", "ignore", "note")
+COURSE_KEYS = {LmsName("campus"): "course", LmsName("academy"): "group"}
 DAMAGED = re.compile(r"\d([.,]\d+)?E\+\d+|#\S+[!?]|#N/[AD]")
 
 # -- rows --------------------------------------------------------------------------------------------------------------
@@ -89,10 +90,10 @@ def cells_of(row: MapRow) -> dict[str, list[str]]:
         "variation_id": [str(row.variation_id)] if row.variation_id else [],
         "sku": [row.sku] if row.sku else [],
         "ignore": ["true"] if row.ignore else [],
-        "course": [target.course_id for target in row.targets],
         "lms": [target.lms for target in row.targets[:1]],
     }
     for target in row.targets[:1]:
+        cells[COURSE_KEYS[target.lms]] = [target.course_id for target in row.targets]
         for key, value in target.options:
             cells.setdefault(key, []).append(value)
     return {key: values for key, values in cells.items() if values}
@@ -103,7 +104,8 @@ def write_toml(rows: list[MapRow]) -> bytes:
     for row in rows:
         table = tomlkit.table()
         for key, values in cells_of(row).items():
-            name = "courses" if key == "course" and len(values) > 1 else key
+            course_key = COURSE_KEYS.get(LmsName("".join(cells_of(row).get("lms", ()))))
+            name = f"{key}s" if key == course_key and len(values) > 1 else key
             table[name] = True if key == "ignore" else values if len(values) > 1 else values[0]
         tables.append(table)
     return tomlkit.dumps({"map": tables}).encode()

@@ -10,14 +10,20 @@ from wcsync.lms.moodle import TARGET_KEYS
 from wcsync.mappers.mapping import Mapping, MapRow, Match, TargetKey, read_mapping
 from wcsync.model import CourseId, Line, LineId, LmsName, Option, ProductId, Target
 
-CAMPUS, ACADEMY = LmsName("campus"), LmsName("academy")
+CAMPUS, ACADEMY, FACTORY = LmsName("campus"), LmsName("academy"), LmsName("factory")
 LMS = {
     CAMPUS: (
-        TargetKey(name="course", pattern="[1-9][0-9]{0,9}", doc="the number of the course", required=True),
+        TargetKey(name="course", pattern="[1-9][0-9]{0,9}", doc="the number of the course", course=True),
         TargetKey(name="group", pattern="[1-9][0-9]*", doc="the number of a group", many=True),
         TargetKey(name="role", pattern="[1-9][0-9]*", doc="the number of a role"),
     ),
     ACADEMY: (TargetKey(name="path", pattern="[0-9a-f]{4,}", doc="the id of a path", required=True),),
+}
+WITH_GROUPS = LMS | {
+    FACTORY: (
+        TargetKey(name="group", pattern="[0-9a-f]{4}", doc="the id of a sold group", course=True),
+        TargetKey(name="path", pattern="[0-9a-f]{4}", doc="the id of a path"),
+    )
 }
 HEADER = "product_id,variation_id,sku,lms,course,group,role,path,ignore,note\n"
 
@@ -456,6 +462,74 @@ def test_a_mistake_in_csv_is_told_with_line_and_remedy(text: str, expected: tupl
     assert problem.where == f"mapping.csv:{number}"
     assert message in problem.message
     assert remedy in problem.remedy
+
+
+# -- an LMS whose courses have another name ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param(
+            "m.toml", '[[map]]\nsku = "A"\nlms = "factory"\ngroup = "5f00"\npath = "60ab"\n', id="TOML"
+        ),
+        pytest.param("m.csv", "sku,lms,group,path\nA,factory,5f00,60ab\n", id="CSV"),
+        pytest.param("m.csv", "sku,lms,course,group,path\nA,factory,,5f00,60ab\n", id="CSV, with a course"),
+    ],
+)
+def test_a_course_is_read_from_the_key_the_lms_names(name: str, text: str) -> None:
+    match = read_mapping(name, text.encode(), WITH_GROUPS).match(line("A"))
+    assert match is not None
+    assert match.targets == (target("5f00", FACTORY, ("path", "60ab")),)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param("m.toml", '[[map]]\nsku = "A"\nlms = "factory"\ngroups = ["5f00", "5f01"]\n', id="TOML"),
+        pytest.param("m.csv", "sku,lms,group\nA,factory,5f00|5f01\n", id="CSV"),
+    ],
+)
+def test_several_courses_of_another_name_are_several_courses(name: str, text: str) -> None:
+    assert courses(read_mapping(name, text.encode(), WITH_GROUPS), line("A")) == ["5f00", "5f01"]
+
+
+def test_one_file_sells_what_each_lms_calls_a_course() -> None:
+    text = "sku,lms,course,group\nA,campus,1,17\nA,factory,,5f00\n"
+    match = read_mapping("m.csv", text.encode(), WITH_GROUPS).match(line("A"))
+    assert match is not None
+    assert match.targets == (target("1", CAMPUS, ("group", "17")), target("5f00", FACTORY))
+
+
+def test_a_sku_may_be_the_course_of_an_lms_that_calls_it_otherwise() -> None:
+    mapping = read_mapping("m.toml", b'sku_is_course = "factory"\n', WITH_GROUPS)
+    assert courses(mapping, line("5f00")) == ["5f00"]
+    assert courses(mapping, line("PY-101")) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "message", "remedy"),
+    [
+        pytest.param('path = "60ab"', "does not say which group", "Write group for one", id="no group"),
+        pytest.param('group = "5f00"\ngroups = ["5f00"]', "both group and groups", "for several", id="both"),
+        pytest.param('group = "5F00"', 'group "5F00" is nothing', "the id of a sold group", id="odd group"),
+        pytest.param(
+            'group = "5f00"\ncourse = "1"', "course means nothing", "group, groups, path", id="a course"
+        ),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_the_lms(keys: str, message: str, remedy: str) -> None:
+    text = f'[[map]]\nsku = "A"\nlms = "factory"\n{keys}\n'
+    with pytest.raises(ConfigError) as caught:
+        read_mapping("m.toml", text.encode(), WITH_GROUPS)
+    told = caught.value.problems[0]
+    assert message in told.message
+    assert remedy in told.remedy
+
+
+def test_a_header_without_any_course_names_all_that_would_do() -> None:
+    with pytest.raises(ConfigError, match="no column course or group"):
+        read_mapping("m.csv", b"sku,lms\nA,campus\n", WITH_GROUPS)
 
 
 @pytest.mark.parametrize("sku", ["1E5", "1.5", "1.000", "#1", "0042"])

@@ -16,7 +16,7 @@ from wcsync.model import LmsName
 from wcsync.pollers.mapping import LARGEST_FILE_BYTES, MappingKeeper, read_file
 
 LMS: dict[LmsName, tuple[TargetKey, ...]] = {
-    CAMPUS: (TargetKey(name="course", pattern="[0-9]+", doc="the number of the course", required=True),)
+    CAMPUS: (TargetKey(name="course", pattern="[0-9]+", doc="the number of the course", course=True),)
 }
 GOOD = '[[map]]\nsku = "PY-101"\nlms = "campus"\ncourse = "42"\n'
 OTHER = GOOD.replace("42", "43")

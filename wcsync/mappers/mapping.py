@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from wcsync.mappers.mapping_csv import parse_mapping_csv
 from wcsync.mappers.mapping_rows import RawMapping, Targets, parse_lms_name, parse_row
-from wcsync.mappers.mapping_table import ANY_COURSE, Mapping, MapRow, Match, TargetKey
+from wcsync.mappers.mapping_table import COURSE, Mapping, MapRow, Match, TargetKey, course_key
 from wcsync.mappers.mapping_toml import parse_mapping_toml
 from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import render_quoted
@@ -46,19 +46,18 @@ def _parse_sku_is_course(raw: RawMapping, lms: Targets) -> LmsName | None:
         return None
     text, where = raw.sku_is_course
     name = parse_lms_name(text, where, lms)
-    needed = [key.name for key in lms[name] if key.required and key.name != "course"]
+    needed = [key.name for key in lms[name] if key.required and not key.course]
     if needed:
         raise refused(
             where,
-            f'lms "{name}" needs {" and ".join(needed)} beside the course',
+            f'lms "{name}" needs {" and ".join(needed)} beside the {course_key(lms[name]).name}',
             "Write a row for each product.",
         )
     return name
 
 
 def _course_pattern(name: LmsName | None, lms: Targets) -> str:
-    keys = lms[name] if name is not None else ()
-    return next((key.pattern for key in keys if key.name == "course"), ANY_COURSE)
+    return course_key(lms[name]).pattern if name is not None else COURSE.pattern
 
 
 def _check_repeats(rows: Iterable[MapRow]) -> None:

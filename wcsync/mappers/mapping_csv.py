@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from wcsync.mappers.mapping_rows import SELECTORS, RawMapping, RawRow, Targets, known_keys
+from wcsync.mappers.mapping_rows import SELECTORS, RawMapping, RawRow, Targets, course_keys, known_keys
 from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import parse_text, render_quoted, render_suggestion
 
@@ -24,10 +24,11 @@ Record = tuple[str, list[str]]
 
 def parse_mapping_csv(name: str, content: bytes, lms: Targets, problems: Problems) -> RawMapping:
     """Rows that cannot be read go to `problems`. Raises ConfigError if the file as a whole cannot be read."""
-    known = tuple(key for key in known_keys(lms) if key != "courses")
+    courses = course_keys(lms)
+    known = tuple(key for key in known_keys(lms) if key not in {course.plural for course in courses})
     records = _records(name, parse_text(name, content), known, problems)
     where, header = next(records, (name, []))
-    columns = _parse_header(where, header, known)
+    columns = _parse_header(where, header, known, [course.name for course in courses])
     rows = [problems.attempt(_parse_record, where, cells, columns) for where, cells in records]
     return RawMapping(rows=tuple(row for row in rows if row is not None))
 
@@ -65,7 +66,9 @@ def _column(cell: str) -> str:
     return re.sub(r"[\s_-]+", "_", cell.strip(' \t\u00a0"').casefold())
 
 
-def _parse_header(where: str, header: Sequence[str], known: Sequence[str]) -> list[str]:
+def _parse_header(
+    where: str, header: Sequence[str], known: Sequence[str], courses: Sequence[str]
+) -> list[str]:
     columns = [_column(cell) for cell in header]
     if not set(columns) & set(known):
         raise refused(
@@ -80,9 +83,8 @@ def _parse_header(where: str, header: Sequence[str], known: Sequence[str]) -> li
             problems.add(where, message, render_suggestion(column, known))
         if column and times > 1:
             problems.add(where, f"column {render_quoted(column)} is there twice", "Keep one of them.")
-    missing = [column for column in ("lms", "course") if column not in columns]
-    if not set(columns) & set(SELECTORS):
-        missing.append(" or ".join(SELECTORS))
+    choices = (("lms",), courses, SELECTORS)
+    missing = [" or ".join(choice) for choice in choices if not set(columns) & set(choice)]
     if missing:
         problems.add(where, f"there is no column {' and no '.join(missing)}", "Add it, even if empty.")
     problems.raise_any()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from wcsync.mappers.cells import describe_damage, describe_sku_damage, find_hidden
-from wcsync.mappers.mapping_table import MapRow, TargetKey
+from wcsync.mappers.mapping_table import COURSE, MapRow, TargetKey, course_key
 from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import render_quoted, render_suggestion
 from wcsync.model import CourseId, LmsName, Option, ProductId, Target
@@ -14,9 +14,8 @@ Targets = Mapping[LmsName, tuple[TargetKey, ...]]
 """What a row may say for each LMS in the config."""
 
 SELECTORS = ("product_id", "variation_id", "sku")
-COURSES = ("course", "courses")
-COLUMNS = (*SELECTORS, "lms", *COURSES, "ignore", "note")
-"""The keys every row may have; an LMS adds its own."""
+COLUMNS = (*SELECTORS, "lms", "ignore", "note")
+"""The keys every row may have; an LMS adds its own, and the one that holds its courses."""
 
 YES = frozenset({"true", "yes", "y", "1", "x", "verdadero", "vrai", "wahr", "vero"})
 NO = frozenset({"false", "no", "n", "0", "falso", "faux", "falsch"})
@@ -74,8 +73,14 @@ class RawMapping:
 
 def known_keys(lms: Targets) -> tuple[str, ...]:
     """Every key that some row may have, each once."""
-    own = (target_key.name for target_keys in lms.values() for target_key in target_keys)
-    return tuple(dict.fromkeys((*COLUMNS, *own)))
+    own = (key for target_keys in lms.values() for key in _own_keys(target_keys))
+    courses = (name for course in course_keys(lms) for name in (course.name, course.plural))
+    return tuple(dict.fromkeys((*SELECTORS, "lms", *courses, "ignore", "note", *own)))
+
+
+def course_keys(lms: Targets) -> tuple[TargetKey, ...]:
+    """The keys that hold courses, each name once."""
+    return tuple({key.name: key for key in map(course_key, lms.values())}.values()) or (COURSE,)
 
 
 def parse_row(raw: RawRow, lms: Targets) -> MapRow:
@@ -106,7 +111,7 @@ def _check_keys(raw: RawRow, lms: Targets) -> None:
     """Every key is known, and means something to the row's LMS."""
     known = known_keys(lms)
     name = LmsName("".join(raw.cells.get("lms", ())).strip())
-    allowed = (*COLUMNS, *(target_key.name for target_key in lms[name])) if name in lms else known
+    allowed = (*COLUMNS, *_own_keys(lms[name])) if name in lms else known
     problems = Problems()
     for key in raw.cells:
         if key not in known:
@@ -116,6 +121,12 @@ def _check_keys(raw: RawRow, lms: Targets) -> None:
             message = f'{key} means nothing to lms "{name}"'
             problems.add(raw.where(key), message, f"Remove it. {render_suggestion(key, allowed)}")
     problems.raise_any()
+
+
+def _own_keys(target_keys: tuple[TargetKey, ...]) -> tuple[str, ...]:
+    """What a row for that LMS may have besides COLUMNS."""
+    course = course_key(target_keys)
+    return (course.name, course.plural, *(key.name for key in target_keys if not key.course))
 
 
 def _parse_selector(raw: RawRow) -> MapRow:
@@ -190,14 +201,14 @@ def _parse_targets(raw: RawRow, lms: Targets) -> tuple[Target, ...]:
 
 
 def _parse_courses(raw: RawRow, lms: LmsName, target_keys: tuple[TargetKey, ...]) -> tuple[str, ...]:
-    given = [key for key in COURSES if key in raw.cells]
+    key = course_key(target_keys)
+    given = [name for name in (key.name, key.plural) if name in raw.cells]
     if len(given) != 1:
-        message = "the row gives both course and courses" if given else "the row does not say which course"
-        raise refused(raw.source, message, "Write course for one, courses for several.")
+        said = f"gives both {key.name} and {key.plural}" if given else f"does not say which {key.name}"
+        remedy = f"Write {key.name} for one, {key.plural} for several."
+        raise refused(raw.source, f"the row {said}", remedy)
     courses = raw.values(given[0])
-    for target_key in target_keys:
-        if target_key.name == "course":
-            _check_shape(raw, given[0], courses, lms, target_key)
+    _check_shape(raw, given[0], courses, lms, key)
     return courses
 
 
@@ -205,7 +216,7 @@ def _parse_options(raw: RawRow, lms: LmsName, target_keys: tuple[TargetKey, ...]
     problems = Problems()
     options: set[Option] = set()
     for target_key in target_keys:
-        if target_key.name != "course":
+        if not target_key.course:
             values = problems.attempt(_parse_option, raw, lms, target_key) or ()
             options.update((target_key.name, value) for value in values)
     problems.raise_any()

@@ -14,11 +14,11 @@ ANY_COURSE = r"\S+"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetKey:
-    """One key that a mapping row may carry for an LMS, beside `lms` and `course`.
+    """One key that a mapping row may carry for an LMS, beside `lms`.
 
-    `name` "course" itself may be listed to say what a course id of this LMS looks like. `pattern` is matched
-    against the whole value; `doc` is one sentence for people, shown when the value does not fit. `many`: the key
-    may have several values, each of which becomes an option of its own.
+    `pattern` is matched against the whole value; `doc` is one sentence for people, shown when the value does not
+    fit. `course`: its values are the course ids, whatever the LMS calls a course; at most one key of an LMS is that.
+    `many`: the key may have several values, each of which becomes an option of its own.
     """
 
     name: str
@@ -26,6 +26,21 @@ class TargetKey:
     doc: str
     required: bool = False
     many: bool = False
+    course: bool = False
+
+    @property
+    def plural(self) -> str:
+        """The other name of the key that holds the courses, for a row with several."""
+        return f"{self.name}s"
+
+
+COURSE = TargetKey(name="course", pattern=ANY_COURSE, doc="the id of a course", required=True, course=True)
+"""What holds the courses of an LMS that names no key of its own for them."""
+
+
+def course_key(keys: Iterable[TargetKey]) -> TargetKey:
+    """The key among an LMS's own that holds its courses."""
+    return next((key for key in keys if key.course), COURSE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

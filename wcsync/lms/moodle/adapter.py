@@ -51,6 +51,7 @@ TARGET_KEYS = (
         pattern="[2-9]|[1-9][0-9]{1,9}",
         doc="the number in the course's address, course/view.php?id=42 (1 is the site itself)",
         required=True,
+        course=True,
     ),
     TargetKey(name="group", pattern=_NUMBER, doc="the number of a group of that course", many=True),
     TargetKey(name="cohort", pattern=_NUMBER, doc="the number of a cohort to add the learner to", many=True),
