@@ -533,19 +533,23 @@ Written = dict[str, tuple[str, str, bool]]
 
 
 def example_sections() -> dict[str, Written]:
-    sections: dict[str, Written] = {}
-    name, comment = "", ""
+    """Per section what is written in it, each `[[lms]]` by its kind."""
+    sections: list[tuple[str, Written]] = []
+    comment = ""
     for line in EXAMPLE.read_text().splitlines():
-        if header := re.fullmatch(r"\[+([a-z]+)\]+", line):
-            name = header[1]
-            sections[name] = {}
+        if header := re.fullmatch(r"#?\[+([a-z]+)\]+", line):
+            sections.append((header[1], {}))
         elif key := KEY_LINE.match(line):
-            sections[name][key[1]] = (comment, key[2], not line.startswith("#"))
+            sections[-1][1][key[1]] = (comment, key[2], not line.startswith("#"))
         comment = line.removeprefix("# ")
-    return sections
+    return {f"lms {keys['kind'][1]}" if name == "lms" else name: keys for name, keys in sections}
 
 
-MODELS: dict[str, type[BaseModel]] = {**SECTIONS, "lms": KINDS["moodle"].settings}
+MODELS: dict[str, type[BaseModel]] = {
+    **SECTIONS,
+    **{f'lms "{name}"': kind.settings for name, kind in KINDS.items()},
+}
+CREDENTIALS = ("woocommerce_key", "woocommerce_secret", "moodle_token", "academy_id", "academy_secret")
 
 
 FIELDS = [
@@ -556,7 +560,14 @@ FIELDS = [
 
 
 def test_the_example_has_the_sections_of_the_config_in_their_order() -> None:
-    assert list(example_sections()) == list(Config.model_fields)
+    names = [name.partition(" ")[0] for name in example_sections()]
+    assert list(dict.fromkeys(names)) == list(Config.model_fields)
+
+
+def test_the_example_has_a_section_for_each_kind_of_lms() -> None:
+    assert {name for name in example_sections() if name.startswith("lms")} == {
+        f'lms "{kind}"' for kind in KINDS
+    }
 
 
 @pytest.mark.parametrize("section", list(MODELS))
@@ -575,7 +586,7 @@ def test_the_example_shows_the_default(section: str, key: str, field: FieldInfo)
     value = tomllib.loads(f"x = {written}")["x"]
     if is_set:
         assert field.is_required() or key == "kind"
-    elif field.default is not None:
+    elif field.default is not None and not field.is_required():
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         assert value == (str(default) if isinstance(default, Path) else default)
 
@@ -587,20 +598,22 @@ def test_a_key_that_is_a_time_says_its_unit(section: str, key: str, field: Field
 
 
 def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
-    for name in ("woocommerce_key", "woocommerce_secret", "moodle_token"):
+    for name in CREDENTIALS[:3]:
         (tmp_path / name).write_text(f"the {name}")
     loaded = load_config(EXAMPLE, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert (loaded.warnings, loaded.config.orders) == ((), OrdersSettings())
 
 
 def test_the_example_can_be_used_with_every_key_set(tmp_path: Path) -> None:
-    for name in ("woocommerce_key", "woocommerce_secret", "moodle_token"):
+    for name in CREDENTIALS:
         (tmp_path / name).write_text(f"the {name}")
     ca_file = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(ca_file)
-    text = re.sub(r"^#(?=[a-z_]+ = )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^#(?=[a-z_]+ = |\[\[)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     text = re.sub(r"/etc/wcsync/[a-z]+-ca\.pem", str(ca_file), text)
     path = tmp_path / "config.toml"
     path.write_text(text)
-    assert load_config(path, {"CREDENTIALS_DIRECTORY": str(tmp_path)}).config.store.ca_file == ca_file
+    config = load_config(path, {"CREDENTIALS_DIRECTORY": str(tmp_path)}).config
+    assert config.store.ca_file == ca_file
+    assert [lms.kind for lms in config.lms] == list(KINDS)
     assert ssl.create_default_context(cafile=ca_file)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from wcsync.lms import moodle
+from wcsync.lms import moodle, threesixty
 from wcsync.lms.base import Lms, LmsSettings
 from wcsync.mappers.mapping import TargetKey
 
@@ -20,4 +20,9 @@ class Kind:
 
 KINDS: dict[str, Kind] = {
     "moodle": Kind(settings=moodle.MoodleSettings, target_keys=moodle.TARGET_KEYS, build=moodle.Moodle),
+    "360learning": Kind(
+        settings=threesixty.ThreeSixtySettings,
+        target_keys=threesixty.TARGET_KEYS,
+        build=threesixty.ThreeSixty,
+    ),
 }

@@ -1,0 +1,71 @@
+"""What the adapter sends and the sandbox answers is what 360Learning itself describes.
+
+The contract suite and the unit tests hold every exchange of theirs against the same file; without it they pass
+unchecked, and these say so.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.openapi import ABSENT, WatchedThreeSixty, threesixty
+from wcsync.credentials import Secret
+from wcsync.lms.base import Presence
+from wcsync.lms.threesixty import ThreeSixty, ThreeSixtySettings
+from wcsync.model import CourseId, Outcome, Person, Seat
+
+pytestmark = pytest.mark.skipif(threesixty() is None, reason=ABSENT)
+
+
+class Willing:
+    def declare(self) -> None: ...
+
+    def confirm_absence(self) -> None: ...
+
+
+@pytest.fixture
+def company() -> Iterator[WatchedThreeSixty]:
+    with WatchedThreeSixty() as company:
+        company.page_size = 2
+        yield company
+
+
+@pytest.fixture
+def academy(company: WatchedThreeSixty) -> Iterator[ThreeSixty]:
+    settings = ThreeSixtySettings(
+        name="academy",
+        url=company.url,
+        client_id=Secret("sandboxid"),
+        client_secret=Secret("sandboxsecret"),
+        lang="es",
+    )
+    with closing(ThreeSixty(settings)) as academy:
+        yield academy
+
+
+def test_a_learners_whole_story_is_as_described(company: WatchedThreeSixty, academy: ThreeSixty) -> None:
+    group = CourseId(company.add_group("Python"))
+    path, session = company.add_path("Python", group)
+    seat = Seat(
+        learner=Person(email="anna@example.test", first_name="Anna", last_name="Ñandú"),
+        course_id=group,
+        options=(("path", path), ("session", session)),
+    )
+    academy.fetch_identity()
+    outcomes = [academy.ensure_enrolled(seat, Willing()).outcome]
+    assert academy.fetch_presence(seat) is Presence.ENROLLED
+    outcomes.append(academy.ensure_withdrawn(seat, Willing()).outcome)
+    company.delete_user(company.accounts("anna@example.test")[0].id)
+    outcomes.append(academy.ensure_enrolled(seat, Willing()).outcome)
+    assert academy.fetch_course_title(group) == "Python"
+    assert outcomes == [Outcome.CREATED, Outcome.REMOVED, Outcome.RESTORED]
+    assert company.faults_seen == []
+    assert company.exchanges_checked == len(company.requests) > 12
+
+
+def test_the_check_sees_what_is_not_as_described(company: WatchedThreeSixty, academy: ThreeSixty) -> None:
+    company.users[company.owner_id].lang = "klingon"
+    academy.fetch_presence(Seat(learner=Person(email="owner@academy.example"), course_id=CourseId("1")))
+    [fault] = company.faults_seen
+    assert "lang: is none of" in fault

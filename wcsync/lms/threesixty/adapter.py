@@ -1,0 +1,196 @@
+"""360Learning over its API v2: users by e-mail, membership in the group that was sold.
+
+The API cannot enrol anybody in a path. An admin binds a session of the path to a private group, once; whoever
+becomes a learner of that group is enrolled by 360Learning itself, and whoever leaves it is taken out. So the group
+is the course here: one additive call per seat, and no session is ever rewritten under an admin's hands.
+
+Calls per seat: a new learner 2 (find, invite into the group); a known one who is in already 2 (find, look); a known
+one who comes in 3 (find, look, add); a withdrawal 3 (find, look, remove). Add one where the buyer wrote the address
+in capitals, and one token an hour for all.
+
+An address belongs to one user at most. 360Learning itself refuses a second, so a lost race reads as found.
+https://360learning.readme.io/reference
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from wcsync.credentials import Secret
+from wcsync.errors import PermanentError, TransientError
+from wcsync.lms.base import Capability, Finding, Intent, LmsIdentity, LmsSettings, Presence, Severity
+from wcsync.lms.threesixty.answers import LEARNER, User
+from wcsync.lms.threesixty.people import OBJECT_ID, People, no_such_group
+from wcsync.lms.threesixty.places import Groups, has_enrollment
+from wcsync.lms.threesixty.rest import INVALID_SCOPE, PATHS_READ, PROBE, Call, LacksScope, Refused, Rest
+from wcsync.lms.threesixty.tokens import SETTINGS_PAGE
+from wcsync.mappers.mapping import TargetKey
+from wcsync.model import Applied, CourseId, LmsName, Outcome, Seat
+
+A_PATH = Call(method="GET", path=f"/paths/{'0' * 24}", scope=PATHS_READ)
+"""Asks for a path that nobody has."""
+
+TARGET_KEYS = (
+    TargetKey(
+        name="group",
+        pattern=OBJECT_ID,
+        doc="the id of the sold group, 24 digits and letters a-f at the end of its address",
+        required=True,
+        course=True,
+    ),
+    TargetKey(name="path", pattern=OBJECT_ID, doc="the id of the path that the group gives access to"),
+    TargetKey(
+        name="session", pattern=OBJECT_ID, doc="the id of the path's session that is bound to the group"
+    ),
+)
+
+
+class ThreeSixtySettings(LmsSettings):
+    """The keys of an `[[lms]]` section with `kind = "360learning"`."""
+
+    kind: Literal["360learning"] = Field(default="360learning", description="which LMS it is")
+    client_id: Secret = Field(description="client id of the API v2 credentials")
+    client_secret: Secret = Field(description="the secret that belongs to client_id")
+    send_invitation: bool = Field(
+        default=True, strict=True, description="whether 360Learning mails an invitation to users we create"
+    )
+    lang: str | None = Field(
+        default=None,
+        pattern="^[a-z]{2,3}(_[A-Z]{2})?$",
+        description="language of users we create; the platform's default if absent",
+    )
+
+
+class ThreeSixty:
+    """One 360Learning company. `wcsync.lms.base.Lms` says what each method promises."""
+
+    capabilities: frozenset[Capability] = frozenset()
+
+    def __init__(self, settings: ThreeSixtySettings) -> None:
+        self.name = LmsName(settings.name)
+        self._url = settings.url.rstrip("/")
+        self._rest = Rest(settings, settings.client_id, settings.client_secret)
+        self._where = self._rest.name
+        self._people = People(self._rest, lang=settings.lang, send_invitation=settings.send_invitation)
+        self._groups = Groups(self._rest)
+
+    def close(self) -> None:
+        self._rest.close()
+
+    def fetch_identity(self) -> LmsIdentity:
+        """`identity` ends in the id of the company's root group: new credentials do not change it, another company
+        does. Scopes to write show only when something is written.
+        """
+        root = self._groups.fetch_root()
+        return LmsIdentity(
+            identity=f"{self._url}/groups/{root.id}",
+            title=root.name,
+            version="API v2",
+            findings=tuple(self._missing_scopes()),
+        )
+
+    def fetch_presence(self, seat: Seat) -> Presence:
+        """UNKNOWN: a member of the group, but not yet to be seen in the path the mapping names."""
+        user = self._people.find(seat)
+        if user is None or user.deleted or not self._people.fetch_roles(user, seat.course_id):
+            return Presence.ABSENT
+        return Presence.ENROLLED if self._arrived(seat, user) else Presence.UNKNOWN
+
+    def fetch_course_title(self, course_id: CourseId) -> str | None:
+        return self._groups.fetch_title(course_id)
+
+    def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
+        """RESTORED: the user had been deleted. Whoever has any role in the group already is left as they are."""
+        self._refuse_shape(seat.course_id)
+        user, outcome = self._people.find(seat), None
+        if user is None or user.deleted:
+            user, outcome = self._people.invite(seat.learner, seat.course_id, intent)
+        if outcome is not Outcome.CREATED:
+            outcome = self._join(user, seat.course_id, intent, outcome)
+        return Applied(outcome=outcome, user_id=user.id)
+
+    def ensure_withdrawn(self, seat: Seat, intent: Intent) -> Applied:
+        """Takes the role of learner, whoever gave it, from somebody who has no other role in the group."""
+        user = self._people.find(seat)
+        roles = self._people.fetch_roles(user, seat.course_id) if user else frozenset()
+        if roles - {LEARNER}:
+            raise PermanentError(
+                f"{self._where}: user {user.id if user else ''} is not just a learner in group {seat.course_id}; "
+                "take them out by hand if that is meant"
+            )
+        removed = user is not None and LEARNER in roles and self._leave(user, seat.course_id, intent)
+        if not removed:
+            intent.confirm_absence()
+        outcome = Outcome.REMOVED if removed else Outcome.ABSENT
+        return Applied(outcome=outcome, user_id=user.id if user else None)
+
+    def _join(self, user: User, group_id: CourseId, intent: Intent, restored: Outcome | None) -> Outcome:
+        """Makes the user a learner of the group, unless they are something in it.
+
+        Whether restoring a user gives the group asked for, and whether a role given twice is refused, is not
+        documented: a look before and after tells.
+        """
+        if self._people.fetch_roles(user, group_id):
+            return restored or Outcome.ALREADY
+        try:
+            self._change_role("POST", user, group_id, intent)
+        except Refused as refusal:
+            if refusal.code == "groupNotFound":
+                raise no_such_group(self._where, group_id) from refusal
+            if refusal.code in {"userDeleted", "userNotFound"}:
+                raise TransientError(
+                    f"{self._where}: the learner's user was deleted meanwhile; it will be looked for again"
+                ) from refusal
+            if LEARNER not in self._people.fetch_roles(user, group_id):
+                raise
+            return restored or Outcome.ALREADY
+        return restored or Outcome.CREATED
+
+    def _leave(self, user: User, group_id: CourseId, intent: Intent) -> bool:
+        """False: the user was no learner of the group any more."""
+        try:
+            self._change_role("DELETE", user, group_id, intent)
+        except Refused as refusal:
+            if refusal.code in {"userNotFoundInGroup", "groupNotFound"}:
+                return False
+            raise
+        return True
+
+    def _change_role(self, method: str, user: User, group_id: CourseId, intent: Intent) -> None:
+        path = f"/groups/{group_id}/{LEARNER}/{user.id}"
+        call = Call(method=method, path=path, scope="groups:write")
+        reply = self._rest.write(call, intent)
+        if reply.status != 204:
+            raise self._rest.lost(reply, call)
+
+    def _arrived(self, seat: Seat, user: User) -> bool:
+        """Whether the user is to be seen in every path the seat names.
+
+        Seats from several rows of the mapping are one seat here, and then no session can be told to belong to a path.
+        """
+        paths, sessions = _chosen(seat, "path"), _chosen(seat, "session")
+        asked = frozenset(sessions) if len(paths) == 1 else frozenset[str]()
+        return all(has_enrollment(self._rest, path, asked, user.id) for path in paths)
+
+    def _refuse_shape(self, group_id: CourseId) -> None:
+        if not re.fullmatch(OBJECT_ID, group_id):
+            raise no_such_group(self._where, group_id)
+
+    def _missing_scopes(self) -> Iterator[Finding]:
+        """Paths are looked at for rows that name one; nobody is kept out without."""
+        for call, severity in ((PROBE, Severity.FATAL), (A_PATH, Severity.WARNING)):
+            try:
+                self._rest.read(call, object)
+            except (LacksScope, Refused) as exc:
+                if isinstance(exc, LacksScope) or exc.code == INVALID_SCOPE:
+                    yield Finding(
+                        severity=severity,
+                        message=f"the credentials lack the scope {call.scope}",
+                        remedy=f"Add it under {SETTINGS_PAGE} of the platform",
+                    )
+
+
+def _chosen(seat: Seat, option: str) -> list[str]:
+    return [value for name, value in seat.options if name == option]

@@ -1,0 +1,78 @@
+"""Groups and paths of a 360Learning company: looked at, never changed."""
+
+import threading
+import time
+from collections.abc import Collection
+
+from wcsync.errors import PermanentError, ServiceBlocked
+from wcsync.lms.threesixty.answers import Enrollment, Group
+from wcsync.lms.threesixty.rest import PATHS_READ, Call, Refused, Rest
+from wcsync.model import CourseId
+
+KEPT_S = 600.0
+GROUPS = Call(method="GET", path="/groups", scope="groups:read")
+
+
+class Groups:
+    """The groups of the company by id. There is no look-up of one, so the list is kept for a while. Thread-safe."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+        self._root: Group | None = None
+        self._kept: dict[str, Group] = {}
+        self._kept_until = 0.0
+        self._lock = threading.Lock()
+
+    def fetch_root(self) -> Group:
+        """The group that has no parent. Asked once: credentials never change their company.
+
+        Raises ServiceBlocked if it cannot be seen.
+        """
+        if self._root is None:
+            roots = [group for group in self._walk().values() if group.parent_id is None]
+            if not roots:
+                raise ServiceBlocked(
+                    f"{self._rest.name}: shows no root group, so that the company cannot be told from others; make "
+                    "credentials that see all groups"
+                )
+            self._root = min(
+                roots, key=lambda group: group.id
+            )  # ids grow with time: a later one changes nothing
+        return self._root
+
+    def fetch_title(self, group_id: CourseId) -> str | None:
+        with self._lock:
+            if group_id not in self._kept or time.monotonic() >= self._kept_until:
+                self._kept, self._kept_until = self._walk(), time.monotonic() + KEPT_S
+            group = self._kept.get(group_id)
+        return group.name if group else None
+
+    def _walk(self) -> dict[str, Group]:
+        return {group.id: group for page in self._rest.read_pages(GROUPS, list[Group]) for group in page}
+
+
+def has_enrollment(rest: Rest, path_id: str, sessions: Collection[str], user_id: str) -> bool:
+    """Whether the user is enrolled in the path now, in one of `sessions` if there are any.
+
+    Cannot be asked for one user: reads pages of 5,000 enrolments until it finds them.
+    """
+    query = [("status[eq]", "published")]
+    if len(sessions) == 1:
+        query += [("sessionId[eq]", session) for session in sessions]
+    call = Call(method="GET", path=f"/paths/{path_id}/enrollments", scope=PATHS_READ, query=query)
+    try:
+        for page in rest.read_pages(call, list[Enrollment]):
+            if any(
+                entry.user_id == user_id
+                and entry.status == "published"
+                and (not sessions or entry.session_id in sessions)
+                for entry in page
+            ):
+                return True
+    except Refused as refusal:
+        if refusal.code == "pathNotFound":
+            raise PermanentError(
+                f"{rest.name}: there is no path {path_id}; check path in the mapping"
+            ) from refusal
+        raise
+    return False
