@@ -1,11 +1,13 @@
 """The mapping says what a product sells; its file is read whole or refused with every mistake and its line."""
 
+import re
 from decimal import Decimal
 from importlib.resources import files
 
 import pytest
 
 from wcsync.errors import ConfigError, Problem
+from wcsync.lms import threesixty
 from wcsync.lms.moodle import TARGET_KEYS
 from wcsync.mappers.mapping import Mapping, MapRow, Match, TargetKey, read_mapping
 from wcsync.model import CourseId, Line, LineId, LmsName, Option, ProductId, Target
@@ -267,6 +269,18 @@ def test_the_examples_can_be_used(name: str) -> None:
     content = files("wcsync.mappers").joinpath("examples", name).read_bytes()
     mapping = read_mapping(name, content, {CAMPUS: TARGET_KEYS})
     assert courses(mapping, line("anything", 1020)) == ["42", "43"]
+
+
+def test_the_row_that_is_commented_out_can_be_used() -> None:
+    content = files("wcsync.mappers").joinpath("examples", "mapping.toml").read_text(encoding="utf-8")
+    text = re.sub(r"^# (?=\[\[map|[a-z_]+ = \S+$)", "", content, flags=re.MULTILINE)
+    text = text.replace("sku_is_course =", "# sku_is_course =")
+    lms = {CAMPUS: TARGET_KEYS, ACADEMY: threesixty.TARGET_KEYS}
+    match = read_mapping("mapping.toml", text.encode(), lms).match(line(product_id=1030))
+    assert match is not None
+    [sold] = match.targets
+    assert (sold.lms, sold.course_id) == (ACADEMY, "5f8d0a3c2b1e4d0012ab34cd")
+    assert [key for key, _ in sold.options] == ["path", "session"]
 
 
 def test_the_two_examples_mean_the_same() -> None:
