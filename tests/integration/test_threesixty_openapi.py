@@ -11,7 +11,7 @@ import pytest
 
 from tests.openapi import ABSENT, WatchedThreeSixty, threesixty
 from wcsync.credentials import Secret
-from wcsync.lms.base import Presence
+from wcsync.lms.base import Presence, Write
 from wcsync.lms.threesixty import ThreeSixty, ThreeSixtySettings
 from wcsync.model import CourseId, Outcome, Person, Seat
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(threesixty() is None, reason=ABSENT)
 
 
 class Willing:
-    def declare(self) -> None: ...
+    def declare(self, write: Write = Write.ENROLMENT) -> None: ...
 
     def confirm_absence(self) -> None: ...
 

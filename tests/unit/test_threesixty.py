@@ -16,7 +16,7 @@ from tests.openapi import WatchedThreeSixty
 from wcsync.credentials import Secret
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.http import Service
-from wcsync.lms.base import Presence, Severity
+from wcsync.lms.base import Presence, Severity, Write
 from wcsync.lms.threesixty import TARGET_KEYS, ThreeSixty, ThreeSixtySettings
 from wcsync.lms.threesixty.tokens import Tokens
 from wcsync.model import Applied, CourseId, Option, Outcome, Person, Seat
@@ -33,7 +33,7 @@ class Willing:
     def __init__(self) -> None:
         self.declared = 0
 
-    def declare(self) -> None:
+    def declare(self, write: Write = Write.ENROLMENT) -> None:  # noqa: ARG002
         self.declared += 1
 
     def confirm_absence(self) -> None: ...

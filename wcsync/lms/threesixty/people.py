@@ -34,14 +34,21 @@ class People:
         self._send_invitation = send_invitation
 
     def find(self, seat: Seat) -> User | None:
-        """The user by id, which outlives a change of address, else by address. Deleted ones only if no other fits.
+        """The user by id if it still has the learner's address, else by address. Deleted ones only if no other fits.
 
-        Raises PermanentError when two have the address: a person must choose.
+        Raises PermanentError when two have the address, or when the id is somebody's with another address now and
+        nobody has the learner's: a person must choose.
         """
         known = self._find_by_id(seat.user_id) if seat.user_id else None
-        if known and not known.deleted:
+        if known and not known.deleted and _belongs(known, seat.learner.email):
             return known
-        return self._find_by_address(seat.learner.email) or known
+        found = self._find_by_address(seat.learner.email)
+        if found is None and known and not known.deleted:
+            raise PermanentError(
+                f"{self._rest.name}: user {known.id}, the learner's until now, has another address; correct it there "
+                "if it is still the same person, or add the learner to the group by hand"
+            )
+        return found or known
 
     def fetch_roles(self, user: User, group_id: CourseId) -> frozenset[str]:
         """What the user is in the group; empty = not a member.
