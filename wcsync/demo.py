@@ -1,4 +1,4 @@
-"""`wcsync demo`: a sandbox shop and a sandbox Moodle on loopback, the real engine between them, and an honest count."""
+"""`wcsync demo`: a sandbox shop and two sandbox LMSs on loopback, the real engine between them, and an honest count."""
 
 import os
 import random
@@ -24,6 +24,7 @@ from wcsync.ledger.report import Summary
 from wcsync.sandbox.faults import Fault
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.shop import SandboxShop
+from wcsync.sandbox.threesixty import SandboxThreeSixty
 
 POLL_S = 1.0
 PATIENCE_S = 90.0
@@ -37,6 +38,8 @@ COURSES = {
     "JA-KAN": "漢字入門",
     "FR-SEC": "Sécurité au travail",
 }
+PATHS = {"MGT-1": "Management essentials", "GDPR": "Data protection, les bases"}
+"""What 360Learning teaches in this demo; the others are Moodle's."""
 UNMAPPED_SKU, IGNORED_SKU = "NEW-1", "MUG-1"
 SHOPPERS = (
     ("ana.garcia@example.test", "Ana", "García Núñez"),
@@ -60,16 +63,25 @@ def run(*, orders: int, keep: bool, as_json: bool) -> int:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+Place = tuple[str, str]
+"""An LMS and a course of it."""
+KEY = {"campus": "course", "academy": "group"}
+
+
 @dataclass(slots=True, kw_only=True)
 class Stage:
-    """The shop, the LMS, the files between them, and what the shoppers ought to get."""
+    """The shop, the LMSs, the files between them, and what the shoppers ought to get.
+
+    `courses`: for each SKU the LMS and the course (in 360Learning the group) that it sells.
+    """
 
     shop: SandboxShop
     moodle: SandboxMoodle
+    academy: SandboxThreeSixty
     folder: Path
     products: dict[str, int]
-    courses: dict[str, int]
-    due: Counter[tuple[str, int]] = field(default_factory=Counter)
+    courses: dict[str, Place]
+    due: Counter[tuple[str, Place]] = field(default_factory=Counter)
 
     @property
     def config_path(self) -> Path:
@@ -95,29 +107,45 @@ class Stage:
             if course_id is not None:
                 self.due[email, course_id] -= 1
 
-    def expected(self) -> set[tuple[str, int]]:
+    def expected(self) -> set[tuple[str, Place]]:
         return {seat for seat, count in self.due.items() if count > 0}
 
-    def actual(self) -> set[tuple[str, int]]:
-        return {(email.casefold(), course_id) for email, course_id in self.moodle.active_enrolments()}
+    def actual(self) -> set[tuple[str, Place]]:
+        campus = {(email, ("campus", str(course_id))) for email, course_id in self.moodle.active_enrolments()}
+        academy = {(email, ("academy", group_id)) for email, group_id in self.academy.learners()}
+        return {(email.casefold(), place) for email, place in campus | academy}
+
+    def accounts(self, email: str) -> int:
+        """The most accounts one LMS has for an address."""
+        return max(len(self.moodle.accounts(email)), len(self.academy.accounts(email)))
 
 
 @contextmanager
 def _stage(folder: Path) -> Iterator[Stage]:
-    with SandboxShop(name="Demo Academy") as shop, SandboxMoodle() as moodle:
-        courses = {sku: moodle.add_course(title) for sku, title in COURSES.items()}
-        titles = COURSES | {UNMAPPED_SKU: "Brand new course", IGNORED_SKU: "Coffee mug"}
+    with (
+        SandboxShop(name="Demo Academy") as shop,
+        SandboxMoodle() as moodle,
+        SandboxThreeSixty() as academy,
+    ):
+        courses = {sku: ("campus", str(moodle.add_course(title))) for sku, title in COURSES.items()}
+        courses |= {sku: ("academy", academy.add_group(title)) for sku, title in PATHS.items()}
+        titles = COURSES | PATHS | {UNMAPPED_SKU: "Brand new course", IGNORED_SKU: "Coffee mug"}
         products = {sku: shop.add_product(title, sku=sku) for sku, title in titles.items()}
-        stage = Stage(shop=shop, moodle=moodle, folder=folder, products=products, courses=courses)
+        stage = Stage(
+            shop=shop, moodle=moodle, academy=academy, folder=folder, products=products, courses=courses
+        )
         _write_files(stage)
         yield stage
 
 
 def _write_files(stage: Stage) -> None:
+    client_id, credentials = next(iter(stage.academy.credentials.items()))
     for name, secret in (
         ("key", stage.shop.gate.consumer_key),
         ("secret", stage.shop.gate.consumer_secret),
         ("token", next(iter(stage.moodle.tokens))),
+        ("academy_id", client_id),
+        ("academy_secret", credentials.client_secret),
     ):
         handle = os.open(stage.folder / name, os.O_WRONLY | os.O_CREAT, 0o600)
         with os.fdopen(handle, "w") as file:
@@ -145,6 +173,15 @@ token = {{ file = "token" }}
 timeout_s = 1
 quarantine_s = 3
 
+[[lms]]
+name = "academy"
+kind = "360learning"
+url = "{stage.academy.url}"
+client_id = {{ file = "academy_id" }}
+client_secret = {{ file = "academy_secret" }}
+timeout_s = 1
+quarantine_s = 3
+
 [ledger]
 path = "ledger.db"
 
@@ -154,8 +191,8 @@ path = "mapping.toml"
         encoding="utf-8",
     )
     rows = [
-        f'[[map]]\nsku = "{sku}"\nlms = "campus"\ncourse = "{number}"\n'
-        for sku, number in stage.courses.items()
+        f'[[map]]\nsku = "{sku}"\nlms = "{lms}"\n{KEY[lms]} = "{number}"\n'
+        for sku, (lms, number) in stage.courses.items()
     ]
     rows.append(f'[[map]]\nsku = "{IGNORED_SKU}"\nignore = true\nnote = "not a course"\n')
     (stage.folder / "mapping.toml").write_text("\n".join(rows), encoding="utf-8")
@@ -165,7 +202,10 @@ def _play(stage: Stage, *, orders: int, keep: bool, as_json: bool) -> int:
     say = _nothing if as_json else click.echo
     loaded = load_config(stage.config_path, os.environ)
     logs.configure(style="text", secrets=loaded.config.secrets())
-    say(f"A shop at {stage.shop.url} and a Moodle at {stage.moodle.url}, real HTTP between them and wcsync.")
+    say(
+        f"A shop at {stage.shop.url}, a Moodle at {stage.moodle.url} and a 360Learning at {stage.academy.url}: real "
+        "HTTP between them and wcsync."
+    )
     app = App(loaded.config)
     with only_instance(loaded.config.ledger.path), closing(app), stopping_on_signals(app.stop):
         app.prepare()
@@ -198,7 +238,7 @@ def _go_shopping(stage: Stage, app: App, orders: int, say: Callable[[str], None]
     refundable: list[int] = []
     for number in range(orders - len(special)):
         _misfortune(stage, number, orders, say)
-        skus = tuple(dice.sample(sorted(COURSES), dice.choice((1, 1, 1, 2, 3))))
+        skus = tuple(dice.sample(sorted(stage.courses), dice.choice((1, 1, 1, 2, 3))))
         refundable.append(stage.sell(dice.randrange(len(SHOPPERS) + orders // 2), skus))
         if app.stop.wait(pause_s):
             return
@@ -234,6 +274,9 @@ def _misfortune(stage: Stage, number: int, orders: int, say: Callable[[str], Non
     elif number == orders // 2:
         say("Bad luck: the shop answers with a page of HTML, status 200.")
         stage.shop.faults.add(Fault(kind="html200", match="/wc/v3/orders"))
+    elif number == 5 * orders // 8:
+        say("Bad luck: 360Learning invites a learner, but the answer gets lost on the way.")
+        stage.academy.faults.add(Fault(kind="reset_after", match="POST /api/v2/users"))
     elif number == 3 * orders // 4:
         say("Bad luck: Moodle goes into maintenance for a moment.")
         stage.moodle.faults.add(
@@ -259,7 +302,7 @@ def _wait_until_quiet(stage: Stage, app: App) -> bool:
 
 def _conclude(stage: Stage, summary: Summary, *, quiet: bool, as_json: bool) -> int:
     expected, actual = stage.expected(), stage.actual()
-    doubled = sum(len(stage.moodle.accounts(email)) > 1 for email in {email for email, _ in actual})
+    doubled = sum(stage.accounts(email) > 1 for email in {email for email, _ in actual})
     agree = quiet and expected == actual and not doubled and not summary.unexplained
     verdict = {
         "lms_expected": len(expected),
@@ -273,10 +316,10 @@ def _conclude(stage: Stage, summary: Summary, *, quiet: bool, as_json: bool) -> 
         screen.print_json(summary.as_dict() | {"lms": verdict})
     else:
         click.echo(
-            f"\nPaid for: {len(expected)} enrolments. In Moodle: {len(actual)}. Missing: {verdict['missing']}. "
+            f"\nPaid for: {len(expected)} enrolments. In the LMSs: {len(actual)}. Missing: {verdict['missing']}. "
             f"Too many: {verdict['too_many']}. Doubled accounts: {doubled}. (Some bought a course twice.)"
         )
-        click.echo("Moodle holds exactly what was paid for." if agree else "MOODLE AND THE SHOP DISAGREE.")
+        click.echo("The LMSs hold exactly what was paid for." if agree else "THE LMSS AND THE SHOP DISAGREE.")
         screen.print_summary(summary)
     return 0 if agree else 1
 

@@ -81,8 +81,12 @@ def print_order(order: Mapping[str, Any]) -> None:
         click.echo(plain(f"  sold by {row['source']}, learner {row['learner']}…"))
         if row["error"]:
             click.echo(plain(f"  {row['error']}"))
-    columns = ["line_id", "kind", "reason", "since", "dropped_at"]
-    print_table("Needs a person", columns, [[row[c] for c in columns] for row in order["parked"]])
+    columns = ["line_id", "kind", "since (UTC)", "dropped (UTC)", "reason"]
+    rows = [
+        [row["line_id"], row["kind"], row["since"][:19], (row["dropped_at"] or "")[:19], row["reason"]]
+        for row in order["parked"]
+    ]
+    print_table("Needs a person", columns, rows)
     columns = ["at", "actor", "action", "subject", "detail"]
     rows = [[row["at"][:19], *(row[c] for c in columns[1:])] for row in order["audit"]]
     print_table("What happened (UTC)", columns, rows)

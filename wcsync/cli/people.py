@@ -97,8 +97,9 @@ def parked_list(*, config_path: Path | None, as_json: bool) -> None:
     if as_json:
         screen.print_json(rows)
         return
-    columns = ["order_id", "line_id", "kind", "reason", "since"]
-    screen.print_table("Needs a person", columns, [[row[column] for column in columns] for row in rows])
+    columns = ["order_id", "line_id", "kind", "since (UTC)", "reason"]
+    cells = [[row["order_id"], row["line_id"], row["kind"], row["since"][:19], row["reason"]] for row in rows]
+    screen.print_table("Needs a person", columns, cells)
     if not rows:
         click.echo("nothing needs a person")
 

@@ -52,7 +52,7 @@ log = structlog.get_logger("wcsync")
 def demo(*, keep: bool, orders: int, as_json: bool) -> None:
     """Show wcsync at work in a sandbox.
 
-    A sandbox shop and a sandbox Moodle on this machine, the real daemon between them, and an honest count.
+    A sandbox shop and two sandbox LMSs on this machine, the real daemon between them, and an honest count.
     """
     from wcsync import demo as demonstration  # the sandboxes are no business of a daemon's memory
 
