@@ -38,7 +38,7 @@ class StoreSettings(Section):
     )
     timeout_s: float = Field(default=30.0, gt=0, le=300, description="seconds to wait for one answer")
     identity_every_s: float = Field(
-        default=3600.0,
+        default=600.0,
         ge=60,
         le=DAY_S,
         description="seconds between two checks that the same shop still answers at url",
