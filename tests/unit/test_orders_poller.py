@@ -565,5 +565,6 @@ def test_a_walk_is_left_where_it_is_when_the_process_is_to_stop(spine: Spine) ->
         spine.store.put(make_order(number, modified_at=T0 + timedelta(seconds=1)))
     stopping = replace(spine.poller, stopping=lambda: True)
     assert not stopping.poll_once()
+    assert len(spine.store.asked) == 1
     assert spine.poller.poll_once()
     assert spine.summary().orders == 7

@@ -1,7 +1,7 @@
 """Reading orders: from the shop's pages into the ledger, none lost."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -43,7 +43,6 @@ class OrdersPoller:
     overlap_s: float
     start: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
-    _shop_clock: dict[str, datetime] = field(default_factory=dict, repr=False)
 
     def poll_once(self) -> bool:
         """Reads all that changed since the last poll. True if the pass was complete. Never raises; says why in the log.
@@ -64,9 +63,9 @@ class OrdersPoller:
         self.gate.check()
         total = PageRecord()
         for _ in range(WALKS):
-            record, complete = self._walk(since, None, keep=False)
+            record, walked = self._walk(since, None, keep=False)
             total = total.plus(record)
-            if complete:
+            if walked:
                 return total
         raise TransientError(
             "shop: orders were deleted for good each time they were read, so that others may have been missed; "
@@ -106,24 +105,24 @@ class OrdersPoller:
         walk = cursor.walk if cursor.walk is not None and cursor.walk.since == since else None
         total = PageRecord()
         for _ in range(WALKS):
-            record, complete = self._walk(since, walk, keep=True)
+            record, walked = self._walk(since, walk, keep=True)
             total = total.plus(record)
-            if complete:
-                return self._look_back(cursor, total)
+            if walked:
+                return self._look_back(cursor, walked.started_at, total)
+            if self.stopping():
+                break
             walk = None
         return total, False
 
-    def _look_back(self, cursor: Cursor, total: PageRecord) -> tuple[PageRecord, bool]:
+    def _look_back(self, cursor: Cursor, shop_now: datetime, total: PageRecord) -> tuple[PageRecord, bool]:
         """After the shop's clock was set back, changes are dated before the cursor: they are read from where that clock
         stood at our last complete pass. The cursor waits until the clock has caught up."""
-        shop_now = self._shop_clock.get("now")
-        if shop_now is None or cursor.polled_at is None or shop_now >= cursor.position:
+        if cursor.polled_at is None or shop_now >= cursor.position:
             return total, True
         since_pass = max(self.clock() - cursor.polled_at, timedelta())
-        record, complete = self._walk(
-            shop_now - since_pass - timedelta(seconds=self.overlap_s), None, keep=False
-        )
-        return total.plus(record), complete
+        since = shop_now - since_pass - timedelta(seconds=self.overlap_s)
+        record, walked = self._walk(since, None, keep=False)
+        return total.plus(record), walked is not None
 
     def _begin(self) -> Cursor:
         """A new ledger begins at `start`, or now: a shop's long history is nobody's order of today."""
@@ -136,24 +135,23 @@ class OrdersPoller:
         )
         return Cursor(position=position)
 
-    def _walk(self, since: datetime, walk: Walk | None, *, keep: bool) -> tuple[PageRecord, bool]:
+    def _walk(self, since: datetime, walk: Walk | None, *, keep: bool) -> tuple[PageRecord, Walk | None]:
         """One walk through all pages, or the rest of one. `keep`: the cursor follows.
 
-        Not complete if orders vanished from under it, which shifts the pages that follow.
+        None for a walk that is not complete: orders vanished from under it, which shifts the pages that follow, or
+        the process is to stop.
         """
         total, full = PageRecord(), 0
         for page in self.store.fetch_pages(since, first_page=walk.page if walk else 1):
             if walk is not None and _shrank(walk, page, full):
-                return total, False
-            if page.server_time is not None:
-                self._shop_clock["now"] = page.server_time
+                return total, None
             if self.stopping():
-                return total, False
+                return total, None
             walk, full = _step(walk, page, since), page.size
             total = total.plus(
                 self._record(page.orders, page.unreadable, self._move(walk, page) if keep else None)
             )
-        return total, True
+        return total, walk
 
     def _move(self, walk: Walk, page: Page) -> CursorMove:
         if not page.last:
