@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,6 +58,9 @@ class App:
         self._file = _identity_of(config.ledger.path)
         self.store = build_store(config)
         self.lmss = build_lmss(config)
+        self.gates = {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
+            name: self._gate(name, ask_lms(lms)) for name, lms in self.lmss.items()
+        }
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
         self.poller = self._poller()
         self.pool = Pool([self._worker(lms) for lms in self.lmss.values()], config.orders.workers, self.stop)
@@ -114,20 +118,16 @@ class App:
 
     def accept(self, service: str) -> Answerer:
         """Makes whoever answers now the known identity of `service`. Raises KeyError for an unknown name."""
-        return self._gates()[service].accept()
+        return self.gates[service].accept()
 
     def troubles(self) -> dict[str, str]:
         """Why each service that is not up is not."""
-        names = [SHOP, *self.lmss]
-        known = {name: self.ledger.read_service(name, self.clock()).health for name in names}
+        known = {name: self.ledger.read_service(name, self.clock()).health for name in self.gates}
         return {name: health.reason for name, health in known.items() if health.condition is not Condition.UP}
 
     def summary(self) -> Summary:
-        report = Report(self.config.ledger.path)
-        try:
+        with closing(Report(self.config.ledger.path)) as report:
             return report.summary()
-        finally:
-            report.close()
 
     def close(self) -> None:
         self.store.close()
@@ -136,11 +136,6 @@ class App:
         self.ledger.close()
 
     # -- putting together ----------------------------------------------------------------------------------------
-    def _gates(self) -> dict[str, Gate]:
-        return {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
-            name: self._gate(name, ask_lms(lms)) for name, lms in self.lmss.items()
-        }
-
     def _gate(self, name: str, ask: Callable[[], Answerer]) -> Gate:
         every_s = self.config.store.identity_every_s
         return Gate(name, ask, self.ledger, self.clock, every_s=every_s)
@@ -152,7 +147,7 @@ class App:
         return OrdersPoller(
             store=self.store,
             ledger=self.ledger,
-            gate=self._gate(SHOP, ask_shop(self.store)),
+            gate=self.gates[SHOP],
             patient=self._patient(SHOP),
             planner=self._planner,
             clock=self.clock,
@@ -170,7 +165,7 @@ class App:
         return Worker(
             lms=lms,
             ledger=self.ledger,
-            gate=self._gate(lms.name, ask_lms(lms)),
+            gate=self.gates[lms.name],
             patient=self._patient(lms.name),
             backoff=Backoff(
                 max_attempts=retry.max_attempts,

@@ -16,8 +16,7 @@ RESTAMP_AFTER = timedelta(seconds=5)
 class LedgerIntent:
     """Fulfils `lms.base.Intent` for one claim.
 
-    `declared`: a write was announced in this attempt, `enrolling`: one of the enrolment itself. `waited`: an open
-    answer stopped this attempt.
+    `declared`: a write was announced in this attempt. `waited`: an open answer stopped this attempt.
     """
 
     def __init__(self, ledger: Ledger, claim: Claim, clock: Clock, quarantine_s: float) -> None:
@@ -28,7 +27,6 @@ class LedgerIntent:
         self._sending_since = claim.sending_since
         self._open_since = claim.open_since
         self.declared = False
-        self.enrolling = False
         self.waited = False
 
     def declare(self, write: Write = Write.ENROLMENT) -> None:
@@ -41,7 +39,6 @@ class LedgerIntent:
                 raise TransientError("the row was taken over by another worker; nothing was sent")
             self._sending_since = now
         self.declared = True
-        self.enrolling = self.enrolling or enrolling
 
     def confirm_absence(self) -> None:
         now = self._clock()

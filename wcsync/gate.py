@@ -20,6 +20,7 @@ from wcsync.times import Clock
 log = structlog.get_logger(__name__)
 
 SHOP = "shop"
+"""What messages and the ledger call the shop; no LMS may have this name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ PROBES: dict[Condition, Backoff] = {
 """How long to leave a sick service alone before one row is sent as a probe."""
 
 CLOCKS_APART = timedelta(minutes=1)
-"""A condition that began later than this was told by a clock that was ahead."""
+"""What is dated later than this was written by a clock that was ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,9 +187,7 @@ class Worker:
         if ending.outcome == "kept":
             return self.ledger.settle_kept(claim, now)
         if ending.outcome == "dead":
-            surrender = Surrender(
-                kind=ending.kind, reason=ending.reason, open_since=open_since, written=intent.enrolling
-            )
+            surrender = Surrender(kind=ending.kind, reason=ending.reason, open_since=open_since)
             return self.ledger.settle_dead(claim, surrender, now)
         deferral = Deferral(
             retry_at=now + timedelta(seconds=ending.wait_s),
@@ -197,7 +195,6 @@ class Worker:
             reason=ending.reason,
             counted=ending.counted,
             open_since=open_since,
-            written=intent.enrolling,
         )
         return self.ledger.settle_deferred(claim, deferral, now)
 

@@ -72,12 +72,11 @@ def deferral(seconds: float, *, counted: bool = True, open_since: datetime | Non
         reason="busy",
         counted=counted,
         open_since=open_since,
-        written=False,
     )
 
 
-def surrender(*, written: bool = False) -> Surrender:
-    return Surrender(kind="permanent", reason="no such course", open_since=None, written=written)
+def surrender() -> Surrender:
+    return Surrender(kind="permanent", reason="no such course", open_since=None)
 
 
 def later(order: Order, status: str, minutes: int = 1) -> Order:
@@ -563,7 +562,9 @@ class LedgerContract(ABC):
 
     def test_a_revived_line_of_which_something_was_sent_keeps_what_was_sold(self, stage: Stage) -> None:
         stage.record(make_order())
-        stage.ledger.settle_dead(stage.claim(), surrender(written=True), T0)
+        claim = stage.claim()
+        stage.ledger.record_sending(claim, T0, enrolling=True)
+        stage.ledger.settle_dead(claim, surrender(), T0)
         stage.mapping.by_sku["PY-101"] = ("campus", "44")
         stage.ledger.revive(None, None, None, stage.plan, at(5))
         assert stage.claim(at(5)).course_id == "42"
@@ -580,7 +581,9 @@ class LedgerContract(ABC):
     def test_a_dropped_dead_row_leaves_the_list_until_its_wish_changes(self, stage: Stage) -> None:
         order = make_order()
         stage.record(order)
-        stage.ledger.settle_dead(stage.claim(), surrender(written=True), T0)
+        claim = stage.claim()
+        stage.ledger.record_sending(claim, T0, enrolling=True)
+        stage.ledger.settle_dead(claim, surrender(), T0)
         assert stage.ledger.drop_dead(2, T0) == 0
         assert stage.ledger.drop_dead(1, T0) == 1
         assert (stage.summary().dead, stage.summary().unexplained) == (0, 0)

@@ -111,11 +111,8 @@ def _known_identity(config: Config) -> Callable[[str], str]:
     """What the ledger says of each service; nothing while there is no ledger, which a check does not make."""
     if not config.ledger.path.exists():
         return lambda _name: ""
-    report = Report(config.ledger.path)
-    try:
+    with closing(Report(config.ledger.path)) as report:
         known = {row["name"]: row["identity"] for row in report.services()}
-    finally:
-        report.close()
     return lambda name: known.get(name, "")
 
 
@@ -161,8 +158,8 @@ def accept(*, config_path: Path | None, service: str) -> None:
     """
     config = read_config(config_path)
     with opened_app(config) as app:
-        if service != "shop" and service not in app.lmss:
-            known = ", ".join(["shop", *app.lmss])
+        if service not in app.gates:
+            known = ", ".join(app.gates)
             click.echo(f"no service is called {screen.plain(service)}; there are: {known}", err=True)
             sys.exit(2)
         answerer = app.accept(service)

@@ -1,6 +1,6 @@
 """The config file: sections, values, loading."""
 
-from wcsync.config.loading import DEFAULT_PATHS, SHOP, Loaded, find_config, load_config
+from wcsync.config.loading import DEFAULT_PATHS, Loaded, find_config, load_config
 from wcsync.config.sections import (
     Config,
     LedgerSettings,
@@ -13,7 +13,6 @@ from wcsync.config.sections import (
 
 __all__ = [
     "DEFAULT_PATHS",
-    "SHOP",
     "Config",
     "LedgerSettings",
     "Loaded",

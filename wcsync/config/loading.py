@@ -14,6 +14,7 @@ from wcsync.config.sections import Config, RetrySettings, Section
 from wcsync.config.values import CaFile, SiteUrl
 from wcsync.credentials import Origin, Sources, read_plain_file
 from wcsync.errors import Problem
+from wcsync.gate import SHOP
 from wcsync.lms.base import LmsSettings
 from wcsync.lms.registry import KINDS, Kind
 from wcsync.mappers.problems import Problems, refused
@@ -23,9 +24,6 @@ from wcsync.mappers.toml_lines import KeyPath
 
 DEFAULT_PATHS = (Path("/etc/wcsync/config.toml"), Path("config.toml"))
 """Where a config is looked for if nobody names one."""
-
-SHOP = "shop"
-"""What messages and the ledger call the shop; no LMS may have this name."""
 
 
 SECTIONS = {

@@ -113,8 +113,7 @@ class Claim:
 class Deferral:
     """Why a row waits and until when. `counted`: the attempt counts towards giving up.
 
-    `open_since`: the instant of a write whose answer is still open, None if every answer is known. `written`: this
-    attempt announced a write.
+    `open_since`: the instant of a write whose answer is still open, None if every answer is known.
     """
 
     retry_at: datetime
@@ -122,17 +121,15 @@ class Deferral:
     reason: str
     counted: bool
     open_since: datetime | None
-    written: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surrender:
-    """Why a row is given up. `open_since` and `written` as in `Deferral`."""
+    """Why a row is given up. `open_since` as in `Deferral`."""
 
     kind: str
     reason: str
     open_since: datetime | None
-    written: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from wcsync.health import Condition, Health
+from wcsync.health import CLOCKS_APART, Condition, Health
 from wcsync.ledger.base import Claim, Deferral, Surrender
 from wcsync.ledger.rows import health_of, instant_of, parse_options, plain, text_of
 from wcsync.ledger.wishes import FOUND_ENROLMENT, audit, enrolment_subject
@@ -18,8 +18,6 @@ from wcsync.times import parse_instant, render_instant
 
 LONGEST_WAIT = timedelta(days=8)
 """Longer than any wait the config allows: a row that waits longer was put off by a clock that was ahead."""
-CLOCKS_APART = timedelta(minutes=1)
-"""A row changed later than this was changed by a clock that was ahead."""
 
 _KEY = "lms = :lms AND course_id = :course_id AND learner_key = :learner_key"
 
@@ -122,14 +120,13 @@ def settle_deferred(db: sqlite3.Connection, claim: Claim, deferral: Deferral, no
         db,
         claim,
         "state = :state, attempts = iif(revision = :revision, max(attempts - :uncounted, 0), 0), "
-        "sending_since = :open_since, written = max(written, :written), "
-        "next_attempt_at = iif(revision = :revision, :retry_at, :now), error_kind = :kind, error = :reason, "
+        "sending_since = :open_since, next_attempt_at = iif(revision = :revision, :retry_at, :now), "
+        "error_kind = :kind, error = :reason, "
         "changed_at = :now",
         {
             "state": next_state(State.LEASED, Event.DEFERRED).value,
             "uncounted": int(not deferral.counted),
             "open_since": text_of(deferral.open_since),
-            "written": int(deferral.written),
             "revision": claim.revision,
             "retry_at": render_instant(deferral.retry_at),
             "kind": deferral.kind,
@@ -144,7 +141,7 @@ def settle_dead(db: sqlite3.Connection, claim: Claim, surrender: Surrender, now:
         db,
         claim,
         "state = iif(revision = :revision, :dead, :due), sending_since = :open_since, "
-        "written = max(written, :written), next_attempt_at = :now, "
+        "next_attempt_at = :now, "
         "attempts = iif(revision = :revision, attempts, 0), "
         "error_kind = :kind, error = :reason, changed_at = :now",
         {
@@ -152,7 +149,6 @@ def settle_dead(db: sqlite3.Connection, claim: Claim, surrender: Surrender, now:
             "due": next_state(State.LEASED, Event.DEFERRED).value,
             "revision": claim.revision,
             "open_since": text_of(surrender.open_since),
-            "written": int(surrender.written),
             "kind": surrender.kind,
             "reason": plain(surrender.reason),
             "now": render_instant(now),

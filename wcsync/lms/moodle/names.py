@@ -4,6 +4,7 @@ import hashlib
 import re
 import unicodedata
 
+from wcsync.mappers.entitlements import normalise_address
 from wcsync.model import Person
 
 NAME_LENGTH = 100
@@ -19,7 +20,7 @@ _JOINERS = "\u200c\u200d"
 
 def fold_address(address: str) -> bytes:
     """What two spellings of one address have in common: A-Z alone lose their case, so that no look-alike passes."""
-    return address.strip().encode(errors="replace").lower()
+    return normalise_address(address).encode(errors="replace")
 
 
 def usernames(address: str) -> tuple[str, ...]:

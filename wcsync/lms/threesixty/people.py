@@ -8,7 +8,7 @@ from wcsync.errors import PermanentError, TransientError
 from wcsync.lms.base import Intent
 from wcsync.lms.threesixty.answers import LEARNER, Membership, User
 from wcsync.lms.threesixty.rest import Call, Refused, Rest
-from wcsync.mappers.entitlements import usable_address
+from wcsync.mappers.entitlements import normalise_address, usable_address
 from wcsync.model import CourseId, Outcome, Person, Seat
 
 OBJECT_ID = "[0-9a-f]{24}"
@@ -159,12 +159,7 @@ def no_such_group(name: str, group_id: CourseId) -> PermanentError:
 
 
 def _belongs(user: User, address: str) -> bool:
-    return user.mail is not None and _folded(user.mail) == _folded(address)
-
-
-def _folded(address: str) -> bytes:
-    """A-Z alone lose their case, so that no look-alike passes."""
-    return address.strip().encode(errors="replace").lower()
+    return user.mail is not None and normalise_address(user.mail) == normalise_address(address)
 
 
 def _clean(name: str) -> str:
