@@ -59,7 +59,6 @@ class Capability(StrEnum):
     """What not every LMS can do."""
 
     END_DATE = "end_date"
-    SUSPEND = "suspend"
 
 
 class Write(StrEnum):
