@@ -41,8 +41,10 @@ def examine(
     """
     yield from _guarded(SHOP, lambda: _examine_shop(store, known(SHOP), now))
     for name, lms in lmss.items():
-        yield from _guarded(name, partial(_examine_lms, lms, known(name)))
-        yield from _guarded(name, partial(_examine_courses, lms, mapped.get(name, {})))
+        found = _guarded(name, partial(_examine_lms, lms, known(name)))
+        yield from found
+        if not any(diagnosis.fatal for diagnosis in found):
+            yield from _guarded(name, partial(_examine_courses, lms, mapped.get(name, {})))
 
 
 def _examine_shop(store: Store, known: str, now: datetime) -> list[Diagnosis]:

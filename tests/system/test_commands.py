@@ -222,6 +222,14 @@ def test_a_mended_key_is_tried_at_once_by_the_next_start(world: World) -> None:
     assert wcsync(world, "run", "--once").exit_code == 0
 
 
+def test_check_tells_of_an_lms_in_trouble_once(world: World) -> None:
+    world.moodle.stop_answering()
+    result = wcsync(world, "check")
+    world.moodle.resume()
+    assert result.exit_code == 69
+    assert result.stdout.count("FAIL  campus") == 1
+
+
 def test_check_names_a_wrong_key_and_ends_with_69(world: World) -> None:
     (world.folder / "secret").write_text("cs_wrong_secret_value")
     result = wcsync(world, "check")
