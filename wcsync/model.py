@@ -1,7 +1,7 @@
 """The words of the shop and the LMS as frozen values. No I/O, no clock."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -205,6 +205,26 @@ class Applied:
 
     outcome: Outcome
     user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """Something to say once, leased. `channel`: by which way; `subject`: about what, as in "order 1017".
+
+    `payload`: what to say, in the channel's own form, without addresses and names of learners. `digest`: of what it
+    says. `attempts` counts this one. `open_since`: an earlier attempt may still reach the far side since then.
+    """
+
+    key: str
+    channel: str
+    subject: str
+    digest: str
+    payload: str = field(repr=False)
+    created_at: datetime
+    attempts: int
+    lease: int
+    sending_since: datetime
+    open_since: datetime | None
 
 
 PlanOrder = Callable[[Order, Sequence[Entitlement]], OrderPlan]

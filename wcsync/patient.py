@@ -41,6 +41,9 @@ class Patient:
         with self._lock:
             return self._current()
 
+    def is_up(self) -> bool:
+        return self.health.condition is Condition.UP
+
     def may_call(self) -> bool:
         return self.health.may_call(self.clock())
 

@@ -1,6 +1,6 @@
 """What the rest of wcsync asks of a ledger: few methods, each one transaction, each a sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -12,7 +12,9 @@ from wcsync.model import (
     Desired,
     LearnerKey,
     LmsName,
+    Message,
     Order,
+    Person,
     PlanOrder,
     Seat,
     Unreadable,
@@ -234,6 +236,37 @@ class Ledger(Protocol):
 
     def record_refusal(self, problems: Sequence[str], now: datetime) -> None:
         """Keeps what is wrong with the mapping file, for `status`; nothing, once it is mended."""
+
+    # -- messages ------------------------------------------------------------------------------------------------
+    def record_channels(self, channels: Sequence[str], now: datetime) -> None:
+        """Keeps which channels are wanted: only for those are messages made. Unsent ones of others are dropped."""
+
+    def claim_message(self, channel: str, now: datetime) -> Message | None:
+        """Leases the oldest due message of a channel; messages about one subject in the order they were made."""
+
+    def record_message_sending(self, message: Message, now: datetime) -> bool:
+        """Writes down that the message is about to go out. False if the lease is no longer ours."""
+
+    def settle_sent(self, message: Message, now: datetime) -> bool:
+        """The message was delivered. False if the lease is not ours."""
+
+    def settle_message_deferred(self, message: Message, deferral: Deferral, now: datetime) -> bool:
+        """The message waits for another try. False if the lease is not ours."""
+
+    def settle_message_dead(self, message: Message, reason: str, now: datetime) -> bool:
+        """The message is given up. False if the lease is not ours."""
+
+    def next_message_at(self, channel: str) -> datetime | None:
+        """When the next message of this channel falls due; None if none waits."""
+
+    def record_waiting(self, wished_before: datetime, now: datetime) -> int:
+        """Has a note made for each order whose enrolments wait since before that instant. Returns for how many.
+
+        Safe to repeat: an order is told once that it waits.
+        """
+
+    def read_learners(self, keys: Iterable[LearnerKey]) -> dict[LearnerKey, Person]:
+        """Who these learners are; those who were erased are left out."""
 
     # -- what people decide --------------------------------------------------------------------------------------
     def revive(

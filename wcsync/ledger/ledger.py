@@ -5,21 +5,33 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 from wcsync.health import Condition, Health
-from wcsync.ledger import people, work
+from wcsync.ledger import outbox, people, work
 from wcsync.ledger.base import Claim, Cursor, CursorMove, Deferral, Known, PageRecord, Surrender, Walk
 from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
+from wcsync.ledger.order_notes import note_waiting
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import health_of, instant_of, plain, text_of
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.entitlements import normalise_address
-from wcsync.model import Applied, CourseId, LearnerKey, LmsName, Order, OrderId, PlanOrder, Unreadable
+from wcsync.model import (
+    Applied,
+    CourseId,
+    LearnerKey,
+    LmsName,
+    Message,
+    Order,
+    OrderId,
+    Person,
+    PlanOrder,
+    Unreadable,
+)
 from wcsync.times import parse_instant, render_instant
 
 
@@ -131,7 +143,7 @@ class SqliteLedger:
 
     def recover(self, claimed_before: datetime, now: datetime) -> int:
         with transaction(self._db) as db:
-            return work.recover(db, claimed_before, now)
+            return work.recover(db, claimed_before, now) + outbox.recover(db, claimed_before, now)
 
     def next_due_at(self, lms: LmsName) -> datetime | None:
         row = self._db.execute(
@@ -193,6 +205,47 @@ class SqliteLedger:
         if text != (self._read_fact("mapping_refusal") or ""):
             with transaction(self._db) as db:
                 db.execute(_PUT_FACT, ("mapping_refusal", text))
+
+    # -- messages ------------------------------------------------------------------------------------------------
+    def record_channels(self, channels: Sequence[str], now: datetime) -> None:
+        with transaction(self._db) as db:
+            outbox.record_channels(db, channels, now)
+
+    def claim_message(self, channel: str, now: datetime) -> Message | None:
+        if not outbox.something_due(self._db, channel, now):
+            return None
+        with transaction(self._db) as db:
+            return outbox.claim(db, channel, now)
+
+    def record_message_sending(self, message: Message, now: datetime) -> bool:
+        with transaction(self._db) as db:
+            return outbox.record_sending(db, message, now)
+
+    def settle_sent(self, message: Message, now: datetime) -> bool:
+        with transaction(self._db) as db:
+            return outbox.settle_sent(db, message, now)
+
+    def settle_message_deferred(self, message: Message, deferral: Deferral, now: datetime) -> bool:
+        with transaction(self._db) as db:
+            return outbox.settle_deferred(db, message, deferral, now)
+
+    def settle_message_dead(self, message: Message, reason: str, now: datetime) -> bool:
+        with transaction(self._db) as db:
+            return outbox.settle_dead(db, message, reason, now)
+
+    def next_message_at(self, channel: str) -> datetime | None:
+        row = self._db.execute(
+            "SELECT min(next_attempt_at) FROM outbox WHERE state = 'due' AND channel = ?", (channel,)
+        ).fetchone()
+        return instant_of(row[0])
+
+    def record_waiting(self, wished_before: datetime, now: datetime) -> int:
+        with transaction(self._db) as db:
+            return note_waiting(db, wished_before, now)
+
+    def read_learners(self, keys: Iterable[LearnerKey]) -> dict[LearnerKey, Person]:
+        found = {key: people.read_learner(self._db, key) for key in set(keys)}
+        return {key: person for key, person in found.items() if person.email}
 
     # -- what people decide --------------------------------------------------------------------------------------
     def revive(

@@ -3,7 +3,9 @@
 import sqlite3
 from datetime import datetime
 
+from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.wishes import audit, enrolment_subject, refresh_wish
+from wcsync.model import Person
 from wcsync.retry import Event, State, next_state
 from wcsync.times import render_instant
 
@@ -43,6 +45,7 @@ def drop_dead(db: sqlite3.Connection, order_id: int, now: datetime) -> int:
             (state.value, render_instant(now), *key),
         )
         audit(db, "operator", "dropped", enrolment_subject(*key), f"order {order_id}", now)
+        note_orders_of(db, *key, now)
     return len(keys)
 
 
@@ -54,6 +57,14 @@ def drop_parked(db: sqlite3.Connection, order_id: int, line_id: int | None, now:
     if cursor.rowcount:
         audit(db, "operator", "parked_dropped", f"order {order_id}", str(cursor.rowcount), now)
     return cursor.rowcount
+
+
+def read_learner(db: sqlite3.Connection, learner_key: str) -> Person:
+    """Who a learner is; without an address if the row is not there or was erased."""
+    row = db.execute(
+        "SELECT email, first_name, last_name FROM learners WHERE learner_key = ?", (learner_key,)
+    ).fetchone()
+    return Person(**row) if row is not None else Person(email="")
 
 
 def _unseat(db: sqlite3.Connection, keys: set[tuple[str, str, str]], now: datetime) -> list[int]:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from wcsync.ledger.base import CursorMove, PageRecord
+from wcsync.ledger.order_notes import note_order
+from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import digest_order, entitlement_of, order_of, plain, render_options, text_of
 from wcsync.ledger.wishes import FOUND_ENROLMENT, refresh_wish
 from wcsync.model import (
@@ -125,6 +127,7 @@ class Recorder:
         before = known if paid_before == plan.paid else []
         for lms, course_id, learner_key in sorted(_touched(before, plan)):
             refresh_wish(self._db, lms, course_id, learner_key, self._now)
+        note_order(self._db, order.order_id, self._now)
         return PageRecord(
             fresh=1,
             lines=len(plan.lines),
@@ -253,11 +256,7 @@ class Recorder:
         lines = self._db.execute(
             "SELECT * FROM order_lines WHERE order_id = ? ORDER BY line_id", (order_id,)
         ).fetchall()
-        learner = self._db.execute(
-            "SELECT email, first_name, last_name FROM learners WHERE learner_key = ?", (row["learner_key"],)
-        ).fetchone()
-        buyer = Person(**learner) if learner is not None else Person(email="")
-        return order_of(row, lines, buyer)
+        return order_of(row, lines, read_learner(self._db, row["learner_key"]))
 
 
 def _touched(known: Sequence[Entitlement], plan: OrderPlan) -> set[tuple[str, str, str]]:

@@ -207,3 +207,29 @@ _M001 = (
 def m001_the_spine(db: Database) -> None:
     for statement in _M001:
         db.conn.execute(statement)
+
+
+_M002 = (
+    # what a message is about, as in 'order 1017'; messages about one thing go out one after the other
+    "ALTER TABLE outbox ADD COLUMN subject TEXT NOT NULL DEFAULT ''",
+    # the first, second, … about its subject in its channel
+    "ALTER TABLE outbox ADD COLUMN number INTEGER NOT NULL DEFAULT 0",
+    # of what it says: the same again is not news
+    "ALTER TABLE outbox ADD COLUMN digest TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE outbox ADD COLUMN created_at TEXT NOT NULL DEFAULT ''",
+    "DROP INDEX outbox_due",
+    # serves: claim, oldest due message of a channel first
+    "CREATE INDEX outbox_due ON outbox (channel, next_attempt_at) WHERE state = 'due'",
+    # serves: is a message of this channel leased; recover
+    "CREATE INDEX outbox_leased ON outbox (channel) WHERE state = 'leased'",
+    # serves: what was said last about a subject
+    "CREATE INDEX outbox_of_subject ON outbox (channel, subject, number)",
+    # serves: all enrolments that wait, longest first
+    "CREATE INDEX enrolments_waiting ON enrolments (wished_at) WHERE state IN ('due', 'leased')",
+)
+
+
+@migrations()
+def m002_messages(db: Database) -> None:
+    for statement in _M002:
+        db.conn.execute(statement)

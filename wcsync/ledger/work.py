@@ -10,9 +10,11 @@ from typing import Any
 
 from wcsync.health import CLOCKS_APART, Condition, Health
 from wcsync.ledger.base import Claim, Deferral, Surrender
+from wcsync.ledger.order_notes import note_orders_of
+from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import health_of, instant_of, parse_options, plain, text_of
 from wcsync.ledger.wishes import FOUND_ENROLMENT, audit, enrolment_subject
-from wcsync.model import Applied, CourseId, Desired, LearnerKey, LmsName, Outcome, Person, Seat
+from wcsync.model import Applied, CourseId, Desired, LearnerKey, LmsName, Outcome, Seat
 from wcsync.retry import Event, State, next_state
 from wcsync.times import parse_instant, render_instant
 
@@ -92,6 +94,7 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
     if settled:
         _remember_account(db, claim, applied.user_id, now)
         _audit(db, claim, f"{claim.desired.value}_applied", applied.outcome.value, now)
+        _note(db, claim, now)
     return settled
 
 
@@ -112,6 +115,7 @@ def settle_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> bool:
     if settled:
         _park_kept(db, claim, now)
         _audit(db, claim, "kept", "", now)
+        _note(db, claim, now)
     return settled
 
 
@@ -156,6 +160,7 @@ def settle_dead(db: sqlite3.Connection, claim: Claim, surrender: Surrender, now:
     )
     if settled:
         _audit(db, claim, "gave_up", surrender.kind, now)
+        _note(db, claim, now)
     return settled
 
 
@@ -201,9 +206,6 @@ def _nothing_leased(db: sqlite3.Connection, lms: str) -> bool:
 
 def _claim_of(db: sqlite3.Connection, row: sqlite3.Row, now: datetime, *, service_was_up: bool) -> Claim:
     learner_key = LearnerKey(row["learner_key"])
-    learner = db.execute(
-        "SELECT email, first_name, last_name FROM learners WHERE learner_key = ?", (learner_key,)
-    ).fetchone()
     account = db.execute(
         "SELECT user_id FROM accounts WHERE lms = ? AND learner_key = ?", (row["lms"], learner_key)
     ).fetchone()
@@ -213,7 +215,7 @@ def _claim_of(db: sqlite3.Connection, row: sqlite3.Row, now: datetime, *, servic
         learner_key=learner_key,
         desired=Desired(row["desired"]),
         seat=Seat(
-            learner=Person(**learner) if learner is not None else Person(email=""),
+            learner=read_learner(db, learner_key),
             course_id=CourseId(row["course_id"]),
             options=parse_options(row["options"]),
             until=instant_of(row["until"]),
@@ -305,6 +307,10 @@ def _park_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> None:
         "reason = iif(instr(reason, excluded.reason), reason, reason || '. Also ' || excluded.reason)",
         (FOUND_ENROLMENT, reason, render_instant(now), claim.lms, claim.course_id, claim.learner_key),
     )
+
+
+def _note(db: sqlite3.Connection, claim: Claim, now: datetime) -> None:
+    note_orders_of(db, claim.lms, claim.course_id, claim.learner_key, now)
 
 
 def _audit(db: sqlite3.Connection, claim: Claim, action: str, detail: str, now: datetime) -> None:

@@ -18,7 +18,7 @@ class ShopIdentity:
 
 
 class Store(Protocol):
-    """A shop. Every method reads only, is safe to repeat, and raises TransientError or ServiceBlocked."""
+    """A shop. `fetch_…` reads only and is safe to repeat. All raise TransientError or ServiceBlocked."""
 
     def fetch_identity(self) -> ShopIdentity:
         """Who answers at the configured address, asked without keys."""
@@ -33,5 +33,14 @@ class Store(Protocol):
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         """One order as it stands, in the trash or not; None if the shop does not know it (any more)."""
+
+    def fetch_notes(self, order_id: OrderId) -> list[str] | None:
+        """The texts of an order's notes, oldest first; None if the shop does not know the order (any more)."""
+
+    def push_note(self, order_id: OrderId, text: str) -> None:
+        """Adds a private note. Not safe to repeat: the shop takes the same text twice.
+
+        Raises also PermanentError if there is no such order.
+        """
 
     def close(self) -> None: ...

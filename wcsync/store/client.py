@@ -5,6 +5,7 @@ when a request is signed with OAuth 1.0a instead, and how. Its transport is repl
 knows no errors, sends each parameter twice over http and writes the secret into its caller's parameters.
 """
 
+import json
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import woocommerce  # loads requests, 0.1 s and 7.5 MB: the price of not writing the rules a second time
 
-from wcsync.errors import MalformedReply, ServiceBlocked, TransientError, WcsyncError
+from wcsync.errors import MalformedReply, PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.http import DEFAULT_TIMEOUT_S, Outgoing, Reply, Service, Transport
 from wcsync.model import Order, OrderId, Page, Unreadable
 from wcsync.store import wire
@@ -35,7 +36,7 @@ _HEADERS = {"accept": "application/json", "cache-control": "no-cache"}
 
 
 class WooCommerce:
-    """Reads a shop's orders. Fulfils `Store`; thread-safe; `close()` when done.
+    """Reads a shop's orders and writes their notes. Fulfils `Store`; thread-safe; `close()` when done.
 
     `url` as in a browser, `auth` says how the key travels over https; over http requests are signed instead.
     Raises ConfigError for a `ca_file` that cannot be used.
@@ -124,6 +125,37 @@ class WooCommerce:
             return Unreadable(order_id=order_id, reason=order.reason)
         return order
 
+    def fetch_notes(self, order_id: OrderId) -> list[str] | None:
+        """The texts of an order's notes, oldest first; None if the shop does not know the order (any more).
+
+        Raises: TransientError, ServiceBlocked.
+        https://woocommerce.github.io/woocommerce-rest-api-docs/#list-all-order-notes
+        """
+        reply = self._api.ask(f"orders/{order_id}/notes", wire.render_notes_query())
+        if reply.status == 404 and wire.says_no_such_order(reply.content):
+            return None
+        self._check(reply)
+        try:
+            return wire.parse_notes(reply.content)
+        except MalformedReply as exc:
+            raise self._not_understood(reply) from exc
+
+    def push_note(self, order_id: OrderId, text: str) -> None:
+        """Adds a private note to an order. Not safe to repeat: look at its notes first.
+
+        Raises: TransientError, PermanentError if there is no such order, ServiceBlocked also for a key that may read
+        only.
+        https://woocommerce.github.io/woocommerce-rest-api-docs/#create-an-order-note
+        """
+        reply = self._api.tell(f"orders/{order_id}/notes", wire.render_note(text))
+        if reply.status == 404 and wire.says_no_such_order(reply.content):
+            raise PermanentError(f"shop: there is no order {order_id} any more; its note was not written")
+        self._check(reply)
+        try:
+            wire.parse_new_note(reply.content)
+        except MalformedReply as exc:
+            raise self._unsure(reply) from exc
+
     def close(self) -> None:
         self._service.close()
 
@@ -205,6 +237,11 @@ class WooCommerce:
             )
         return TransientError(f"shop: {problem}", whole_service=True)
 
+    def _unsure(self, reply: Reply) -> WcsyncError:
+        """A write was answered by something else than its result: it may have been done all the same."""
+        problem = self._not_understood(reply)
+        return TransientError(str(problem), answer_lost=True, whole_service=True)
+
     def _cached(self, what: str) -> TransientError:
         return TransientError(
             f"shop: {what}; if it stays so, a cache stands in front of it: exempt /wp-json/ from it",
@@ -222,28 +259,44 @@ class _Api(woocommerce.API):  # type: ignore[misc]  # the package comes without 
         self._service = service
 
     def ask(self, endpoint: str, params: dict[str, str]) -> Reply:
+        """Reads, up to three times while the way is shaky."""
         reply = self.get(endpoint, params=params)
         assert isinstance(reply, Reply), reply
         return reply
 
-    def _API__request(  # noqa: N802 - where the package's get() ends up
-        self, method: str, endpoint: str, data: object, params: dict[str, str], **_: Any
-    ) -> Reply:
-        assert (method, data) == ("GET", None), method  # fetch() repeats; a write must not be
-        return self._service.fetch(lambda: self._prepare(endpoint, params))
+    def tell(self, endpoint: str, body: dict[str, object]) -> Reply:
+        """Writes, once: a lost answer says so."""
+        reply = self.post(endpoint, body)
+        assert isinstance(reply, Reply), reply
+        return reply
 
-    def _prepare(self, endpoint: str, params: dict[str, str]) -> Outgoing:
+    def _API__request(  # noqa: N802 - where the package's get() and post() end up
+        self, method: str, endpoint: str, data: object, params: dict[str, str] | None = None, **_: Any
+    ) -> Reply:
+        if method == "GET":
+            return self._service.fetch(lambda: self._prepare("GET", endpoint, params or {}))
+        assert method == "POST", method
+        body = json.dumps(data).encode()
+        return self._service.send(lambda: self._prepare("POST", endpoint, params or {}, body))
+
+    def _prepare(
+        self, method: str, endpoint: str, params: dict[str, str], body: bytes | None = None
+    ) -> Outgoing:
         """A request for one try: the shop takes each signature once."""
         address, headers = self._API__get_url(endpoint), dict(_HEADERS)
+        if body is not None:
+            headers["content-type"] = "application/json"
         if not self.is_ssl:
-            url = self._API__get_oauth_url(f"{address}?{urlencode(params)}", "GET")
-            return Outgoing(method="GET", url=url, headers=headers)
+            query = f"?{urlencode(params)}" if params else ""
+            url = self._API__get_oauth_url(f"{address}{query}", method)
+            return Outgoing(method=method, url=url, headers=headers, content=body)
         if self.query_string_auth:
             params = params | {"consumer_key": self.consumer_key, "consumer_secret": self.consumer_secret}
         else:
             pair = f"{self.consumer_key}:{self.consumer_secret}".encode()
             headers["authorization"] = f"Basic {b64encode(pair).decode()}"
-        return Outgoing(method="GET", url=f"{address}?{urlencode(params)}", headers=headers)
+        query = f"?{urlencode(params)}" if params else ""
+        return Outgoing(method=method, url=f"{address}{query}", headers=headers, content=body)
 
 
 def before_skipped_hour(since: datetime, zone: ZoneInfo | None) -> datetime:

@@ -40,6 +40,7 @@ _FIELDS = (  # of a buyer no more than we use travels; of the lists a part canno
     "id,number,status,date_created_gmt,date_modified_gmt,date_paid_gmt,date_completed_gmt,customer_id,"
     "billing.email,billing.first_name,billing.last_name,line_items,refunds"
 )
+_NO_SUCH_ORDER = frozenset({"woocommerce_rest_shop_order_invalid_id", "woocommerce_rest_order_invalid_id"})
 _UNKNOWN_STATUS = "wcsync-unknown"
 _LARGEST_INT = 2**63 - 1  # what SQLite can keep
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -171,7 +172,39 @@ def parse_refusal(content: bytes) -> Refusal | None:
 
 def says_no_such_order(content: bytes) -> bool:
     refusal = parse_refusal(content)
-    return refusal is not None and refusal.code == "woocommerce_rest_shop_order_invalid_id"
+    return refusal is not None and refusal.code in _NO_SUCH_ORDER
+
+
+def render_notes_query() -> dict[str, str]:
+    return {"_fields": "id,note"}
+
+
+def render_note(text: str) -> dict[str, object]:
+    """A note for the shop's people alone: one for the customer would be mailed to them."""
+    return {"note": text, "customer_note": False}
+
+
+def parse_notes(content: bytes) -> list[str]:
+    """The texts of an order's notes, oldest first. Raises MalformedReply if the answer is no list of notes."""
+    said = untyped(content)
+    if not isinstance(said, list):
+        raise MalformedReply("answer", "JSON, but not a list")
+    notes = [(note["id"], note["note"]) for note in said if _is_note(note)]
+    if len(notes) < len(said):
+        raise MalformedReply("answer", "a list, but not of notes")
+    return [text for _, text in sorted(notes)]
+
+
+def parse_new_note(content: bytes) -> str:
+    """The text of a note as the shop stored it. Raises MalformedReply if the answer is no note."""
+    said = untyped(content)
+    if not _is_note(said):
+        raise MalformedReply("answer", "JSON, but not a note")
+    return str(said["note"])
+
+
+def _is_note(said: Any) -> bool:
+    return isinstance(said, dict) and isinstance(said.get("id"), int) and isinstance(said.get("note"), str)
 
 
 def parse_totals(headers: Mapping[str, str]) -> Totals:

@@ -1,0 +1,132 @@
+"""What each order's note has to say, and when there is news. Everything here runs inside the caller's transaction."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime
+
+from wcsync.ledger.outbox import queue, said_last, take_back_unsent, wanted_channels
+from wcsync.ledger.wishes import FOUND_ENROLMENT
+from wcsync.mappers.notes import (
+    NOTE_CHANNEL,
+    UNDER_WAY,
+    Fate,
+    NoteLine,
+    digest_note,
+    dump_lines,
+    parse_lines,
+)
+from wcsync.model import Desired, LearnerKey, Outcome
+from wcsync.retry import State
+from wcsync.times import render_instant
+
+_SEATS = """
+    SELECT s.lms, s.course_id, s.learner_key, s.live, l.name, e.state, e.desired, e.applied, e.outcome, e.error
+    FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, learner_key)
+    LEFT JOIN order_lines AS l USING (order_id, line_id)
+    WHERE s.order_id = ? ORDER BY s.line_id, s.seat, s.lms, s.course_id
+"""
+_PARKED = """
+    SELECT p.kind, p.reason, l.name FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id)
+    WHERE p.order_id = ? AND p.dropped_at IS NULL AND p.kind <> ? ORDER BY p.line_id, p.kind
+"""
+_ORDERS_OF_ENROLMENT = (
+    "SELECT DISTINCT order_id FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ?"
+)
+_WAITING = """
+    SELECT DISTINCT s.order_id FROM enrolments AS e INDEXED BY enrolments_waiting
+    JOIN entitlements AS s USING (lms, course_id, learner_key)
+    WHERE e.state IN ('due', 'leased') AND e.wished_at <= ? AND s.live = 1
+"""
+
+
+def note_orders_of(db: sqlite3.Connection, lms: str, course_id: str, learner_key: str, now: datetime) -> None:
+    """An enrolment was settled: the orders behind it may have news."""
+    if NOTE_CHANNEL in wanted_channels(db):
+        for row in db.execute(_ORDERS_OF_ENROLMENT, (lms, course_id, learner_key)).fetchall():
+            _note(db, row["order_id"], now, waiting=False)
+
+
+def note_order(db: sqlite3.Connection, order_id: int, now: datetime) -> None:
+    """An order was read: it may have news at once, where nothing has to be done for it."""
+    if NOTE_CHANNEL in wanted_channels(db):
+        _note(db, order_id, now, waiting=False)
+
+
+def note_waiting(db: sqlite3.Connection, wished_before: datetime, now: datetime) -> int:
+    """Orders that wait since before that instant are told so, once. Returns how many were told now."""
+    if NOTE_CHANNEL not in wanted_channels(db):
+        return 0
+    rows = db.execute(_WAITING, (render_instant(wished_before),)).fetchall()
+    return sum(_note(db, row["order_id"], now, waiting=True) for row in rows)
+
+
+def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool) -> bool:
+    """Queues a note if it would tell something that the one before it did not. While something of the order is
+    still to be done it says nothing, unless that takes long (`waiting`)."""
+    lines = tuple(dict.fromkeys([*_seats(db, order_id), *_parked(db, order_id)]))
+    if not waiting and any(line.fate in UNDER_WAY for line in lines):
+        return False
+    subject = f"order {order_id}"
+    take_back_unsent(db, NOTE_CHANNEL, subject)
+    before = said_last(db, NOTE_CHANNEL, subject)
+    if set(lines) <= set(parse_lines(before) if before is not None else ()):
+        return False
+    queue(db, NOTE_CHANNEL, subject, payload=dump_lines(lines), digest=digest_note(lines), now=now)
+    return True
+
+
+def _seats(db: sqlite3.Connection, order_id: int) -> Iterator[NoteLine]:
+    for row in db.execute(_SEATS, (order_id,)).fetchall():
+        fate, reason = _fate(row)
+        if fate is not None:
+            yield NoteLine(
+                fate=fate,
+                product=row["name"] or "",
+                place=f"{row['lms']}, course {row['course_id']}",
+                learner_key=LearnerKey(row["learner_key"]),
+                reason=reason,
+            )
+
+
+def _parked(db: sqlite3.Connection, order_id: int) -> Iterator[NoteLine]:
+    for row in db.execute(_PARKED, (order_id, FOUND_ENROLMENT)).fetchall():
+        yield NoteLine(fate=Fate.PARKED, product=row["name"] or "", reason=row["reason"])
+
+
+def _fate(row: sqlite3.Row) -> tuple[Fate | None, str]:
+    """What became of a seat, and why; None where there is nothing to tell."""
+    if row["desired"] == Desired.IN:
+        return _fate_of_wanted(row) if row["live"] else _fate_of_covered(row)
+    return _fate_of_ended(row)
+
+
+def _fate_of_wanted(row: sqlite3.Row) -> tuple[Fate | None, str]:
+    match State(row["state"]):
+        case State.DUE | State.LEASED:
+            return Fate.WAITS, ""
+        case State.DEAD:
+            return Fate.GAVE_UP, row["error"]
+    if row["outcome"] == "dropped":
+        return Fate.DEALT_WITH, ""
+    return (Fate.ENROLLED, "") if row["applied"] == Desired.IN else (None, "")
+
+
+def _fate_of_covered(row: sqlite3.Row) -> tuple[Fate | None, str]:
+    """The seat has ended, but another one keeps the learner in."""
+    return (Fate.STAYS, "another paid order covers it") if row["applied"] == Desired.IN else (None, "")
+
+
+def _fate_of_ended(row: sqlite3.Row) -> tuple[Fate | None, str]:
+    match State(row["state"]):
+        case State.DUE | State.LEASED:
+            return Fate.ENDING, ""
+        case State.DEAD:
+            return Fate.NOT_ENDED, row["error"]
+    match row["outcome"]:
+        case "dropped":
+            return Fate.DEALT_WITH, ""
+        case "kept":
+            return Fate.STAYS, "the learner was in the course before wcsync enrolled anybody there"
+        case Outcome.REMOVED | Outcome.ABSENT if row["applied"] == Desired.OUT:
+            return Fate.ENDED, ""
+    return None, ""

@@ -1,0 +1,121 @@
+"""What an order's note says: who got in where, what waits, what needs a person. Pure."""
+
+import hashlib
+import html
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wcsync.model import LearnerKey, Person
+
+NOTE_CHANNEL = "note"
+"""What the outbox calls order notes."""
+MOST_LINES = 30
+LONGEST_NAME = 120
+_MARK = re.compile(r"\(wcsync ([0-9a-f]{12})\)")
+
+
+class Fate(StrEnum):
+    """What became of one seat, as the shop's people see it."""
+
+    ENROLLED = "enrolled"
+    WAITS = "waits"
+    GAVE_UP = "gave_up"
+    DEALT_WITH = "dealt_with"
+    ENDING = "ending"
+    ENDED = "ended"
+    NOT_ENDED = "not_ended"
+    STAYS = "stays"
+    PARKED = "parked"
+
+
+NOBODY = LearnerKey("")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteLine:
+    """One thing a note tells. `place`: LMS and course; `product`: the line's name; both '' for the whole order."""
+
+    fate: Fate
+    product: str = ""
+    place: str = ""
+    learner_key: LearnerKey = NOBODY
+    reason: str = ""
+
+
+UNDER_WAY = frozenset({Fate.WAITS, Fate.ENDING})
+"""Fates that will change by themselves."""
+
+_SENTENCES: dict[Fate, str] = {
+    Fate.ENROLLED: "{who} is enrolled{where}.",
+    Fate.WAITS: "{who} is not enrolled yet{where}. This is tried again by itself.",
+    Fate.GAVE_UP: "{who} could NOT be enrolled{where}: {reason}. wcsync does not try again until somebody has "
+    "mended this (`wcsync dead list`).",
+    Fate.DEALT_WITH: "{who}{where}: somebody dealt with it by hand.",
+    Fate.ENDING: "The access of {who} is to end{where}. This is tried again by itself.",
+    Fate.ENDED: "The access of {who} has ended{where}.",
+    Fate.NOT_ENDED: "The access of {who} should end, but could NOT be ended{where}: {reason}. wcsync does not try "
+    "again until somebody has mended this (`wcsync dead list`).",
+    Fate.STAYS: "The seat has ended, but {who} keeps the access{where}: {reason}.",
+    Fate.PARKED: "Needs a person: {reason}.",
+}
+assert _SENTENCES.keys() == set(Fate)
+
+
+def render_note(lines: Sequence[NoteLine], learners: Mapping[LearnerKey, Person]) -> str:
+    """The note's text, as HTML that a shop shows as it is, with the mark by which it is known again.
+
+    A learner whose address was erased is called "the learner".
+    """
+    told = [_render_line(line, learners) for line in lines[:MOST_LINES]]
+    if len(lines) > MOST_LINES:
+        told.append(f"… and {len(lines) - MOST_LINES} more: `wcsync show` lists them all.")
+    return "\n".join([*told, f"(wcsync {digest_note(lines)})"])
+
+
+def digest_note(lines: Iterable[NoteLine]) -> str:
+    """Twelve hex digits that are the same for the same news, whoever's ledger they come from."""
+    told = sorted([line.fate.value, line.product, line.place, line.reason] for line in lines)
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+
+
+def told_last(notes: Iterable[str]) -> str | None:
+    """The digest of the newest of our notes among `notes` (oldest first); None if there is none."""
+    marks = [mark for text in notes for mark in _MARK.findall(text)]
+    return marks[-1] if marks else None
+
+
+def dump_lines(lines: Iterable[NoteLine]) -> str:
+    """The lines as JSON. Holds no address and no name of a person."""
+    return json.dumps(
+        [[line.fate.value, line.product, line.place, line.learner_key, line.reason] for line in lines]
+    )
+
+
+def parse_lines(text: str) -> tuple[NoteLine, ...]:
+    """What `dump_lines` wrote."""
+    return tuple(
+        NoteLine(
+            fate=Fate(fate), product=product, place=place, learner_key=LearnerKey(learner), reason=reason
+        )
+        for fate, product, place, learner, reason in json.loads(text)
+    )
+
+
+def _render_line(line: NoteLine, learners: Mapping[LearnerKey, Person]) -> str:
+    learner = learners.get(line.learner_key)
+    sentence = _SENTENCES[line.fate].format(
+        who=_shown(learner.email) if learner is not None and learner.email else "The learner",
+        where=f" ({_shown(line.place)})" if line.place else "",
+        reason=_shown(line.reason.rstrip(". "), 500),
+    )
+    return f"{_shown(line.product)}: {sentence}" if line.product else sentence
+
+
+def _shown(text: str, longest: int = LONGEST_NAME) -> str:
+    """A name from elsewhere as a note can hold it: no markup, no line of its own, no mark like ours, no novel."""
+    one_line = " ".join(_MARK.sub("", text).split())
+    cut = one_line if len(one_line) <= longest else one_line[: longest - 1] + "…"
+    return html.escape("".join(char for char in cut if char.isprintable()), quote=False)
