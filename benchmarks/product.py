@@ -31,6 +31,8 @@ name = "campus"
 kind = "moodle"
 url = "{campus_url}"
 token = {{ file = "token" }}
+[notes]
+enabled = false
 [ledger]
 path = "ledger.db"
 [log]

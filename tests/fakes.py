@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from wcsync.errors import TransientError
+from wcsync.errors import PermanentError, TransientError
 from wcsync.lms.base import Capability, Intent, LmsIdentity, Presence, Write
 from wcsync.mappers.mapping import Match
 from wcsync.model import (
@@ -180,6 +180,9 @@ class FakeStore:
     asked: list[datetime] = field(default_factory=list)
     pages: list[int] = field(default_factory=list)
     tells_time: bool = True
+    notes: dict[int, list[str]] = field(default_factory=dict)
+    before_note: Callable[[str], None] = lambda _text: None
+    after_note: Callable[[], None] = lambda: None
 
     def put(self, order: Order) -> None:
         self.orders[order.order_id] = order
@@ -205,6 +208,17 @@ class FakeStore:
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         return self.orders.get(order_id)
+
+    def fetch_notes(self, order_id: OrderId) -> list[str] | None:
+        return list(self.notes.get(order_id, [])) if order_id in self.orders else None
+
+    def push_note(self, order_id: OrderId, text: str) -> None:
+        """`before_note` and `after_note` may raise: before or after the shop has taken it."""
+        self.before_note(text)
+        if order_id not in self.orders:
+            raise PermanentError(f"shop: there is no order {order_id} any more")
+        self.notes.setdefault(order_id, []).append(text)
+        self.after_note()
 
     def close(self) -> None:
         pass

@@ -12,7 +12,11 @@ from wcsync.gate import SHOP, Answerer, Gate
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
 from wcsync.mappers.entitlements import Planner
+from wcsync.mappers.notes import NOTE_CHANNEL
+from wcsync.messenger import Messenger
 from wcsync.model import Entitlement, Order, OrderPlan
+from wcsync.notes import SERVICE as NOTES
+from wcsync.notes import OrderNotes
 from wcsync.patient import Patient
 from wcsync.pollers.orders import OrdersPoller
 from wcsync.retry import Backoff
@@ -75,6 +79,15 @@ class Spine:
             quarantine_s=QUARANTINE_S,
             clock=self.clock,
         )
+        ledger.record_channels([NOTE_CHANNEL], self.clock())
+        self.notes_patient = self._patient(NOTES)
+        self.messenger = Messenger(
+            channel=OrderNotes(store=self.store, ledger=ledger, clock=self.clock, quarantine_s=QUARANTINE_S),
+            ledger=ledger,
+            patient=self.notes_patient,
+            backoff=self.backoff,
+            clock=self.clock,
+        )
         return ledger
 
     def reopen(self) -> int:
@@ -104,6 +117,14 @@ class Spine:
         while self.worker.run_once():
             attempts += 1
             assert attempts < 1000, "the worker spins"
+        return attempts
+
+    def send(self) -> int:
+        """Delivers all messages that are due now. Returns how many attempts that took."""
+        attempts = 0
+        while self.messenger.run_once():
+            attempts += 1
+            assert attempts < 1000, "the messenger spins"
         return attempts
 
     def settle(self, rounds: int = 200) -> None:

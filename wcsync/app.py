@@ -20,7 +20,10 @@ from wcsync.lms.base import Lms
 from wcsync.lms.registry import KINDS
 from wcsync.mappers.entitlements import Planner
 from wcsync.mappers.mapping import Mapping, TargetKey
+from wcsync.messenger import Messenger
 from wcsync.model import CourseId, LmsName, OrderId, PlanOrder
+from wcsync.notes import OrderNotes
+from wcsync.notify.base import Channel
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OrdersPoller
@@ -62,8 +65,15 @@ class App:
             name: self._gate(name, ask_lms(lms)) for name, lms in self.lmss.items()
         }
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
+        self._shop = self._patient(SHOP)
         self.poller = self._poller()
-        self.pool = Pool([self._worker(lms) for lms in self.lmss.values()], config.orders.workers, self.stop)
+        self.channels = self._channels()
+        self.pool = Pool(
+            [self._worker(lms) for lms in self.lmss.values()],
+            config.orders.workers,
+            self.stop,
+            singles=[self._messenger(channel) for channel in self.channels],
+        )
 
     # -- the daemon's work ---------------------------------------------------------------------------------------
     def prepare(self) -> None:
@@ -79,6 +89,7 @@ class App:
                 hint="orders read before count by the new paid_statuses once they are read again: "
                 "`wcsync backfill --since T`",
             )
+        self.ledger.record_channels([channel.name for channel in self.channels], now)
         self._replan()
 
     def poll(self) -> bool:
@@ -100,6 +111,7 @@ class App:
         return [
             Job(name="orders", every_s=self.config.orders.poll_every_s, run=self.poll),
             Job(name="leases", every_s=60, run=self._recover_stale),
+            Job(name="waiting", every_s=60, run=self._tell_waiting),
         ]
 
     # -- what people ask for -------------------------------------------------------------------------------------
@@ -129,8 +141,14 @@ class App:
         with closing(Report(self.config.ledger.path)) as report:
             return report.summary()
 
+    def messages_waiting(self) -> int:
+        with closing(Report(self.config.ledger.path)) as report:
+            return sum(row["waiting"] for row in report.messages())
+
     def close(self) -> None:
         self.store.close()
+        for channel in self.channels:
+            channel.close()
         for lms in self.lmss.values():
             lms.close()
         self.ledger.close()
@@ -148,7 +166,7 @@ class App:
             store=self.store,
             ledger=self.ledger,
             gate=self.gates[SHOP],
-            patient=self._patient(SHOP),
+            patient=self._shop,
             planner=self._planner,
             clock=self.clock,
             overlap_s=self.config.orders.overlap_s,
@@ -156,22 +174,47 @@ class App:
             stopping=self.stop.is_set,
         )
 
+    def _channels(self) -> list[Channel]:
+        notes = OrderNotes(
+            store=self.store,
+            ledger=self.ledger,
+            clock=self.clock,
+            quarantine_s=3 * self.config.store.timeout_s,
+        )
+        return [notes] if self.config.notes.enabled else []
+
+    def _messenger(self, channel: Channel) -> Messenger:
+        """Order notes go to the shop, and only while it is up and the one that is known."""
+        notes = isinstance(channel, OrderNotes)
+        return Messenger(
+            channel=channel,
+            ledger=self.ledger,
+            patient=self._patient(channel.service),
+            backoff=self._backoff(),
+            clock=self.clock,
+            ready=self._shop.is_up if notes else lambda: True,
+            gate=self.gates[SHOP].check if notes else lambda: None,
+        )
+
+    def _backoff(self) -> Backoff:
+        retry = self.config.retry
+        return Backoff(
+            max_attempts=retry.max_attempts,
+            first_delay_s=retry.first_delay_s,
+            max_delay_s=retry.max_delay_s,
+        )
+
     def _planner(self) -> PlanOrder:
         return plan_by(self.config, self.mapping.current, self.ledger)
 
     def _worker(self, lms: Lms) -> Worker:
-        retry = self.config.retry
         settings = next(entry for entry in self.config.lms if entry.name == lms.name)
         return Worker(
             lms=lms,
             ledger=self.ledger,
             gate=self.gates[lms.name],
             patient=self._patient(lms.name),
-            backoff=Backoff(
-                max_attempts=retry.max_attempts,
-                first_delay_s=retry.first_delay_s,
-                max_delay_s=retry.max_delay_s,
-            ),
+            backoff=self._backoff(),
             quarantine_s=settings.quarantine_s,
             clock=self.clock,
         )
@@ -188,6 +231,10 @@ class App:
         if _identity_of(self.config.ledger.path) != self._file:
             return "the ledger's file was deleted or replaced while it was in use"
         return "" if self.pool.alive() else "a worker thread has ended"
+
+    def _tell_waiting(self) -> None:
+        now = self.clock()
+        self.ledger.record_waiting(now - timedelta(seconds=self.config.notes.waiting_after_s), now)
 
     def _recover_stale(self) -> None:
         now = self.clock()

@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +23,8 @@ from wcsync.app import App
 from wcsync.config import load_config
 from wcsync.daemon import only_instance, serve, stopping_on_signals
 from wcsync.ledger.report import Summary
+from wcsync.mappers.notes import told_last
+from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.faults import Fault
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.shop import SandboxShop
@@ -115,6 +119,15 @@ class Stage:
         academy = {(email, ("academy", group_id)) for email, group_id in self.academy.learners()}
         return {(email.casefold(), place) for email, place in campus | academy}
 
+    def notes(self) -> dict[int, list[str]]:
+        """Per order the marks of our notes, in the order in which the shop took them."""
+        told = {order_id: [told_last([note["note"]]) for note in notes] for order_id, notes in self._notes()}
+        return {order_id: [mark for mark in marks if mark] for order_id, marks in told.items()}
+
+    def _notes(self) -> list[tuple[int, list[dict[str, Any]]]]:
+        with self.shop.lock:
+            return [(order_id, list(notes)) for order_id, notes in self.shop.notes.items()]
+
     def accounts(self, email: str) -> int:
         """The most accounts one LMS has for an address."""
         return max(len(self.moodle.accounts(email)), len(self.academy.accounts(email)))
@@ -156,7 +169,7 @@ def _write_files(stage: Stage) -> None:
 url = "{stage.shop.url}"
 consumer_key = {{ file = "key" }}
 consumer_secret = {{ file = "secret" }}
-timeout_s = 5
+timeout_s = 1
 
 [orders]
 poll_every_s = {POLL_S}
@@ -271,6 +284,9 @@ def _misfortune(stage: Stage, number: int, orders: int, say: Callable[[str], Non
     elif number == orders // 4:
         say("Bad luck: Moodle creates an account a second after wcsync lost the connection.")
         stage.moodle.faults.add(Fault(kind="late_effect", match="core_user_create_users", seconds=1.0))
+    elif number == 3 * orders // 8:
+        say("Bad luck: the shop takes a note beside an order, but its answer gets lost on the way.")
+        stage.shop.faults.add(Fault(kind="reset_after", match=_is_new_note))
     elif number == orders // 2:
         say("Bad luck: the shop answers with a page of HTML, status 200.")
         stage.shop.faults.add(Fault(kind="html200", match="/wc/v3/orders"))
@@ -284,6 +300,10 @@ def _misfortune(stage: Stage, number: int, orders: int, say: Callable[[str], Non
         )
 
 
+def _is_new_note(request: Request) -> bool:
+    return request.method == "POST" and request.path.endswith("/notes")
+
+
 def _wait_until_quiet(stage: Stage, app: App) -> bool:
     """Until the shop was read after its last change and nothing is due. False if patience ran out."""
     asked = len(stage.shop.requests)
@@ -291,10 +311,10 @@ def _wait_until_quiet(stage: Stage, app: App) -> bool:
     while time.monotonic() < deadline and not app.stop.is_set():
         summary = app.summary()
         polled = sum(
-            "/wc/v3/orders" in request.path and request.status == 200
+            request.path.endswith("/wc/v3/orders") and request.status == 200
             for request in stage.shop.requests[asked:]
         )
-        if polled >= 2 and summary.due == 0:
+        if polled >= 2 and summary.due == 0 and not app.messages_waiting():
             return True
         app.stop.wait(0.2)
     return False
@@ -303,13 +323,16 @@ def _wait_until_quiet(stage: Stage, app: App) -> bool:
 def _conclude(stage: Stage, summary: Summary, *, quiet: bool, as_json: bool) -> int:
     expected, actual = stage.expected(), stage.actual()
     doubled = sum(stage.accounts(email) > 1 for email in {email for email, _ in actual})
-    agree = quiet and expected == actual and not doubled and not summary.unexplained
+    doubled_notes = sum(one == other for told in stage.notes().values() for one, other in pairwise(told))
+    agree = quiet and expected == actual and not (doubled or doubled_notes or summary.unexplained)
     verdict = {
         "lms_expected": len(expected),
         "lms_actual": len(actual),
         "missing": len(expected - actual),
         "too_many": len(actual - expected),
         "doubled_accounts": doubled,
+        "notes": sum(map(len, stage.notes().values())),
+        "doubled_notes": doubled_notes,
         "agree": agree,
     }
     if as_json:
@@ -317,7 +340,8 @@ def _conclude(stage: Stage, summary: Summary, *, quiet: bool, as_json: bool) -> 
     else:
         click.echo(
             f"\nPaid for: {len(expected)} enrolments. In the LMSs: {len(actual)}. Missing: {verdict['missing']}. "
-            f"Too many: {verdict['too_many']}. Doubled accounts: {doubled}. (Some bought a course twice.)"
+            f"Too many: {verdict['too_many']}. Doubled accounts: {doubled}. (Some bought a course twice.)\n"
+            f"Notes beside the orders: {verdict['notes']}. Doubled: {doubled_notes}."
         )
         click.echo("The LMSs hold exactly what was paid for." if agree else "THE LMSS AND THE SHOP DISAGREE.")
         screen.print_summary(summary)

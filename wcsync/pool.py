@@ -20,18 +20,27 @@ class Worker(Protocol):
 
 
 class Pool:
-    """`threads_each` threads for each worker, all stopped by one event."""
+    """`threads_each` threads for each worker, one for each of `singles`; all stopped by one event.
 
-    def __init__(self, workers: Sequence[Worker], threads_each: int, stop: threading.Event) -> None:
-        self._workers = workers
-        self._threads_each = threads_each
+    A drain works the singles off last: what they have to do follows from what the workers did.
+    """
+
+    def __init__(
+        self,
+        workers: Sequence[Worker],
+        threads_each: int,
+        stop: threading.Event,
+        singles: Sequence[Worker] = (),
+    ) -> None:
+        self._workers = [worker for worker in workers for _ in range(threads_each)]
+        self._singles = singles
         self._stop = stop
         self._news = threading.Condition()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begins to work, until the stop event is set."""
-        self._spawn(self._work_until_stopped)
+        self._spawn([*self._workers, *self._singles], self._work_until_stopped)
 
     def wake(self) -> None:
         """Tells idle threads that there may be something to do."""
@@ -47,20 +56,20 @@ class Pool:
 
     def drain(self) -> None:
         """Works with all threads until nothing is due now, then returns."""
-        self._spawn(self._work_while_due)
-        self.join()
+        for workers in (self._workers, self._singles):
+            self._spawn(workers, self._work_while_due)
+            self.join()
 
     def alive(self) -> bool:
         """Whether every thread that was started is still running."""
         return all(thread.is_alive() for thread in self._threads)
 
-    def _spawn(self, target: Callable[[Worker], None]) -> None:
-        for worker in self._workers:
-            for number in range(self._threads_each):
-                name = f"worker-{type(worker).__name__}-{number}"
-                thread = threading.Thread(target=target, args=(worker,), name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+    def _spawn(self, workers: Sequence[Worker], target: Callable[[Worker], None]) -> None:
+        for number, worker in enumerate(workers):
+            name = f"worker-{type(worker).__name__}-{number}"
+            thread = threading.Thread(target=target, args=(worker,), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _work_until_stopped(self, worker: Worker) -> None:
         while not self._stop.is_set():

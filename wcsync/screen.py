@@ -61,6 +61,11 @@ def print_status(document: Mapping[str, Any]) -> None:
     print_table("Services", ["service", "condition", "since (UTC)", "who answers", "reason"], rows)
     rows = [[row["name"], row["position"][:19], (row["polled_at"] or "")[:19]] for row in document["cursors"]]
     print_table("Read so far", ["poller", "shop's clock (UTC)", "last complete pass (UTC)"], rows)
+    rows = [
+        [row["channel"], row["waiting"], row["given_up"], (row["oldest"] or "")[:19]]
+        for row in document["messages"]
+    ]
+    print_table("Messages", ["channel", "waiting", "given up", "oldest waiting (UTC)"], rows)
     for hint in document["hints"]:
         click.echo(plain(hint))
 

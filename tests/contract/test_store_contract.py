@@ -14,9 +14,9 @@ import stamina
 import trustme
 
 from tests.fakes import FakeStore, make_order
-from wcsync.errors import ServiceBlocked, TransientError, WcsyncError
+from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.model import Order, OrderId, Page, Unreadable
-from wcsync.sandbox.faults import Fault
+from wcsync.sandbox.faults import Fault, Kind
 from wcsync.sandbox.shop import SandboxShop
 from wcsync.store.base import Store
 from wcsync.store.client import STATUSES_LAST_S, WooCommerce
@@ -189,6 +189,21 @@ def test_reading_beyond_the_end_is_empty_and_last(stage: Stage) -> None:
     stage.buy(BEGIN + timedelta(minutes=1))
     [page] = read(stage.store, first_page=9)
     assert (page.size, page.last) == (0, True)
+
+
+def test_notes_come_back_oldest_first_and_as_they_were_written(stage: Stage) -> None:
+    order_id = stage.buy(BEGIN)
+    before = stage.store.fetch_notes(order_id)
+    assert before is not None
+    for text in ("erste\nzweite Zeile ñ 🎓", "Tom &amp; Jerry"):
+        stage.store.push_note(order_id, text)
+    assert stage.store.fetch_notes(order_id) == [*before, "erste\nzweite Zeile ñ 🎓", "Tom &amp; Jerry"]
+
+
+def test_an_order_that_is_gone_has_no_notes_and_takes_none(stage: Stage) -> None:
+    assert stage.store.fetch_notes(OrderId(9999)) is None
+    with pytest.raises(PermanentError, match="order 9999"):
+        stage.store.push_note(OrderId(9999), "too late")
 
 
 def test_reading_twice_reads_the_same(stage: Stage) -> None:
@@ -500,3 +515,36 @@ def test_errors_and_requests_to_the_index_hold_no_key(server_tls: ssl.SSLContext
     with sandbox(server_tls, ca_file=ca_file, auth="query") as stage:
         stage.store.fetch_identity()
         assert "cs_sandbox" not in repr(stage.shop.requests[-1])
+
+
+def test_a_note_is_private_and_no_change_of_the_order(woo: SandboxStage) -> None:
+    order_id = woo.buy(BEGIN)
+    woo.store.push_note(order_id, "for the shop's people")
+    assert woo.shop.notes[order_id][-1]["customer_note"] is False
+    assert ids(read(woo.store, BEGIN)) == []
+
+
+def test_a_key_that_may_only_read_says_so_when_a_note_is_written(woo: SandboxStage) -> None:
+    order_id = woo.buy(BEGIN)
+    woo.shop.gate.permissions = "read"
+    assert woo.store.fetch_notes(order_id) == []
+    with pytest.raises(ServiceBlocked, match="may not write"):
+        woo.store.push_note(order_id, "no")
+
+
+@pytest.mark.parametrize("kind", ["reset_after", "truncated", "html200"])
+def test_a_note_whose_answer_is_lost_or_spoilt_may_have_been_taken(woo: SandboxStage, kind: Kind) -> None:
+    order_id = woo.buy(BEGIN)
+    woo.shop.faults.add(Fault(kind=kind, match="notes"))
+    with pytest.raises(TransientError) as caught:
+        woo.store.push_note(order_id, "perhaps")
+    assert caught.value.answer_lost
+    assert len(woo.shop.requests) == 1, "a write is never repeated in place"
+
+
+@pytest.mark.parametrize("body", [b'{"id":1}', b'[{"id":1}]', b'{"0":{"id":1,"note":"x"}}', b"<html>"])
+def test_an_answer_that_is_no_list_of_notes_is_not_taken_for_none(woo: SandboxStage, body: bytes) -> None:
+    order_id = woo.buy(BEGIN)
+    woo.shop.faults.add(Fault(kind="status", status=200, body=body, times=None))
+    with pytest.raises(TransientError):
+        woo.store.fetch_notes(order_id)

@@ -9,7 +9,8 @@ from time import sleep
 import pytest
 
 from tests.system.world import World
-from wcsync.sandbox.faults import Fault
+from wcsync.sandbox.exchange import Request
+from wcsync.sandbox.faults import Fault, Kind
 
 KILLS = {"short": 15, "full": 100}[os.environ.get("WCSYNC_PROVE", "short")]
 """Kills in each of the two campaigns below."""
@@ -31,6 +32,7 @@ def test_a_daemon_killed_again_and_again_enrols_each_paid_seat_once(world: World
         assert process.poll() is None, world.log_path.read_text()[-4000:]
         world.kill(process)
     world.moodle.faults.clear()
+    world.shop.faults.clear()
     world.settle()
     world.verify()
     _tell(world, late_s)
@@ -58,10 +60,18 @@ def _sell_some(world: World, dice: random.Random, round_number: int, refundable:
 def _spoil_some(world: World, dice: random.Random, late_s: float) -> None:
     """A few writes lose their answer after they acted, or act after the caller gave up."""
     world.moodle.faults.clear()
-    kind = "late_effect" if late_s else "reset_after"
+    kind: Kind = "late_effect" if late_s else "reset_after"
     world.moodle.faults.add(
-        Fault(kind=kind, match=dice.choice(WRITES), skip=dice.randrange(3), times=2, seconds=late_s)  # type: ignore[arg-type]
+        Fault(kind=kind, match=dice.choice(WRITES), skip=dice.randrange(3), times=2, seconds=late_s)
     )
+    world.shop.faults.clear()
+    world.shop.faults.add(
+        Fault(kind=kind, match=_is_new_note, skip=dice.randrange(3), times=2, seconds=late_s)
+    )
+
+
+def _is_new_note(request: Request) -> bool:
+    return request.method == "POST" and request.path.endswith("/notes")
 
 
 def _tell(world: World, late_s: float) -> None:

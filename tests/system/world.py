@@ -7,10 +7,12 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 
 from wcsync.ledger.report import Report, Summary
+from wcsync.mappers.notes import told_last
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.shop import SandboxShop
 
@@ -106,6 +108,7 @@ class World:
             if seat not in self.taken_back:
                 assert len(row.history) == 1, (seat, row.history)
                 assert self.moodle.mails[row.user_id, row.course_id] == 1, seat
+        self._verify_notes()
         with closing(sqlite3.connect(self.folder / "ledger.db")) as db:
             assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
             assert db.execute("SELECT count(*) FROM enrolments WHERE state = 'leased'").fetchone() == (0,)
@@ -115,6 +118,17 @@ class World:
         assert MOODLE_TOKEN not in text
         assert "marked@personal" not in text
 
+    def _verify_notes(self) -> None:
+        """Every paid order tells its shop what became of it, and nothing twice; what was refunded later says so."""
+        for order_id, order in self.shop.orders.items():
+            notes = [note["note"] for note in self.shop.notes.get(order_id, []) if "(wcsync" in note["note"]]
+            marks = [told_last([note]) for note in notes]
+            assert all(one != other for one, other in pairwise(marks)), (order_id, notes)
+            if order["status"] == "completed":
+                assert notes, order_id
+                assert "is enrolled" in notes[-1], (order_id, notes)
+                assert len(notes) == 1, (order_id, notes)
+
     def close(self) -> None:
         self.shop.stop()
         self.moodle.stop()
@@ -123,7 +137,12 @@ class World:
         return self.log_path.read_text().count('"daemon_started"') if self.log_path.exists() else 0
 
     def _quiet(self, summary: Summary) -> bool:
-        return summary.orders == len(self.shop.orders) and summary.due == 0 and self._read_all()
+        done = summary.orders == len(self.shop.orders) and summary.due == 0 and self._read_all()
+        return done and not self._messages_waiting()
+
+    def _messages_waiting(self) -> int:
+        with closing(Report(self.folder / "ledger.db")) as report:
+            return sum(row["waiting"] for row in report.messages())
 
     def _read_all(self) -> bool:
         """Whether the ledger has every order as the shop has it."""
@@ -142,7 +161,7 @@ class World:
 url = "{self.shop.url}"
 consumer_key = {{ file = "key" }}
 consumer_secret = {{ file = "secret" }}
-timeout_s = 5
+timeout_s = 1
 [orders]
 poll_every_s = {poll_every_s}
 start = "2000-01-01"

@@ -31,6 +31,7 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
             "services": report.services(),
             "cursors": report.cursors(),
             "oldest_due": report.oldest_due(),
+            "messages": report.messages(),
             "unmapped": report.unmapped(),
         }
     document["hints"] = _hints(document)

@@ -108,6 +108,21 @@ class MappingSettings(Section):
     )
 
 
+class NotesSettings(Section):
+    """Private notes beside the orders in the shop."""
+
+    enabled: bool = Field(
+        default=True,
+        description="whether an order gets a private note once its buyers are enrolled; needs a Read/Write key",
+    )
+    waiting_after_s: float = Field(
+        default=900.0,
+        ge=60,
+        le=7 * DAY_S,
+        description="seconds after which an order that still waits gets a note that says so",
+    )
+
+
 class LogSettings(Section):
     """What is written to stderr."""
 
@@ -128,6 +143,7 @@ class Config(Section):
     lms: tuple[SerializeAsAny[LmsSettings], ...] = Field(min_length=1)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
     mapping: MappingSettings = Field(default_factory=MappingSettings)
+    notes: NotesSettings = Field(default_factory=NotesSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     def secrets(self) -> tuple[str, ...]:

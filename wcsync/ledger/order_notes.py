@@ -66,12 +66,14 @@ def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool
     lines = tuple(dict.fromkeys([*_seats(db, order_id), *_parked(db, order_id)]))
     if not waiting and any(line.fate in UNDER_WAY for line in lines):
         return False
-    subject = f"order {order_id}"
+    subject, payload = f"order {order_id}", dump_lines(lines)
+    if said_last(db, NOTE_CHANNEL, subject) == payload:
+        return False
     take_back_unsent(db, NOTE_CHANNEL, subject)
     before = said_last(db, NOTE_CHANNEL, subject)
     if set(lines) <= set(parse_lines(before) if before is not None else ()):
         return False
-    queue(db, NOTE_CHANNEL, subject, payload=dump_lines(lines), digest=digest_note(lines), now=now)
+    queue(db, NOTE_CHANNEL, subject, payload=payload, digest=digest_note(lines), now=now)
     return True
 
 

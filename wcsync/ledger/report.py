@@ -106,6 +106,16 @@ class Report:
         """Products that were sold and that no mapping row names, most sold first."""
         return list(self._db.query(_UNMAPPED))
 
+    def messages(self) -> list[Row]:
+        """Per channel how many messages wait and how many were given up."""
+        return list(
+            self._db.query(
+                "SELECT channel, sum(state IN ('due', 'leased')) AS waiting, sum(state = 'dead') AS given_up, "
+                "min(iif(state IN ('due', 'leased'), created_at, NULL)) AS oldest "
+                "FROM outbox GROUP BY channel ORDER BY channel"
+            )
+        )
+
     def close(self) -> None:
         self._db.close()
 

@@ -17,9 +17,13 @@ class Delivery(StrEnum):
 class Channel(Protocol):
     """One way to tell people. Thread-safe; an instance may be asked to deliver the same message again after a crash."""
 
-    name: str
-    """As the outbox calls it, as in "note"; the health of the way is kept under `service`."""
-    service: str
+    @property
+    def name(self) -> str:
+        """As the outbox calls it, as in "note"."""
+
+    @property
+    def service(self) -> str:
+        """The name under which the health of this way is kept and told."""
 
     def deliver(self, message: Message, announce: Callable[[], None]) -> Delivery:
         """Brings the message to its readers, once if the far side lets one see what it already has.

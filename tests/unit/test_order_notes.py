@@ -1,0 +1,326 @@
+"""Order notes: one for each piece of news, whatever happens on the way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import T0, make_line, make_order
+from tests.spine import QUARANTINE_S, Spine
+from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.health import Condition
+from wcsync.ledger.ledger import SqliteLedger
+from wcsync.model import Order
+from wcsync.retry import Backoff
+
+
+@pytest.fixture
+def spine(tmp_path: Path) -> Iterator[Spine]:
+    made = Spine(tmp_path, start=T0, backoff=Backoff(max_attempts=3, first_delay_s=30, max_delay_s=60))
+    yield made
+    made.close()
+
+
+def buy(spine: Spine, **fields: Any) -> Order:
+    order = make_order(**fields)
+    spine.store.put(order)
+    return order
+
+
+def sold(spine: Spine, **fields: Any) -> Order:
+    """An order, read and worked off."""
+    order = buy(spine, **fields)
+    assert spine.poller.poll_once()
+    spine.work()
+    return order
+
+
+def notes(spine: Spine, order: Order) -> list[str]:
+    return spine.store.notes.get(order.order_id, [])
+
+
+def lose(*_: object) -> None:
+    raise TransientError("shop: broke off the connection", answer_lost=True)
+
+
+def test_an_enrolment_is_told_once_beside_its_order(spine: Spine) -> None:
+    order = sold(spine)
+    assert spine.send() == 1
+    [note] = notes(spine, order)
+    assert "is enrolled (campus, course 42)" in note
+    assert order.buyer.email in note
+    for _ in range(3):
+        spine.tick(3600)
+        spine.poller.poll_once()
+        spine.work()
+        assert spine.send() == 0
+
+
+def test_an_order_of_several_courses_gets_one_note_when_all_are_done(spine: Spine) -> None:
+    order = buy(spine, lines=(make_line(1, sku="PY-101"), make_line(2, sku="PY-102")))
+    spine.poller.poll_once()
+    spine.worker.run_once()
+    assert spine.send() == 0
+    spine.work()
+    spine.send()
+    [note] = notes(spine, order)
+    assert "course 42" in note
+    assert "course 43" in note
+
+
+def test_what_sells_no_course_gets_no_note(spine: Spine) -> None:
+    order = sold(spine, lines=(make_line(1, sku="T-SHIRT"), make_line(2, sku="UNKNOWN")))
+    assert spine.send() == 0
+    assert notes(spine, order) == []
+
+
+def test_an_unpaid_order_gets_no_note(spine: Spine) -> None:
+    order = sold(spine, status="on-hold")
+    assert spine.send() == 0
+    assert notes(spine, order) == []
+
+
+def test_what_needs_a_person_is_told(spine: Spine) -> None:
+    spine.lms.before_write = lambda _what: _raise(PermanentError("campus: there is no course 42"))
+    order = sold(spine)
+    spine.send()
+    [note] = notes(spine, order)
+    assert "could NOT be enrolled" in note
+    assert "there is no course 42" in note
+
+
+def test_what_was_mended_later_is_told_again(spine: Spine) -> None:
+    spine.lms.before_write = lambda _what: _raise(PermanentError("campus: there is no course 42"))
+    order = sold(spine)
+    spine.send()
+    spine.lms.before_write = lambda _what: None
+    spine.ledger.revive(None, None, None, spine.plan, spine.clock())
+    spine.work()
+    spine.send()
+    assert ["could NOT" in notes(spine, order)[0], "is enrolled" in notes(spine, order)[1]] == [True, True]
+
+
+def test_an_order_parked_at_once_is_told(spine: Spine) -> None:
+    order = sold(spine, lines=(make_line(1, quantity="3"),))
+    spine.send()
+    [note] = notes(spine, order)
+    assert "Needs a person" in note
+
+
+def test_an_order_that_waits_long_is_told_so_once_and_then_that_it_is_in(spine: Spine) -> None:
+    spine.lms.before_read = lambda: _raise(TransientError("campus: maintenance", whole_service=True))
+    order = sold(spine)
+    for _ in range(5):
+        spine.tick(600)
+        spine.work()
+        spine.ledger.record_waiting(spine.clock(), spine.clock())
+        spine.send()
+    assert ["not enrolled yet" in note for note in notes(spine, order)] == [True]
+    spine.lms.before_read = lambda: None
+    spine.settle()
+    spine.send()
+    assert ["is enrolled" in note for note in notes(spine, order)] == [False, True]
+
+
+def test_an_order_that_waits_shortly_is_told_nothing(spine: Spine) -> None:
+    spine.tick(600)
+    order = buy(spine, modified_at=spine.clock())
+    spine.poller.poll_once()
+    assert spine.ledger.record_waiting(T0, spine.clock()) == 0
+    assert spine.send() == 0
+    assert notes(spine, order) == []
+
+
+def test_waiting_is_told_once_however_often_it_is_looked_at(spine: Spine) -> None:
+    buy(spine)
+    spine.poller.poll_once()
+    assert [spine.ledger.record_waiting(spine.clock(), spine.clock()) for _ in range(3)] == [1, 0, 0]
+    assert len(spine.rows("SELECT key FROM outbox")) == 1
+
+
+def test_news_that_nobody_sent_yet_is_overtaken_by_newer_news(spine: Spine) -> None:
+    order = buy(spine)
+    spine.poller.poll_once()
+    spine.ledger.record_waiting(spine.clock(), spine.clock())
+    spine.work()
+    spine.send()
+    assert ["is enrolled" in note for note in notes(spine, order)] == [True]
+
+
+def test_a_refund_is_told_and_so_is_the_order_completed_again(spine: Spine) -> None:
+    order = sold(spine)
+    spine.send()
+    for status, words in (("refunded", "access of"), ("completed", "is enrolled")):
+        spine.tick(60)
+        spine.store.change(order.order_id, spine.clock(), status=status)
+        spine.poller.poll_once()
+        spine.work()
+        spine.send()
+        assert words in notes(spine, order)[-1]
+    assert len(notes(spine, order)) == 3
+
+
+def test_a_lost_answer_does_not_write_the_note_twice(spine: Spine) -> None:
+    order = sold(spine)
+    spine.store.after_note = lose
+    spine.send()
+    spine.store.after_note = lambda: None
+    spine.tick(3600)
+    assert spine.send() == 1
+    assert len(notes(spine, order)) == 1
+
+
+def test_a_note_that_takes_effect_late_is_waited_for(spine: Spine) -> None:
+    order = sold(spine)
+    spine.store.before_note = lose  # the shop will write it, but only later
+    spine.send()
+    spine.store.before_note = lambda _text: None
+    spine.tick(61)
+    assert spine.send() == 1, "it looks, and does not believe what it does not see"
+    assert notes(spine, order) == []
+    [row] = spine.rows("SELECT payload, digest FROM outbox")
+    spine.store.notes[order.order_id] = [f"late (wcsync {row['digest']})"]
+    spine.tick(QUARANTINE_S)
+    spine.send()
+    assert len(notes(spine, order)) == 1
+
+
+def test_a_note_that_never_arrived_is_written_after_the_quarantine(spine: Spine) -> None:
+    order = sold(spine)
+    spine.store.before_note = lose
+    spine.send()
+    spine.store.before_note = lambda _text: None
+    spine.tick(QUARANTINE_S + 60)
+    spine.send()
+    assert len(notes(spine, order)) == 1
+
+
+def test_a_process_killed_right_after_the_shop_took_the_note_does_not_repeat_it(spine: Spine) -> None:
+    order = sold(spine)
+    spine.store.after_note = lambda: _raise(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        spine.send()
+    spine.store.after_note = lambda: None
+    assert spine.reopen() == 1
+    spine.tick(QUARANTINE_S + 60)
+    assert spine.send() == 1
+    assert len(notes(spine, order)) == 1
+
+
+def test_a_new_ledger_does_not_tell_again_what_stands_there(spine: Spine, tmp_path: Path) -> None:
+    order = sold(spine)
+    spine.send()
+    spine.close()
+    spine.path = tmp_path / "other.db"
+    spine._open()
+    spine.poller.poll_once()
+    spine.work()
+    assert spine.send() == 1
+    assert len(notes(spine, order)) == 1
+
+
+def test_notes_of_one_order_go_out_one_after_the_other(spine: Spine) -> None:
+    order = sold(spine)
+    spine.store.before_note = lose
+    spine.send()
+    spine.store.before_note = lambda _text: None
+    spine.tick(10)
+    spine.store.change(order.order_id, spine.clock(), status="refunded")
+    spine.poller.poll_once()
+    spine.work()
+    assert spine.send() == 0, "the first one's fate is not known yet"
+    spine.tick(QUARANTINE_S + 60)
+    spine.send()
+    assert ["is enrolled" in notes(spine, order)[0], "access of" in notes(spine, order)[1]] == [True, True]
+
+
+def test_a_key_that_may_only_read_holds_up_notes_and_nothing_else(spine: Spine) -> None:
+    spine.store.before_note = lambda _text: _raise(ServiceBlocked("shop: its key may not write"))
+    orders = [sold(spine)]
+    assert spine.send() == 1
+    spine.tick(5)
+    orders.append(sold(spine, order_id=1018, modified_at=spine.clock()))
+    assert spine.send() == 0, "the whole way waits"
+    assert spine.notes_patient.health.condition is Condition.BLOCKED
+    assert spine.summary().enrolled == 2
+    spine.store.before_note = lambda _text: None
+    spine.tick(3600)
+    spine.send()
+    assert [len(notes(spine, order)) for order in orders] == [1, 1]
+
+
+def test_an_order_that_is_gone_from_the_shop_costs_one_attempt(spine: Spine) -> None:
+    order = sold(spine)
+    del spine.store.orders[order.order_id]
+    assert spine.send() == 1
+    spine.tick(86400)
+    assert spine.send() == 0
+    assert spine.summary().dead == 0
+
+
+def test_a_note_the_shop_chokes_on_is_given_up_in_the_end(spine: Spine) -> None:
+    sold(spine)
+    spine.store.before_note = lambda _text: _raise(TransientError("shop: answered 500", answer_lost=True))
+    attempts = 0
+    for _ in range(20):
+        attempts += spine.send()
+        spine.tick(300)
+    assert attempts == 3
+    assert spine.rows("SELECT state FROM outbox") == [{"state": "dead"}]
+
+
+def test_an_outage_of_the_shop_gives_no_note_up(spine: Spine) -> None:
+    order = sold(spine)
+    spine.store.before_note = lambda _text: _raise(TransientError("shop: maintenance", whole_service=True))
+    for _ in range(50):
+        spine.send()
+        spine.tick(3600)
+    spine.store.before_note = lambda _text: None
+    spine.send()
+    assert len(notes(spine, order)) == 1
+
+
+def test_a_bug_in_a_note_is_no_bug_in_the_rest(spine: Spine) -> None:
+    order = sold(spine)
+    spine.store.before_note = lambda _text: _raise(ZeroDivisionError())
+    assert spine.send() == 1
+    spine.store.before_note = lambda _text: None
+    spine.tick(3601)
+    spine.send()
+    assert len(notes(spine, order)) == 1
+
+
+def test_without_the_channel_nothing_is_queued_and_what_was_is_dropped(spine: Spine) -> None:
+    sold(spine)
+    spine.ledger.record_channels([], spine.clock())
+    assert spine.send() == 0
+    spine.tick(5)
+    sold(spine, order_id=1018, modified_at=spine.clock())
+    assert spine.rows("SELECT state, error FROM outbox") == [
+        {"state": "settled", "error": "the channel was switched off"}
+    ]
+
+
+def test_a_message_taken_over_by_another_is_not_sent(spine: Spine) -> None:
+    order = sold(spine)
+    message = spine.ledger.claim_message("note", spine.clock())
+    assert message is not None
+    other = SqliteLedger(spine.path)
+    other.recover(spine.clock(), spine.clock())
+    other.close()
+    assert not spine.ledger.record_message_sending(message, spine.clock())
+    assert not spine.ledger.settle_sent(message, spine.clock())
+    spine.tick(QUARANTINE_S + 1)
+    spine.send()
+    assert len(notes(spine, order)) == 1
+
+
+def test_no_address_stands_in_the_outbox(spine: Spine) -> None:
+    order = sold(spine)
+    told = str(spine.rows("SELECT * FROM outbox"))
+    assert order.buyer.email not in told
+
+
+def _raise(exc: BaseException) -> None:
+    raise exc
