@@ -46,6 +46,8 @@ ACTIONS = {
     "gave_up": "given up",
     "revived": "tried again, by a person",
     "dropped": "taken off the dead list, by a person",
+    "confirmed": "seen in the course",
+    "unconfirmed": "not to be seen in the course yet",
     "unseated": "planned anew, as nobody had got in",
     "parked_dropped": "taken off the parked list, by a person",
     "wish_changed": "what should be changed",

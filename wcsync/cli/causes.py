@@ -78,6 +78,12 @@ PARKED = {
         do="withdraw by hand in the LMS if it should end, then drop the entry",
         command=_DROP,
     ),
+    "unconfirmed": Cause(
+        title="Let in, but not seen there",
+        means="the LMS took the learner, but does not show them in the course after half an hour",
+        do="the reason says what to look at in the LMS; the entry goes away by itself once the learner is in",
+        command=_DROP,
+    ),
 }
 """By `model.Parked.kind`."""
 

@@ -126,6 +126,13 @@ SENTENCES: dict[str, Sentence] = {
     "daemon_stopping": lambda _: "wcsync is stopping: it finishes what is under way",
     "daemon_unsound": lambda line: f"wcsync cannot go on and ends itself: {line.get('reason', '')}",
     "enrolment_settled": _enrolment_settled,
+    "enrolments_confirmed": lambda line: (
+        f"{line.get('lms', '?')} now shows {_count(line.get('shown'), 'learner')} in the course, of those it had taken"
+    ),
+    "enrolments_unconfirmed": lambda line: (
+        f"{line.get('lms', '?')} took {_count(line.get('late'), 'learner')}, but does not show them in the course: "
+        f"{line.get('hint', '')}"
+    ),
     "leases_recovered": lambda line: (
         f"Took up again {_count(line.get('rows'), 'enrolment')} left by a stopped process"
     ),
