@@ -1,7 +1,9 @@
 """The lists of what needs a person, and the commands that take entries off them, by number or id."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from tests.spine import Spine
 from wcsync.cli import main
 from wcsync.cli.lists import age
 from wcsync.cli.orders import word_for
-from wcsync.errors import PermanentError
+from wcsync.errors import ConfigError, PermanentError
+from wcsync.ledger.rehearsal import Rehearsal
+from wcsync.ledger.report import Report
 from wcsync.model import OrderId, Unreadable
 from wcsync.times import render_instant
 
@@ -144,6 +148,32 @@ def test_an_order_is_named_so_that_the_command_finds_it(number: str, word: str) 
 def test_an_age_is_told_in_the_unit_a_person_would_use(spine: Spine, seconds: int, text: str) -> None:
     spine.clock.tick(seconds)
     assert age(render_instant(T0), spine.clock()) == text
+
+
+@contextmanager
+def somebody_else() -> Iterator[None]:
+    """Without root's right to look into every folder."""
+    ours = os.geteuid()
+    if ours == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(ours)
+
+
+@pytest.mark.parametrize("open_it", [Report, Rehearsal])
+def test_a_ledger_in_a_folder_of_somebody_else_is_told_from_one_that_is_not_there(
+    tmp_path: Path, open_it: Callable[[Path], object]
+) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir()
+    folder.chmod(0)
+    try:
+        with somebody_else(), pytest.raises(ConfigError, match="cannot be read"):
+            open_it(folder / "ledger.db")
+    finally:
+        folder.chmod(0o700)
 
 
 # -- by number or id -------------------------------------------------------------------------------------------------

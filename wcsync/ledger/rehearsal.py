@@ -10,6 +10,7 @@ from typing import Any
 
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS, migrate, unusable
 from wcsync.ledger.ledger import SqliteLedger
+from wcsync.ledger.report import is_missing
 
 Row = dict[str, Any]
 _TRIES = 3
@@ -51,13 +52,13 @@ class Rehearsal(SqliteLedger):
         self._connections = [memory]
         self._local.connection = memory
         try:
-            if path.exists():
+            if not is_missing(path):
                 _copy(path, memory)
             migrate(path, memory)
             for statement in _SNAPSHOT:
                 memory.execute(statement)
             self._identity_key = self._known_key()
-        except (sqlite3.DatabaseError, ValueError) as exc:
+        except (sqlite3.DatabaseError, ValueError, OSError) as exc:
             self.close()
             raise unusable(path, f"cannot be read ({exc})") from exc
         except BaseException:

@@ -185,8 +185,19 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_missing(path: Path) -> bool:
+    """Whether nothing is there; a folder of somebody else, as a unit has one, may hide something."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _no_ledger(path: Path, exc: sqlite3.DatabaseError) -> Problem:
-    if not path.exists():
+    if is_missing(path):
         message, remedy = (
             "there is no ledger yet",
             "It is made by the first `wcsync run`; check [ledger] path.",
