@@ -143,7 +143,14 @@ def test_an_order_is_named_so_that_the_command_finds_it(number: str, word: str) 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(5, "5 seconds"), (600, "10 minutes"), (9000, "2 hours"), (3 * 86400, "3 days"), (-9, "0 seconds")],
+    [
+        (1, "1 second"),
+        (5, "5 seconds"),
+        (600, "10 minutes"),
+        (9000, "2 hours"),
+        (3 * 86400, "3 days"),
+        (-9, "0 seconds"),
+    ],
 )
 def test_an_age_is_told_in_the_unit_a_person_would_use(spine: Spine, seconds: int, text: str) -> None:
     spine.clock.tick(seconds)

@@ -67,7 +67,7 @@ def age(since: str, now: datetime) -> str:
     for least, unit, name in _STEPS:
         if seconds >= least:
             return f"{int(seconds // unit)} {name}"
-    return f"{int(seconds)} seconds"
+    return count(int(seconds), "second", "seconds")
 
 
 def count(number: int, one: str, many: str) -> str:
