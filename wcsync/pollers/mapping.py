@@ -1,9 +1,11 @@
 """The mapping file: read when it changed, checked whole, put in force in one step; a bad file changes nothing."""
 
+from collections.abc import Callable
 from collections.abc import Mapping as Dict
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 
 import structlog
 
@@ -18,24 +20,50 @@ log = structlog.get_logger(__name__)
 
 SETTLING_S = 2.0
 """A file changed less than this ago is left to the next look."""
+SEEN_SAME_S = 1.5
+"""A watched file is read once it has looked the same for so long. By our own watch: a file server's may be wrong."""
+READ_ANYWAY_S = 60.0
+"""How often a watched file is read though it looks the same: two edits within one tick of a coarse clock do."""
+STUCK_S = 30.0
+"""A look that takes longer than this waits for a mount that went away."""
 LARGEST_FILE_BYTES = 5 * 1024 * 1024
 
 
+def seconds() -> float:
+    """A clock that nobody can set."""
+    return monotonic()
+
+
+Signs = tuple[int, ...]
+"""What tells one state of a file from another without reading it."""
+
+
 class MappingKeeper:
-    """Holds the mapping in force. Thread-safe.
+    """Holds the mapping in force. Thread-safe: one thread looks at the file at a time, the others go on without.
 
     The last good one is kept in the ledger too, so that a file that was spoilt while the daemon was down stops
-    nothing either.
+    nothing either. `timer` is a monotonic clock.
     """
 
     def __init__(
-        self, path: Path, lms: Dict[LmsName, tuple[TargetKey, ...]], ledger: Ledger, clock: Clock
+        self,
+        path: Path,
+        lms: Dict[LmsName, tuple[TargetKey, ...]],
+        ledger: Ledger,
+        clock: Clock,
+        timer: Callable[[], float] = seconds,
     ) -> None:
         self._path = path
         self._lms = lms
         self._ledger = ledger
         self._clock = clock
+        self._timer = timer
         self._lock = Lock()
+        self._looking_since: float | None = None
+        self._stuck = False
+        self._seen: Signs | None = None
+        self._read: Signs | None = None
+        self._seen_at = self._read_at = timer()
         self._tried = ""
         self._refusal: ConfigError | None = None
         self._mapping: Mapping | None = None
@@ -57,26 +85,87 @@ class MappingKeeper:
         self._tell(self._refusal)
 
     def refresh(self) -> bool:
-        """Looks whether the file changed; True if another mapping is now in force. Never raises for a bad file."""
-        with self._lock:
-            if self._mapping is not None and self._still_being_written():
-                return False
-            digest = ""
-            try:
-                content = read_bytes(self._path)
-                digest = sha256(content).hexdigest()
-                if digest == self._tried:
-                    return False
-                mapping = read_mapping(self._path.name, content, self._lms)
-            except ConfigError as exc:
-                self._refuse(exc, digest)
-                return False
-            changed = self._put_in_force(mapping)
-            if self._refusal is not None and not changed:
-                log.info("mapping_mended")
-            self._ledger.record_refusal((), self._clock())
-            self._tried, self._refusal = digest, None
+        """Reads the file; True if another mapping is now in force. Never raises for a bad file.
+
+        A file that was changed just now is left alone, and so is one that another thread is looking at.
+        """
+        return self._look(lambda: not self._still_being_written() and self._read_file())
+
+    def watch(self) -> bool:
+        """As `refresh`, to be called every few seconds: costs no more than a look at the path while nothing changed."""
+        return self._look(self._read_if_changed)
+
+    def tell_if_stuck(self) -> None:
+        """Tells, once, that another thread's look at the file does not come to an end. Waits for nothing."""
+        since = self._looking_since
+        if since is None or self._stuck or self._timer() - since < STUCK_S:
+            return
+        self._stuck = True
+        problem = Problem(
+            where=str(self._path),
+            message="the mapping file cannot be reached: looking at it does not come to an end",
+            remedy="Its folder is probably a network mount whose server is gone; mend the mount, or unmount it.",
+        )
+        self._tell(ConfigError([problem]))
+
+    def _look(self, look: Callable[[], bool]) -> bool:
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._looking_since = self._timer()
+            changed = look()
+            self._unstick()
             return changed
+        finally:
+            self._looking_since = None
+            self._lock.release()
+
+    def _unstick(self) -> None:
+        """The file was reached after all: `status` is to say again what is wrong with it, if anything is."""
+        if not self._stuck:
+            return
+        self._stuck = False
+        if self._refusal is not None:
+            self._tell(self._refusal)
+        else:
+            log.info("mapping_mended")
+            self._ledger.record_refusal((), self._clock())
+
+    def _read_if_changed(self) -> bool:
+        now, seen = self._timer(), signs_of(self._path)
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, now
+            return False
+        if now - self._seen_at < SEEN_SAME_S or (seen == self._read and now - self._read_at < READ_ANYWAY_S):
+            return False
+        return self._read_file()
+
+    def _read_file(self) -> bool:
+        """True if another mapping is now in force. What cannot be kept on disk is read again at the next look."""
+        before, now = signs_of(self._path), self._timer()
+        changed = self._judge(before)
+        self._read, self._read_at = before, now
+        return changed
+
+    def _judge(self, before: Signs) -> bool:
+        digest = ""
+        try:
+            content = read_bytes(self._path)
+            if self._mapping is not None and signs_of(self._path) != before:
+                return False  # it changed under our eyes: half of it may be old
+            digest = sha256(content).hexdigest()
+            if digest == self._tried:
+                return False
+            mapping = read_mapping(self._path.name, content, self._lms)
+        except ConfigError as exc:
+            self._refuse(exc, digest)
+            return False
+        changed = self._put_in_force(mapping)
+        if self._refusal is not None and not changed:
+            log.info("mapping_mended")
+        self._ledger.record_refusal((), self._clock())
+        self._tried, self._refusal = digest, None
+        return changed
 
     def _put_in_force(self, mapping: Mapping) -> bool:
         """True if it means something else than the one before. Lines may have moved all the same."""
@@ -94,6 +183,8 @@ class MappingKeeper:
 
     def _still_being_written(self) -> bool:
         """Half a file may read well and sell wrong courses for good: a change counts once it has settled."""
+        if self._mapping is None:
+            return False
         try:
             age_s = self._clock().timestamp() - self._path.stat().st_mtime
         except OSError:
@@ -125,6 +216,18 @@ class MappingKeeper:
         return (
             kept if sold <= {*self._lms, ""} else None
         )  # an LMS that left the config has nobody to work for it
+
+
+def signs_of(path: Path) -> Signs:
+    """Changes with each save, in place or by renaming, through links too, however the times are set.
+
+    The time of the last change of the inode moves whatever a program does to the other one, and with the permissions.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as exc:
+        return (getattr(exc, "errno", None) or 0,)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
 
 
 def read_file(path: Path, lms: Dict[LmsName, tuple[TargetKey, ...]]) -> Mapping:
