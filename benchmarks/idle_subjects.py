@@ -17,11 +17,11 @@ def by_app(*, url: str, polls: int) -> Sample:
     from benchmarks.sites import Site
 
     with opened(shop_url=url) as app:
-        assert app.poll()
+        assert app.poll().complete
         before = Site(url=url).stats()
         with timed() as span:
             for _ in range(polls):
-                assert app.poll()
+                assert app.poll().complete
         after = Site(url=url).stats()
     return {"cpu_s": span.cpu_s, "requests": after.requests - before.requests}
 
@@ -31,10 +31,10 @@ def by_app_traced(*, url: str, polls: int) -> Sample:
     from benchmarks.product import opened
 
     with _listening() as said, opened(shop_url=url) as app:
-        assert app.poll()
+        assert app.poll().complete
         said.clear()
         for _ in range(polls):
-            assert app.poll()
+            assert app.poll().complete
         commits = sum(statement.startswith("COMMIT") for statement in said)
     return {"commits": commits}
 
