@@ -95,7 +95,7 @@ def test_a_hot_window_ends_and_the_wait_grows_back_to_what_the_budget_allows(
     tempo: Tempo, duration_s: float
 ) -> None:
     cadence = Cadence.begin(tempo).after(Look(began=0.0, ended=duration_s, hit=True))
-    waits, now = [], cadence.due_at
+    waits, now = list[float](), cadence.due_at
     while now <= duration_s + tempo.hot_s + 20 * HOUR_S and len(waits) < 5000:
         cadence = cadence.after(Look(began=now, ended=now + duration_s))
         waits.append(cadence.wait_s)
@@ -131,7 +131,7 @@ def test_after_a_hit_the_shop_is_looked_at_every_two_seconds_for_two_minutes() -
     begins = [look.began - looks[1].ended for look in looks[2:]]
     hot = [begin for begin in begins if begin < 120]
     assert len(hot) in {59, 60}
-    waits = [round(after - before, 2) for before, after in zip(begins, begins[1:], strict=False)]
+    waits = [round(after - before, 2) for before, after in pairwise(begins)]
     assert waits[: len(hot) - 1] == [2.0] * (len(hot) - 1)
     assert waits[len(hot) :][:7] == [3.0, 4.5, 6.75, 10.12, 15.19, 19.0, 19.0]
 
