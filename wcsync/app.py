@@ -66,6 +66,7 @@ class App:
         self._dice = dice
         self.stop = threading.Event()
         self._replan_owed = threading.Event()
+        self._planned_by: Mapping | None = None
         self._cadence = Cadence.begin(tempo(config))
         self.ledger = SqliteLedger(config.ledger.path)
         self._file = _identity_of(config.ledger.path)
@@ -132,9 +133,8 @@ class App:
 
     def watch_mapping(self) -> None:
         """A look at the mapping file. What it has learnt counts at once for the lines that waited for it."""
-        if self.mapping.watch():
-            self._replan_owed.set()
-        if self._replan_owed.is_set():
+        self.mapping.watch()
+        if self._replan_owed.is_set() or self.mapping.current is not self._planned_by:
             self._replan()
             self.pool.wake()
 
@@ -189,6 +189,7 @@ class App:
             return sum(row["waiting"] for row in report.messages())
 
     def close(self) -> None:
+        self.mapping.close()
         self.store.close()
         for channel in self.channels:
             channel.close()
@@ -273,6 +274,7 @@ class App:
 
     def _replan(self) -> None:
         self._replan_owed.clear()  # first: what is owed from now on is owed again
+        self._planned_by = self.mapping.current
         try:
             record = self.ledger.replan_unmapped(self._planner(), self.clock())
         except BaseException:

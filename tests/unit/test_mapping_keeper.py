@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -57,6 +58,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(tmp_path)
     made.write(GOOD)
     yield made
+    made.keeper.close()
     made.ledger.close()
 
 
@@ -449,6 +451,7 @@ def test_a_file_that_may_no_longer_be_read_is_told_and_mended_by_a_chmod(
 ) -> None:
     logs.clear()
     watch.desk.path.chmod(0)
+    assert watch.desk.audited() == 1  # this thread has its connection before it has no rights
     with without_rights():
         watch.look(3)
     assert watch.desk.course() == "42"
@@ -512,10 +515,89 @@ def hung(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     let_go()
 
 
+def test_a_start_without_reach_of_the_file_makes_do_with_the_last_good_mapping(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, logs: list[Any]
+) -> None:
+    monkeypatch.setattr("wcsync.pollers.mapping.LOAD_LIMIT_S", 0.05)
+    mended, desk = Event(), watch.desk
+
+    def answers_late(path: Path, limit: int) -> Any:
+        assert mended.wait(10)
+        return read_plain_file(path, limit)
+
+    monkeypatch.setattr("wcsync.pollers.mapping.read_plain_file", answers_late)
+    desk.write(OTHER)
+    desk.restart()
+    logs.clear()
+    desk.keeper.load()
+    assert desk.course() == "42"
+    assert events(logs) == ["mapping_refused"]
+    mended.set()
+    deadline = monotonic() + 5
+    while desk.course() != "43":
+        assert monotonic() < deadline
+        sleep(0.005)
+
+
+def test_a_first_start_without_reach_of_the_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wcsync.pollers.mapping.LOAD_LIMIT_S", 0.05)
+    mended, desk = Event(), Desk(tmp_path)
+
+    def never_answers(_path: Path, _limit: int) -> Any:
+        mended.wait(10)
+        raise OSError("gone")
+
+    monkeypatch.setattr("wcsync.pollers.mapping.read_plain_file", never_answers)
+    with pytest.raises(ConfigError, match="cannot be reached"):
+        desk.keeper.load()
+    desk.keeper.close()
+    desk.ledger.close()
+    mended.set()
+
+
+def test_a_ledger_that_fails_while_the_file_is_loaded_is_no_matter_of_the_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("database or disk is full")
+
+    monkeypatch.setattr(desk.ledger, "record_mapping", full)
+    with pytest.raises(OSError, match="full"):
+        desk.keeper.load()
+
+
 def test_a_look_that_hangs_holds_up_nobody_else(watch: Watch, hung: Any) -> None:
     assert watch.desk.course() == "42"
     assert not watch.keeper.watch()
     assert not watch.keeper.refresh()
+
+
+def test_a_look_that_hangs_until_all_is_closed_touches_the_ledger_no_more(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, logs: list[Any]
+) -> None:
+    """SQLite takes the whole process down if one thread closes what another uses."""
+    mended, arrived = Event(), Event()
+
+    def answers_late(path: Path, limit: int) -> Any:
+        arrived.set()
+        assert mended.wait(10)
+        return read_plain_file(path, limit)
+
+    monkeypatch.setattr("wcsync.pollers.mapping.read_plain_file", answers_late)
+    watch.desk.write(OTHER)
+    watch.look()
+    thread = Thread(target=watch.look)
+    thread.start()
+    assert arrived.wait(5)
+    kept = watch.desk.ledger.read_mapping()
+    logs.clear()
+    watch.keeper.close()
+    mended.set()
+    thread.join(5)
+    assert watch.desk.ledger.read_mapping() == kept
+    assert (events(logs), watch.desk.course()) == ([], "42")
 
 
 def test_a_look_that_hangs_is_told_once_and_so_is_its_end(watch: Watch, hung: Any, logs: list[Any]) -> None:

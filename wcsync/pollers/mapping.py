@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from collections.abc import Mapping as Dict
+from concurrent.futures import Future, wait
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock, Thread
 from time import monotonic
 
 import structlog
@@ -24,6 +25,8 @@ SEEN_SAME_S = 1.5
 """A watched file is read once it has looked the same for so long. By our own watch: a file server's may be wrong."""
 READ_ANYWAY_S = 60.0
 """How often a watched file is read though it looks the same: two edits within one tick of a coarse clock do."""
+LOAD_LIMIT_S = 15.0
+"""How long a start waits for the file before it makes do with the last good mapping."""
 STUCK_S = 30.0
 """A look that takes longer than this waits for a mount that went away."""
 LARGEST_FILE_BYTES = 5 * 1024 * 1024
@@ -59,6 +62,8 @@ class MappingKeeper:
         self._clock = clock
         self._timer = timer
         self._lock = Lock()
+        self._noting = RLock()
+        self._closed = False
         self._looking_since: float | None = None
         self._stuck = False
         self._seen: Signs | None = None
@@ -74,15 +79,20 @@ class MappingKeeper:
         return self._mapping
 
     def load(self) -> None:
-        """Puts the file in force, or the last good mapping if the file is bad. Raises ConfigError without either."""
-        self.refresh()
+        """Puts the file in force, or the last good mapping if the file is bad. Raises ConfigError without either.
+
+        A file that cannot be reached counts as bad after a while; once it can, it is put in force all the same.
+        """
+        reached = self._refresh_in_time()
         if self._mapping is not None:
             return
-        assert self._refusal is not None
+        refusal = self._refusal if reached else self._out_of_reach()
+        assert refusal is not None
         self._mapping = self._kept()
         if self._mapping is None:
-            raise self._refusal
-        self._tell(self._refusal)
+            raise refusal
+        self._stuck = not reached
+        self._tell(refusal)
 
     def refresh(self) -> bool:
         """Reads the file; True if another mapping is now in force. Never raises for a bad file.
@@ -101,12 +111,36 @@ class MappingKeeper:
         if since is None or self._stuck or self._timer() - since < STUCK_S:
             return
         self._stuck = True
+        self._tell(self._out_of_reach())
+
+    def _refresh_in_time(self) -> bool:
+        """False if the file cannot be reached in time. The look goes on by itself then, and its thread with it."""
+        outcome = Future[bool]()
+
+        def look() -> None:
+            try:
+                outcome.set_result(self.refresh())
+            except Exception as exc:  # noqa: BLE001  raised again below
+                outcome.set_exception(exc)
+
+        Thread(target=look, name="mapping-load", daemon=True).start()
+        if not wait([outcome], LOAD_LIMIT_S).done:
+            return False
+        outcome.result()
+        return True
+
+    def _out_of_reach(self) -> ConfigError:
         problem = Problem(
             where=str(self._path),
             message="the mapping file cannot be reached: looking at it does not come to an end",
             remedy="Its folder is probably a network mount whose server is gone; mend the mount, or unmount it.",
         )
-        self._tell(ConfigError([problem]))
+        return ConfigError([problem])
+
+    def close(self) -> None:
+        """Leaves the ledger alone from now on, whenever a look that hangs may come to its end."""
+        with self._noting:
+            self._closed = True
 
     def _look(self, look: Callable[[], bool]) -> bool:
         if not self._lock.acquire(blocking=False):
@@ -122,14 +156,15 @@ class MappingKeeper:
 
     def _unstick(self) -> None:
         """The file was reached after all: `status` is to say again what is wrong with it, if anything is."""
-        if not self._stuck:
-            return
-        self._stuck = False
-        if self._refusal is not None:
-            self._tell(self._refusal)
-        else:
-            log.info("mapping_mended")
-            self._ledger.record_refusal((), self._clock())
+        with self._noting:
+            if not self._stuck or self._closed:
+                return
+            self._stuck = False
+            if self._refusal is not None:
+                self._tell(self._refusal)
+            else:
+                log.info("mapping_mended")
+                self._ledger.record_refusal((), self._clock())
 
     def _read_if_changed(self) -> bool:
         now, seen = self._timer(), signs_of(self._path)
@@ -143,20 +178,30 @@ class MappingKeeper:
     def _read_file(self) -> bool:
         """True if another mapping is now in force. What cannot be kept on disk is read again at the next look."""
         before, now = signs_of(self._path), self._timer()
-        changed = self._judge(before)
+        found = self._content()
+        torn = signs_of(self._path) != before  # it changed under our eyes: half of it may be old
+        with self._noting:
+            if self._closed or (torn and self._mapping is not None):
+                return False
+            changed = self._judge(found)
         self._read, self._read_at = before, now
         return changed
 
-    def _judge(self, before: Signs) -> bool:
+    def _content(self) -> bytes | ConfigError:
+        try:
+            return read_bytes(self._path)
+        except ConfigError as exc:
+            return exc
+
+    def _judge(self, found: bytes | ConfigError) -> bool:
         digest = ""
         try:
-            content = read_bytes(self._path)
-            if self._mapping is not None and signs_of(self._path) != before:
-                return False  # it changed under our eyes: half of it may be old
-            digest = sha256(content).hexdigest()
+            if isinstance(found, ConfigError):
+                raise found
+            digest = sha256(found).hexdigest()
             if digest == self._tried:
                 return False
-            mapping = read_mapping(self._path.name, content, self._lms)
+            mapping = read_mapping(self._path.name, found, self._lms)
         except ConfigError as exc:
             self._refuse(exc, digest)
             return False
