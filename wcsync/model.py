@@ -86,6 +86,34 @@ class Page:
     last: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """Something a shop sells, or one variation of it, as it stands in the shop now.
+
+    `parent_id` 0 = it is no variation; a variation's `name` begins with its parent's. `kind`: simple, variable,
+    variation, grouped, external, or a plugin's own. Texts are plain: no HTML. `price` as the shop wrote it.
+    """
+
+    product_id: ProductId
+    parent_id: ProductId = ProductId(0)
+    sku: str = ""
+    name: str = ""
+    kind: str = "simple"
+    status: str = "publish"
+    price: str = ""
+    virtual: bool = False
+    categories: tuple[str, ...] = ()
+    variation_ids: tuple[ProductId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableProduct:
+    """A product that could not be read. `product_id` None when even the id was missing."""
+
+    product_id: ProductId | None
+    reason: str
+
+
 Option = tuple[str, str]
 """One LMS-specific mapping key and its value, as in ("group", "17")."""
 
