@@ -14,6 +14,7 @@ from wcsync.model import (
     Line,
     LineId,
     LmsName,
+    Offer,
     Order,
     OrderId,
     Outcome,
@@ -81,6 +82,7 @@ class FakeLms:
     lose: Callable[[str], None] = lost
     late: list[Callable[[], None]] = field(default_factory=list)
     unsure: bool = False
+    offers: list[Offer] = field(default_factory=list)
     confirm: str = ""
     arrives: Callable[[Seat], bool] = lambda _seat: True
 
@@ -101,6 +103,10 @@ class FakeLms:
 
     def fetch_course_title(self, course_id: CourseId) -> str | None:
         return f"Course {course_id}"
+
+    def fetch_offers(self) -> list[Offer]:
+        self.before_read()
+        return self.offers
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         user_id = self._find(seat) or self._create(seat, intent)

@@ -185,6 +185,22 @@ class OrderPlan:
     parked: tuple[Parked, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Something an LMS has that a mapping row can name: a course, or what goes with one.
+
+    `key`: the key of the row, as in `course`; `value`: what it would say. `codes`: short names people gave it, which
+    a SKU may equal. `concern`: why selling it may go wrong, '' if nothing speaks against it.
+    """
+
+    lms: LmsName
+    key: str
+    value: str
+    title: str
+    codes: tuple[str, ...] = ()
+    concern: str = ""
+
+
 class Desired(StrEnum):
     IN = "in"
     OUT = "out"
