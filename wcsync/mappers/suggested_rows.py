@@ -40,7 +40,7 @@ def quoted(text: str) -> str:
 
 def _block(suggestion: Suggestion) -> Iterator[str]:
     product = suggestion.product
-    sold = f", sold {suggestion.sold} times without a row" if suggestion.sold else ""
+    sold = f", sold without a row: {suggestion.sold}" if suggestion.sold else ""
     sku = f", SKU {comment(product.sku)}" if product.sku and suggestion.selector[0] != "sku" else ""
     yield f"# {comment(product.name) or 'a product without a name'}{sku}{sold}"
     if not suggestion.candidates:

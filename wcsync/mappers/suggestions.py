@@ -212,11 +212,12 @@ class _Pool:
         self._offers = offers
         self._profiles = [profile(offer.title) for offer in offers]
         self._texts = [one.text for one in self._profiles]
-        self._alike = Counter(self._profiles)
+        self._alike = defaultdict[Profile, set[int]](set)
         self._shared = Counter(code for offer in offers for code in set(map(fold, _codes(offer))))
         self._by_code = defaultdict[str, set[int]](set)
         self._by_word = defaultdict[str, set[int]](set)
         for place, offer in enumerate(offers):
+            self._alike[self._profiles[place]].add(place)
             for code in _codes(offer):
                 self._by_code[fold(code)].add(place)
                 self._by_code[fold_code(code)].add(place)
@@ -236,17 +237,17 @@ class _Pool:
         if sku:
             places |= self._by_code.get(fold(sku), set()) | self._by_code.get(fold_code(sku), set())
         if not seen.words:
-            return places | {place for place, one in enumerate(self._profiles) if one == seen}
+            return places | self._alike.get(seen, set())
         near = process.extract(
             seen.text, self._texts, scorer=fuzz.ratio, score_cutoff=MAYBE_FROM, limit=LOOKED_AT
         )
-        same = {place for place, one in enumerate(self._profiles) if one == seen}
-        return places | {place for _, _, place in near} | same | self._overlapping(seen)
+        places |= self._alike.get(seen, set()) | self._overlapping(seen)
+        return places | {place for _, _, place in near}
 
     def _overlapping(self, seen: Profile) -> set[int]:
         """Those that have all words of the product's name, or none but such."""
         mine = set(seen.words)
-        sharing = Counter(place for word in mine for place in self._by_word.get(word, ()))
+        sharing = Counter(place for word in sorted(mine) for place in sorted(self._by_word.get(word, ())))
         whole = (
             place
             for place, shared in sharing.most_common()
@@ -260,7 +261,7 @@ class _Pool:
             return judgement
         offer = self._offers[place]
         by_sku = bool(sku) and sku in set(map(fold, _codes(offer)))
-        alike = self._shared[sku] if by_sku else self._alike[self._profiles[place]]
+        alike = self._shared[sku] if by_sku else len(self._alike[self._profiles[place]])
         against = offer.concern or (f"{alike} have that {'code' if by_sku else 'name'}" if alike > 1 else "")
         if not against:
             return judgement
