@@ -1,4 +1,4 @@
-"""Commands that read the ledger and the files alone: status, show, mapping."""
+"""Commands that read the ledger alone: status, show."""
 
 import sys
 from pathlib import Path
@@ -7,13 +7,11 @@ from typing import Any
 import click
 
 from wcsync import screen
-from wcsync.app import target_keys
 from wcsync.cli.causes import PARKED, UNKNOWN
 from wcsync.cli.common import EXIT_UNEXPLAINED, main, opened_report, sealed_config, with_config, with_json
 from wcsync.cli.lists import command
 from wcsync.daemon import running_instance
 from wcsync.ledger.report import Report
-from wcsync.pollers.mapping import read_file
 
 
 @main.command()
@@ -103,21 +101,3 @@ def _find_story(report: Report, order: str) -> dict[str, Any] | None:
         entry = {**row, "order_id": chosen["order_id"], "number": chosen["number"]}
         row |= {"means": cause.means, "do": cause.do, "command": command(cause, entry, ambiguous)}
     return story
-
-
-@main.group()
-def mapping() -> None:
-    """Look at the mapping file."""
-
-
-@mapping.command("check")
-@with_json
-@with_config
-def mapping_check(*, config_path: Path | None, as_json: bool) -> None:
-    """List every problem, with its line and remedy."""
-    config = sealed_config(config_path)
-    rows = read_file(config.mapping.path, target_keys(config)).rows
-    if as_json:
-        screen.print_json({"file": str(config.mapping.path), "rows": len(rows), "problems": []})
-    else:
-        click.echo(f"{config.mapping.path}: {len(rows)} rows, no problem found")

@@ -32,7 +32,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wcsync.model import Applied, CourseId, LmsName, Presence, Seat
+from wcsync.model import Applied, CourseId, LmsName, Offer, Presence, Seat
 
 
 class LmsSettings(BaseModel):
@@ -126,6 +126,11 @@ class Lms(Protocol):
 
     def fetch_course_title(self, course_id: CourseId) -> str | None:
         """The course's name as people know it; None if the LMS has no such course. Changes nothing."""
+
+    def fetch_offers(self) -> list[Offer]:
+        """All that a mapping row can name as its course, and what goes with it as far as it can be listed, for people
+        to choose from. Changes nothing.
+        """
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """The learner is in the course until `seat.until`: created, already or restored.

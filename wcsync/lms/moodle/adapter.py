@@ -33,9 +33,10 @@ from wcsync.lms.base import (
 )
 from wcsync.lms.moodle.accounts import NO_ADDRESSES, Accounts
 from wcsync.lms.moodle.courses import REFUSALS, Classrooms
+from wcsync.lms.moodle.offers import fetch_offers
 from wcsync.lms.moodle.rest import NEEDED, Refused, Rest, SiteInfo, Stumbled, WarningList, looking_into
 from wcsync.mappers.mapping import TargetKey
-from wcsync.model import Applied, CourseId, LmsName, Outcome, Presence, Seat
+from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat
 
 OLDEST_TRIED = 2022112800
 """The `version` of Moodle 4.1."""
@@ -112,6 +113,10 @@ class Moodle:
 
     def fetch_course_title(self, course_id: CourseId) -> str | None:
         return self._classrooms.fetch_title(course_id)
+
+    def fetch_offers(self) -> list[Offer]:
+        """Every course the web service user can see. Course groups, cohorts and roles are not listed."""
+        return fetch_offers(self._rest, self.name)
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """RESTORED: an end we gave earlier was moved to a later one. An enrolment of any other kind is ALREADY.

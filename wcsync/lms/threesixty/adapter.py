@@ -23,12 +23,13 @@ from wcsync.credentials import Secret
 from wcsync.errors import PermanentError, TransientError
 from wcsync.lms.base import Capability, Finding, Intent, LmsIdentity, LmsSettings, Severity
 from wcsync.lms.threesixty.answers import LEARNER, User
+from wcsync.lms.threesixty.offers import fetch_offers
 from wcsync.lms.threesixty.people import OBJECT_ID, People, no_such_group
 from wcsync.lms.threesixty.places import Groups, Place, enrolled_of
 from wcsync.lms.threesixty.rest import INVALID_SCOPE, PATHS_READ, PROBE, Call, LacksScope, Refused, Rest
 from wcsync.lms.threesixty.tokens import SETTINGS_PAGE
 from wcsync.mappers.mapping import TargetKey
-from wcsync.model import Applied, CourseId, LmsName, Outcome, Presence, Seat
+from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat
 
 A_PATH = Call(method="GET", path=f"/paths/{'0' * 24}", scope=PATHS_READ)
 """Asks for a path that nobody has."""
@@ -108,6 +109,10 @@ class ThreeSixty:
 
     def fetch_course_title(self, course_id: CourseId) -> str | None:
         return self._groups.fetch_title(course_id)
+
+    def fetch_offers(self) -> list[Offer]:
+        """Every group, and every path where the credentials may read paths. No call tells which belong together."""
+        return fetch_offers(self._rest, self.name)
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """RESTORED: the user had been deleted. Whoever has any role in the group already is left as they are."""
