@@ -108,3 +108,27 @@ class Cadence:
         if hot:
             return shortest_s
         return max(min(self.wait_s * COOLING, normal_s), shortest_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How far a look reaches back behind the newest change it knows: a while, for changes that became visible late.
+
+    Once all up to the same `place` was read twice, the second time so much later that nothing can become visible there
+    any more, a look begins at that place itself. Without this, ten thousand orders changed by one bulk edit would be
+    read at each look until something newer happens in the shop.
+    """
+
+    place: float = float("nan")
+    read_at: float = float("inf")
+    settled: bool = False
+
+    def back_s(self, place: float, overlap_s: float) -> float:
+        """Seconds to reach back behind `place`, the newest change known, in the shop's time."""
+        return 0.0 if self.settled and place == self.place else overlap_s
+
+    def after(self, place: float, *, began: float, ended: float, overlap_s: float) -> "Reach":
+        """The reach once a look has read all up to `place`."""
+        if place != self.place:
+            return Reach(place=place, read_at=ended)
+        return replace(self, settled=self.settled or began - self.read_at >= 2 * overlap_s)

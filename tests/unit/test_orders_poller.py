@@ -15,6 +15,7 @@ from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import SHOP
 from wcsync.health import Condition
 from wcsync.model import OrderId, Page, Unreadable
+from wcsync.pollers.orders import Tide
 
 MINUTE = timedelta(minutes=1)
 
@@ -111,6 +112,65 @@ def test_the_beginning_is_told_once(begun: Spine, logs: list[Any]) -> None:
 def test_each_poll_reaches_back_behind_the_cursor(begun: Spine) -> None:
     begun.poller.poll_once()
     assert begun.store.asked == [T0 - timedelta(seconds=300)]
+
+
+@pytest.fixture
+def tidal(begun: Spine) -> Spine:
+    """The poller's watch goes with the clock."""
+    begun.poller = replace(begun.poller, tide=Tide(lambda: begun.clock().timestamp()))
+    return begun
+
+
+def test_a_bulk_edit_is_not_read_again_for_ever_on_a_quiet_shop(tidal: Spine) -> None:
+    sell(tidal, *range(1, 20))
+    for _ in range(12):
+        tidal.poller.poll_once()
+        tidal.tick(60)
+    tidal.store.pages.clear()
+    tidal.poller.poll_once()
+    assert tidal.store.pages == [1]
+    assert tidal.store.asked[-1] == position(tidal)
+
+
+def test_a_change_that_becomes_visible_late_is_seen_as_long_as_the_overlap_says(tidal: Spine) -> None:
+    sell(tidal, 1)
+    tidal.poller.poll_once()
+    tidal.tick(299)
+    sell(tidal, 2, ago_s=299 + 290)
+    tidal.poller.poll_once()
+    assert known(tidal) == {1, 2}
+
+
+def test_a_newer_change_makes_polls_reach_back_again(tidal: Spine) -> None:
+    sell(tidal, 1)
+    for _ in range(12):
+        tidal.poller.poll_once()
+        tidal.tick(60)
+    sell(tidal, 2)
+    tidal.poller.poll_once()
+    sell(tidal, 3, ago_s=200)
+    tidal.tick(2)
+    tidal.poller.poll_once()
+    assert known(tidal) == {1, 2, 3}
+
+
+def test_an_outage_is_no_time_in_which_late_changes_were_looked_for(tidal: Spine) -> None:
+    sell(tidal, 1)
+    tidal.poller.poll_once()
+    tidal.tick(60)
+    tidal.poller.poll_once()
+
+    def refuse(_page: int) -> None:
+        raise TransientError("shop: down", whole_service=True)
+
+    tidal.store.on_page = refuse
+    tidal.tick(7200)
+    tidal.poller.poll_once()
+    tidal.store.on_page = lambda _page: None
+    sell(tidal, 2, ago_s=60 + 7200 + 200)
+    tidal.tick(3600)
+    tidal.poller.poll_once()
+    assert known(tidal) == {1, 2}
 
 
 def test_the_cursor_is_the_newest_change_seen(begun: Spine) -> None:

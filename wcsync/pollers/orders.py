@@ -1,13 +1,14 @@
 """Reading orders: from the shop's pages into the ledger, none lost."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Never
 
 import structlog
 
+from wcsync.cadence import Reach
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import Gate
 from wcsync.health import Sign
@@ -49,13 +50,32 @@ class Pass:
         raise TypeError("a pass is neither true nor false; ask whether it is complete")
 
 
+class Tide:
+    """Keeps from one poll to the next how far the window reaches back. For one poller, which polls one at a time."""
+
+    def __init__(self, timer: Callable[[], float]) -> None:
+        self._timer = timer
+        self._reach = Reach()
+        self._began = timer()
+
+    def back_s(self, place: float, overlap_s: float) -> float:
+        """Seconds to reach back behind `place` in the look that begins now."""
+        self._began = self._timer()
+        return self._reach.back_s(place, overlap_s)
+
+    def note(self, place: float, overlap_s: float) -> None:
+        """The look is over and read everything."""
+        self._reach = self._reach.after(place, began=self._began, ended=self._timer(), overlap_s=overlap_s)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersPoller:
     """Asks the shop for what changed and records it.
 
     `start`: where a new ledger begins to read, None = now by the shop's clock. `overlap_s`: how far behind the cursor
-    each poll begins, for changes that became visible late. `planner` gives the plan in force at that moment.
-    `stopping` says that a long walk is to be left where it is; the next process takes it up there.
+    each poll begins, for changes that became visible late; `tide` knows when none can come any more. `planner` gives
+    the plan in force at that moment. `stopping` says that a long walk is to be left where it is; the next process
+    takes it up there.
     """
 
     store: Store
@@ -67,6 +87,7 @@ class OrdersPoller:
     overlap_s: float
     start: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
+    tide: Tide = field(default_factory=lambda: Tide(monotonic))
 
     def poll_once(self) -> Pass:
         """Reads all that changed since the last poll. Never raises; says in the log why a pass is not complete.
@@ -147,13 +168,15 @@ class OrdersPoller:
     def _poll(self) -> tuple[PageRecord, bool]:
         self.gate.check()
         cursor = self.ledger.read_cursor(CURSOR) or self._begin()
-        since = cursor.position - timedelta(seconds=self.overlap_s)
+        place = cursor.position.timestamp()
+        since = cursor.position - timedelta(seconds=self.tide.back_s(place, self.overlap_s))
         walk = cursor.walk if cursor.walk is not None and cursor.walk.since == since else None
         total = PageRecord()
         for _ in range(WALKS):
             record, walked = self._walk(since, walk, keep=True)
             total = total.plus(record)
             if walked:
+                self.tide.note(place, self.overlap_s)
                 return self._look_back(cursor, walked.started_at, total)
             if self.stopping():
                 break
