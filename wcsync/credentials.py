@@ -24,6 +24,9 @@ CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 https://systemd.io/CREDENTIALS/
 """
 
+FOLDER_ID = "wcsync"
+"""As in the unit: LoadCredential=wcsync:/etc/wcsync/credentials."""
+
 WAYS = '{ credential = "name" }, { file = "path" } or { env = "NAME" }'
 
 _LIKE_A_SECRET = re.compile(r"(?=[A-Za-z]*[0-9])[0-9A-Za-z]{20,}")
@@ -172,7 +175,13 @@ def _read_credential(name: str, sources: Sources) -> Secret:
             "systemd sets it for a service with LoadCredential=. By hand, name the folder that holds a file "
             f"of that name in front of the command: {CREDENTIALS_DIRECTORY}=/path/to/folder wcsync …",
         )
-    return Secret(_checked(_text(_read(Path(folder, name), name).content)), Origin.CREDENTIAL)
+    return Secret(_checked(_text(_read(_place(folder, name), name).content)), Origin.CREDENTIAL)
+
+
+def _place(folder: str, name: str) -> Path:
+    """Where a credential lies: systemd puts the id of a whole folder before the names of the files in it."""
+    plain, of_folder = Path(folder, name), Path(folder, f"{FOLDER_ID}_{name}")
+    return of_folder if of_folder.exists() and not plain.exists() else plain
 
 
 def _read_file(name: str, sources: Sources) -> Secret:

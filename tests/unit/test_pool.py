@@ -102,8 +102,8 @@ def test_a_thread_that_ended_is_noticed(stop: threading.Event) -> None:
     pool = Pool([Jobs()], 1, stop)
     stop.set()
     pool.start()
-    for thread in pool._threads:
-        thread.join()
+    for hand in pool._hands:
+        hand.thread.join()
     assert not pool.alive()
 
 
