@@ -283,7 +283,7 @@ class _Shift:
         self._schedule = Schedule([watched.job for watched in self._watched])
         self._drift = _Drift()
         self._looked_at = time.monotonic()
-        self._settled = False
+        self._ending = threading.Thread(target=self._schedule.stop, name="schedule-stop", daemon=True)
 
     def start(self) -> None:
         self._pool.start()
@@ -302,19 +302,16 @@ class _Shift:
 
         `meanwhile` is called several times a second. Safe to repeat.
         """
-        if self._settled:
-            return True
         self._stop.set()
-        ending = threading.Thread(target=self._schedule.stop, name="schedule-stop", daemon=True)
-        ending.start()
+        if self._ending.ident is None:
+            self._ending.start()
         settled = self._pool.join(meanwhile)
-        while settled and ending.is_alive():
-            ending.join(JOIN_LOOK_S)
+        while settled and self._ending.is_alive():
+            self._ending.join(JOIN_LOOK_S)
             settled = not any(watched.pulse.late for watched in self._watched if watched.running)
             meanwhile()
         if not settled:
             log.critical("daemon_hung", reason=describe(self._hung()))
-        self._settled = settled
         return settled
 
     def _forgive_standstill(self) -> None:
