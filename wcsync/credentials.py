@@ -181,7 +181,7 @@ def _read_credential(name: str, sources: Sources) -> Secret:
 def _place(folder: str, name: str) -> Path:
     """Where a credential lies: systemd puts the id of a whole folder before the names of the files in it."""
     plain, of_folder = Path(folder, name), Path(folder, f"{FOLDER_ID}_{name}")
-    return of_folder if of_folder.exists() and not plain.exists() else plain
+    return plain if os.path.lexists(plain) or not os.path.lexists(of_folder) else of_folder
 
 
 def _read_file(name: str, sources: Sources) -> Secret:

@@ -253,7 +253,7 @@ def test_nobody_is_late_for_the_time_the_whole_machine_stood_still(monkeypatch: 
     skipped = [0.0]
     real = time.monotonic
     monkeypatch.setattr("wcsync.pulse.monotonic", lambda: real() + skipped[0])
-    monkeypatch.setattr(daemon_module.time, "monotonic", lambda: real() + skipped[0])
+    monkeypatch.setattr("wcsync.daemon.time.monotonic", lambda: real() + skipped[0])
 
     def stand_still(_signals: Signals) -> None:
         skipped[0] += 3600
