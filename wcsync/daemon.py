@@ -7,10 +7,9 @@ import select
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol, Self
@@ -21,23 +20,17 @@ from wcsync import __version__
 from wcsync.errors import ConfigError, Problem, WcsyncError
 from wcsync.ledger.connection import give_to_folder_owner
 from wcsync.model import LmsName
-from wcsync.pool import JOIN_LOOK_S, Pool
-from wcsync.pulse import Pulse
-from wcsync.schedule import Job, Schedule
+from wcsync.pool import Pool
+from wcsync.schedule import Job
+from wcsync.shift import Shift
 from wcsync.supervisor import Supervisor
 
 log = structlog.get_logger(__name__)
 
 LOOK_S = 5.0
 """How often a running daemon looks at itself."""
-BEACON_S = 5.0
-BEACON_LIMIT_S = 60.0
-"""The schedule runs a job of ours as often; if it did not for so long, it is dead."""
 TELL_S = 15.0
 """How often people are told how things stand."""
-MISSES = 2
-"""So many rounds of a job may fail in a row."""
-JUMP_S = 3.0
 REFUSED = "The changed config is REFUSED (see the log), the old one is in force. "
 
 
@@ -151,7 +144,7 @@ def serve(
 
     `sound` tells why the process cannot go on, '' while it can. False if that ended it: it is to be started anew.
     """
-    shift, reason = _Shift(jobs, pool, stop, sound, longest_s), ""
+    shift, reason = Shift(jobs, pool, stop, sound, longest_s=longest_s, look_s=LOOK_S), ""
     shift.start()
     try:
         while not stop.wait(LOOK_S) and not reason:
@@ -203,7 +196,7 @@ class Daemon:
                 self._supervisor.tell(f"{REFUSED if self._refused else ''}{self._state}")
         return self._finish(shift, reason)
 
-    def _finish(self, shift: "_Shift", reason: str) -> Ending:
+    def _finish(self, shift: Shift, reason: str) -> Ending:
         self._supervisor.stopping()
         _lament(reason)
         log.info("daemon_stopping")
@@ -212,7 +205,7 @@ class Daemon:
         self._engine.close()
         return Ending.UNSOUND if reason else Ending.STOPPED
 
-    def _begin(self) -> "_Shift":
+    def _begin(self) -> Shift:
         engine = self._engine
         try:
             engine.prepare()
@@ -222,7 +215,7 @@ class Daemon:
         jobs = list(engine.jobs())
         if self._supervisor.listens:
             jobs.append(Job(name="state", every_s=TELL_S, run=self._look_around))
-        shift = _Shift(jobs, engine.pool, engine.stop, engine.sound, engine.longest_s)
+        shift = Shift(jobs, engine.pool, engine.stop, engine.sound, longest_s=engine.longest_s, look_s=LOOK_S)
         shift.start()
         return shift
 
@@ -230,7 +223,7 @@ class Daemon:
         """A job, because it reads the ledger: the main thread waits for nothing and nobody."""
         self._state = self._engine.state()
 
-    def _reload(self, shift: "_Shift") -> "_Shift":
+    def _reload(self, shift: Shift) -> Shift:
         """The shift that works by the config as it is now; `shift` itself if that config is refused."""
         self._signals.reload = False
         self._supervisor.reloading()
@@ -239,7 +232,7 @@ class Daemon:
         finally:
             self._supervisor.ready()
 
-    def _replace(self, shift: "_Shift") -> "_Shift":
+    def _replace(self, shift: Shift) -> Shift:
         try:
             renewal = self._renew()
         except ConfigError as exc:
@@ -262,112 +255,6 @@ class Daemon:
         self._refused = True
         hint = "the old config stays in force; mend the file, then reload again"
         log.error("config_refused", problems=[str(problem) for problem in problems], hint=hint)
-
-
-class _Shift:
-    """Jobs and workers of one engine at work, from start to settled."""
-
-    def __init__(
-        self,
-        jobs: Sequence[Job],
-        pool: Pool,
-        stop: threading.Event,
-        sound: Callable[[], str],
-        longest_s: float,
-    ) -> None:
-        self._pool = pool
-        self._stop = stop
-        self._sound = sound
-        beacon = _Watched(Job(name="beacon", every_s=BEACON_S, run=_nothing), BEACON_LIMIT_S)
-        self._watched = [beacon, *(_Watched(job, longest_s) for job in jobs)]
-        self._schedule = Schedule([watched.job for watched in self._watched])
-        self._drift = _Drift()
-        self._looked_at = time.monotonic()
-        self._ending = threading.Thread(target=self._schedule.stop, name="schedule-stop", daemon=True)
-
-    def start(self) -> None:
-        self._pool.start()
-        self._schedule.start()
-
-    def look(self) -> str:
-        """Why the work cannot go on; '' while it can."""
-        self._forgive_standstill()
-        if self._drift.jumped():
-            log.warning("clock_jumped")
-            self._schedule.run_all_now()
-        return self._sound() or describe(self._hung())
-
-    def settle(self, meanwhile: Callable[[], None] = lambda: None) -> bool:
-        """Lets everybody finish what they hold. False if somebody is hung: they are waited for no longer.
-
-        `meanwhile` is called several times a second. Safe to repeat.
-        """
-        self._stop.set()
-        if self._ending.ident is None:
-            self._ending.start()
-        settled = self._pool.join(meanwhile)
-        while settled and self._ending.is_alive():
-            self._ending.join(JOIN_LOOK_S)
-            settled = not any(watched.pulse.late for watched in self._watched if watched.running)
-            meanwhile()
-        if not settled:
-            log.critical("daemon_hung", reason=describe(self._hung()))
-        return settled
-
-    def _forgive_standstill(self) -> None:
-        """When the whole process stood still (a paused machine), nobody is late for that time."""
-        now = time.monotonic()
-        still_s, self._looked_at = now - self._looked_at - LOOK_S, now
-        if still_s > JUMP_S:
-            for pulse in [*self._pool.pulses(), *(watched.pulse for watched in self._watched)]:
-                pulse.forgive(still_s)
-
-    def _hung(self) -> list[Pulse]:
-        return [*self._pool.hung(), *(watched.pulse for watched in self._watched if watched.pulse.late)]
-
-
-class _Watched:
-    """A job with its signs of life: it must succeed now and then, and come back from each run.
-
-    A run that raises is none: the schedule only logs it, and the daemon would look alive while doing nothing.
-    """
-
-    def __init__(self, job: Job, longest_s: float) -> None:
-        self._run = job.run
-        self._patience_s = MISSES * job.every_s + longest_s
-        self._due_at = time.monotonic() + self._patience_s
-        self.pulse = Pulse(job.name, longest_s)
-        self.pulse.rest(self._due_at)
-        self.job = replace(job, run=self._run_watched)
-        self.running = False
-
-    def _run_watched(self) -> object:
-        self.pulse.adopt()
-        self.running = True
-        try:
-            outcome = self._run()
-            self._due_at = time.monotonic() + self._patience_s
-            return outcome
-        finally:
-            self.running = False
-            self.pulse.rest(self._due_at)
-
-
-class _Drift:
-    """Notices that the wall clock was set: jobs are due by that clock, and would wait until it has caught up."""
-
-    def __init__(self) -> None:
-        self._apart = self._measure()
-
-    def jumped(self) -> bool:
-        """Whether it was set by more than a few seconds since the last look."""
-        apart = self._measure()
-        jumped = abs(apart - self._apart) > JUMP_S
-        self._apart = apart
-        return jumped
-
-    def _measure(self) -> float:
-        return time.time() - time.monotonic()
 
 
 class Signals:
@@ -435,14 +322,6 @@ def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
 def _lament(reason: str) -> None:
     if reason:
         log.critical("daemon_unsound", reason=reason)
-
-
-def describe(hung: Sequence[Pulse]) -> str:
-    """Which threads do not come back, and where they stand."""
-    return "; ".join(
-        " > ".join([f"{pulse.name} has given no sign of life for too long", *pulse.whereabouts()])
-        for pulse in hung
-    )
 
 
 def _nothing() -> None:

@@ -21,12 +21,12 @@ from wcsync.sandbox.faults import Fault
 SPOILT = """
 import sys, time
 from pathlib import Path
-import wcsync.app, wcsync.daemon, wcsync.pool
+import wcsync.app, wcsync.daemon, wcsync.pool, wcsync.shift
 from wcsync.cli import main
 
 folder = Path(sys.argv.pop(1))
 wcsync.app.GRACE_S, wcsync.app.TURN_CALLS = 1.0, 0
-wcsync.daemon.LOOK_S = wcsync.daemon.BEACON_S = wcsync.pool.IDLE_S = 0.1
+wcsync.daemon.LOOK_S = wcsync.shift.BEACON_S = wcsync.pool.IDLE_S = 0.1
 
 
 def spoil(noun, verb, name):

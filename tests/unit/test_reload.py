@@ -13,11 +13,12 @@ from structlog.testing import LogCapture
 
 from wcsync import daemon as daemon_module
 from wcsync import pool as pool_module
-from wcsync.daemon import Daemon, Ending, Renewal, Signals, describe, serve
+from wcsync.daemon import Daemon, Ending, Renewal, Signals, serve
 from wcsync.errors import ConfigError, Problem
 from wcsync.model import LmsName
 from wcsync.pool import Pool
 from wcsync.schedule import Job
+from wcsync.shift import describe
 from wcsync.supervisor import Supervisor
 
 LONG_S = 20.0
@@ -104,7 +105,7 @@ def look(_signals: Signals) -> None:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon_module, "LOOK_S", 0.05)
-    monkeypatch.setattr(daemon_module, "JOIN_LOOK_S", 0.01)
+    monkeypatch.setattr("wcsync.shift.JOIN_LOOK_S", 0.01)
     monkeypatch.setattr(pool_module, "JOIN_LOOK_S", 0.01)
     monkeypatch.setattr(pool_module, "IDLE_S", 0.01)
 
@@ -253,7 +254,7 @@ def test_nobody_is_late_for_the_time_the_whole_machine_stood_still(monkeypatch: 
     skipped = [0.0]
     real = time.monotonic
     monkeypatch.setattr("wcsync.pulse.monotonic", lambda: real() + skipped[0])
-    monkeypatch.setattr("wcsync.daemon.time.monotonic", lambda: real() + skipped[0])
+    monkeypatch.setattr("wcsync.shift.time.monotonic", lambda: real() + skipped[0])
 
     def stand_still(_signals: Signals) -> None:
         skipped[0] += 3600

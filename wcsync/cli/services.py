@@ -27,13 +27,14 @@ from wcsync.cli.common import (
 )
 from wcsync.cli.renewal import LiveConfig
 from wcsync.config import Config
-from wcsync.daemon import Daemon, Ending, Signals, describe, no_folder, only_instance, stopping_on_signals
+from wcsync.daemon import Daemon, Ending, Signals, no_folder, only_instance, stopping_on_signals
 from wcsync.doctor import Diagnosis, examine
 from wcsync.errors import ConfigError, Problem
 from wcsync.ledger.report import Report
 from wcsync.mappers.mapping import Mapping
 from wcsync.model import CourseId, LmsName
 from wcsync.pollers.mapping import read_file
+from wcsync.shift import describe
 from wcsync.supervisor import Supervisor
 from wcsync.times import parse_human_instant
 

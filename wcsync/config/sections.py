@@ -94,8 +94,8 @@ class LedgerSettings(Section):
     path: LedgerPath = Field(
         default=Path("/var/lib/wcsync/ledger.db"),
         validate_default=True,
-        description="the SQLite file, one for each shop; a relative path begins at this file's folder; the default "
-        "for a config in /etc/wcsync/SHOP/ is /var/lib/wcsync-SHOP/ledger.db",
+        description="the SQLite file of this shop, seen from this file's folder; in /etc/wcsync/SHOP/ by default "
+        "/var/lib/wcsync-SHOP/ledger.db",
     )
 
 
