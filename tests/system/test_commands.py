@@ -114,8 +114,8 @@ def test_a_damaged_order_is_parked_and_the_others_are_enrolled(world: World) -> 
     assert (counts["parked"], counts["enrolled"]) == (1, 1)
     (entry,) = document(world, "parked", "list")
     assert (entry["order_id"], entry["kind"]) == (999, "unreadable")
-    assert wcsync(world, "parked", "retry", "999").stdout == "read again and still parked\n"
-    assert wcsync(world, "parked", "drop", "999").output == "1 entry dropped\n"
+    assert wcsync(world, "parked", "retry", "999").stdout.endswith("read again and still parked\n")
+    assert wcsync(world, "parked", "drop", "999").output.endswith("1 entry dropped\n")
     assert wcsync(world, "parked", "drop", "999").exit_code == 1
     assert document(world, "parked", "list") == []
 

@@ -8,8 +8,11 @@ import click
 
 from wcsync import screen
 from wcsync.app import target_keys
+from wcsync.cli.causes import PARKED, UNKNOWN
 from wcsync.cli.common import EXIT_UNEXPLAINED, main, opened_report, sealed_config, with_config, with_json
+from wcsync.cli.lists import command
 from wcsync.daemon import running_instance
+from wcsync.ledger.report import Report
 from wcsync.pollers.mapping import read_file
 
 
@@ -63,10 +66,10 @@ def _hints(document: dict[str, Any]) -> list[str]:
 def show(*, config_path: Path | None, order: str, as_json: bool) -> None:
     """Tell all the ledger knows of one ORDER.
 
-    ORDER is its number or its id.
+    ORDER is its number or its id; where that means two orders, `id:…` or `number:…`.
     """
     with opened_report(config_path) as report:
-        story = report.order(order.removeprefix("#"))
+        story = _find_story(report, order)
     if story is None:
         if as_json:
             screen.print_json(None)
@@ -79,6 +82,27 @@ def show(*, config_path: Path | None, order: str, as_json: bool) -> None:
         screen.print_json(story)
     else:
         screen.print_order(story)
+
+
+def _find_story(report: Report, order: str) -> dict[str, Any] | None:
+    """The story of the one order meant. A number counts before an id: looking at the wrong one does no harm."""
+    found = report.find_orders(order)
+    if not found:
+        return None
+    chosen = next((row for row in found if row["number"] == order.removeprefix("#")), found[0])
+    for other in (row for row in found if row is not chosen):
+        click.echo(
+            screen.plain(f"{order} may also mean another: `wcsync show id:{other['order_id']}`"), err=True
+        )
+    story = report.order_of(chosen["order_id"])
+    if story is None:
+        return None
+    ambiguous = report.ambiguous_numbers()
+    for row in story["parked"]:
+        cause = PARKED.get(row["kind"], UNKNOWN)
+        entry = {**row, "order_id": chosen["order_id"], "number": chosen["number"]}
+        row |= {"means": cause.means, "do": cause.do, "command": command(cause, entry, ambiguous)}
+    return story
 
 
 @main.group()

@@ -1,4 +1,4 @@
-"""Commands that talk to the services: demo, check, run, accept, backfill."""
+"""Commands that talk to the services: demo, check, run, accept."""
 
 import errno
 import faulthandler
@@ -36,9 +36,6 @@ from wcsync.model import CourseId, LmsName
 from wcsync.pollers.mapping import read_file
 from wcsync.shift import describe
 from wcsync.supervisor import Supervisor
-from wcsync.times import parse_human_instant
-
-_DATES = "write a date like 2026-02-01, or an instant like 2026-02-01T00:00:00Z"
 
 log = structlog.get_logger("wcsync")
 
@@ -178,27 +175,3 @@ def accept(*, config_path: Path | None, service: str) -> None:
             sys.exit(2)
         answerer = app.accept(service)
     click.echo(screen.plain(f"{service} is now {answerer.identity} ({answerer.title})"))
-
-
-@main.command()
-@click.option("--since", required=True, help="From when: a date, or an instant like 2026-01-01T00:00:00Z.")
-@with_json
-@with_config
-def backfill(*, config_path: Path | None, since: str, as_json: bool) -> None:
-    """Read older orders into the ledger.
-
-    The daemon, or `run --once`, then works them off.
-    """
-    try:
-        instant = parse_human_instant(since)
-    except ValueError as exc:
-        raise click.BadParameter(f"{since!r} is no instant ({exc}); {_DATES}", param_hint="--since") from exc
-    if instant > utc_now():
-        raise click.BadParameter(f"{since!r} is yet to come; {_DATES}", param_hint="--since")
-    with opened_app(read_config(config_path)) as app:
-        record = app.backfill(instant)
-    counts = asdict(record)
-    if as_json:
-        screen.print_json(counts)
-    else:
-        click.echo(" ".join(f"{name}={count}" for name, count in counts.items()))
