@@ -1,5 +1,6 @@
 """The work between two changes of the config: jobs and workers, and whether each of them still does its part."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ import structlog
 
 from wcsync.pool import JOIN_LOOK_S, Pool
 from wcsync.pulse import Pulse
-from wcsync.schedule import Job, Schedule
+from wcsync.schedule import AFTER_BUG_S, Job, Schedule
 
 log = structlog.get_logger(__name__)
 
@@ -101,12 +102,14 @@ def describe(hung: Sequence[Pulse]) -> str:
 class _Watched:
     """A job with its signs of life: it must succeed now and then, and come back from each run.
 
-    A run that raises is none: the schedule only logs it, and the daemon would look alive while doing nothing.
+    A run that raises is none: the schedule only logs it, and the daemon would look alive while doing nothing. A job
+    that may be abandoned may hang too: it is none that the others need.
     """
 
     def __init__(self, job: Job, longest_s: float) -> None:
         self._run = job.run
-        self._patience_s = MISSES * job.every_s + longest_s
+        longest_s = longest_s if job.abandon_after_s is None else math.inf
+        self._patience_s = MISSES * (job.every_s + AFTER_BUG_S) + longest_s
         self._due_at = time.monotonic() + self._patience_s
         self.pulse = Pulse(job.name, longest_s)
         self.pulse.rest(self._due_at)

@@ -106,6 +106,8 @@ def look(_signals: Signals) -> None:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemon_module, "LOOK_S", 0.05)
     monkeypatch.setattr("wcsync.shift.JOIN_LOOK_S", 0.01)
+    monkeypatch.setattr("wcsync.shift.AFTER_BUG_S", 0.01)
+    monkeypatch.setattr("wcsync.schedule.AFTER_BUG_S", 0.01)
     monkeypatch.setattr(pool_module, "JOIN_LOOK_S", 0.01)
     monkeypatch.setattr(pool_module, "IDLE_S", 0.01)
 
@@ -219,6 +221,16 @@ def test_a_job_that_hangs_ends_the_daemon(logs: list[Any]) -> None:
     assert "one has given no sign of life" in next(
         e["reason"] for e in logs if e["event"] == "daemon_unsound"
     )
+
+
+def test_a_job_that_may_be_abandoned_may_hang_as_long_as_it_likes() -> None:
+    held = threading.Event()
+    engine = Engine()
+    job = Job(name="mapping", every_s=0.05, run=lambda: held.wait(LONG_S), abandon_after_s=0.05)
+    engine.jobs = lambda: [job]  # type: ignore[method-assign]  # one job in place of another
+    ending, _ = run(engine, Asked(*[look] * 50, stop), never)
+    held.set()
+    assert ending is Ending.STOPPED
 
 
 def test_a_job_that_fails_again_and_again_ends_the_daemon(logs: list[Any]) -> None:

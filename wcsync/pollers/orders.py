@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Never
 
 import structlog
 
@@ -13,6 +14,7 @@ from wcsync.health import Sign
 from wcsync.ledger.base import Cursor, CursorMove, Ledger, PageRecord, Walk
 from wcsync.model import Order, OrderId, Page, PlanOrder, Unreadable
 from wcsync.patient import Patient
+from wcsync.retry import LONGEST_ASKED_WAIT_S
 from wcsync.store.base import Store
 from wcsync.times import Clock, render_instant
 
@@ -26,6 +28,25 @@ WALKS = 3
 
 OnPage = Callable[[Page, PageRecord], None]
 """Hears of each page once it is recorded, and what it brought."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """What one look at the shop came to. `complete`: all that changed was read; `fresh`: orders new or changed.
+
+    `began` and `ended` by the monotonic clock. `trouble_s`: why it is not complete is trouble, and the shop is to be
+    left alone for so long; None without trouble. `asked`: False if it was left alone this time.
+    """
+
+    asked: bool
+    complete: bool
+    fresh: int
+    began: float
+    ended: float
+    trouble_s: float | None = None
+
+    def __bool__(self) -> Never:
+        raise TypeError("a pass is neither true nor false; ask whether it is complete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +68,30 @@ class OrdersPoller:
     start: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
 
-    def poll_once(self) -> bool:
-        """Reads all that changed since the last poll. True if the pass was complete. Never raises; says why in the log.
+    def poll_once(self) -> Pass:
+        """Reads all that changed since the last poll. Never raises; says in the log why a pass is not complete.
 
-        Safe to repeat and to kill anywhere: what is recorded is recorded, the rest is read again.
+        Safe to repeat and to kill anywhere: what is recorded is recorded, the rest is read again. While the shop is to
+        be left alone it is not asked.
         """
+        began, asked, fresh, complete = monotonic(), True, 0, False
         try:
-            return self.patient.may_call() and self._poll_noting()
+            asked = self.patient.may_call()
+            if asked:
+                record, complete = self._poll_noting()
+                fresh = record.fresh
+            trouble_s = self._trouble_s()
         except Exception:
             log.critical("poller_failed", exc_info=True)
-            return False
+            complete, trouble_s = False, 0.0
+        return Pass(
+            asked=asked,
+            complete=complete,
+            fresh=fresh,
+            began=began,
+            ended=monotonic(),
+            trouble_s=trouble_s,
+        )
 
     def read_since(self, since: datetime, on_page: OnPage = lambda _page, _record: None) -> PageRecord:
         """Reads every order changed after `since`, whatever the cursor says, and leaves the cursor alone.
@@ -85,21 +120,29 @@ class OrdersPoller:
             return self._record((), (order,))
         return self._record((order,), ())
 
-    def _poll_noting(self) -> bool:
+    def _trouble_s(self) -> float | None:
+        """How long the shop is to be left alone from now; None if it is well."""
+        health, now = self.patient.health, self.clock()
+        if health.retry_at is None:
+            return None
+        left_s = 0.0 if health.may_call(now) else (health.retry_at - now).total_seconds()
+        return min(left_s, LONGEST_ASKED_WAIT_S)
+
+    def _poll_noting(self) -> tuple[PageRecord, bool]:
         started = monotonic()
         try:
             record, complete = self._poll()
         except TransientError as exc:
             self.gate.forget()
             self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
-            return False
+            return PageRecord(), False
         except (ServiceBlocked, PermanentError) as exc:
             self.gate.forget()
             self.patient.note(Sign.REFUSED, str(exc))
-            return False
+            return PageRecord(), False
         self.patient.note(Sign.WORKED)
         _tell(record, complete=complete, duration_ms=round((monotonic() - started) * 1000))
-        return complete
+        return record, complete
 
     def _poll(self) -> tuple[PageRecord, bool]:
         self.gate.check()
