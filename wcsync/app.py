@@ -15,7 +15,7 @@ from wcsync.config import Config
 from wcsync.confirmer import Confirmer
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import SHOP, Answerer, Gate
-from wcsync.health import Condition
+from wcsync.health import Condition, Health
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
@@ -31,6 +31,7 @@ from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, OrdersPoller, Pass
 from wcsync.pool import Pool
+from wcsync.pulse import beat
 from wcsync.retry import Backoff
 from wcsync.schedule import Job
 from wcsync.store.base import Store
@@ -43,6 +44,10 @@ log = structlog.get_logger(__name__)
 LEASE_LIMIT = timedelta(minutes=15)
 """With forty of the longest time-outs, whichever is more: no attempt takes so long, so nobody will settle the lease."""
 
+TURN_CALLS = 20
+GRACE_S = 60.0
+"""No turn of a worker, and none of a poller between two pages, is longer than so many calls that each take all the time
+they may (twice the time-out), and what the ledger and a name server take besides."""
 TICK_S = 1.0
 """How often it is asked whether the shop is due to be looked at."""
 MAPPING_EVERY_S = 2.0
@@ -84,6 +89,8 @@ class App:
         self._patients = {name: self._patient(name) for name in self.gates}
         self.poller = self._poller()
         self.channels = self._channels()
+        timeouts_s = [config.store.timeout_s, *(settings.timeout_s for settings in config.lms)]
+        self.longest_s = TURN_CALLS * 2 * max(timeouts_s) + GRACE_S
         self.pool = Pool(
             [self._worker(lms) for lms in self.lmss.values()],
             config.orders.workers,
@@ -92,12 +99,17 @@ class App:
                 *(self._messenger(channel) for channel in self.channels),
                 *(self._confirmer(lms) for lms in self.lmss.values()),
             ],
+            longest_s=self.longest_s,
         )
 
     # -- the daemon's work ---------------------------------------------------------------------------------------
+    def load(self) -> None:
+        """Loads the mapping and does nothing else. Raises ConfigError without any mapping."""
+        self.mapping.load()
+
     def prepare(self) -> None:
         """Loads the mapping and picks up what an earlier process left. Raises ConfigError without any mapping."""
-        self.mapping.load()
+        self.load()
         now = self.clock()
         recovered = self.ledger.recover(now, now)
         if recovered:
@@ -221,7 +233,7 @@ class App:
             clock=self.clock,
             overlap_s=self.config.orders.overlap_s,
             start=self.config.orders.start_at,
-            stopping=self.stop.is_set,
+            stopping=self._at_page,
         )
 
     def _channels(self) -> list[Channel]:
@@ -263,6 +275,11 @@ class App:
             max_delay_s=retry.max_delay_s,
         )
 
+    def _at_page(self) -> bool:
+        """Whether a walk is to end. That it asks, at every page, is its sign of life."""
+        beat()
+        return self.stop.is_set()
+
     def _planner(self) -> PlanOrder:
         return plan_by(self.config, self.mapping.current, self.ledger)
 
@@ -295,6 +312,14 @@ class App:
             return "the ledger's file was deleted or replaced while it was in use"
         return "" if self.pool.alive() else "a worker thread has ended"
 
+    def state(self) -> str:
+        """How things stand, in a few sentences for people."""
+        now = self.clock()
+        healths = {name: self.ledger.read_service(name, now).health for name in self.gates}
+        with closing(Report(self.config.ledger.path)) as report:
+            due = report.due()
+        return " ".join([*(_in_words(name, health) for name, health in healths.items()), f"Due: {due}."])
+
     def _tell_waiting(self) -> None:
         now = self.clock()
         self.ledger.record_waiting(now - timedelta(seconds=self.config.notes.waiting_after_s), now)
@@ -309,6 +334,12 @@ class App:
         recovered = self.ledger.recover(now - max(LEASE_LIMIT, timedelta(seconds=40 * longest_s)), now)
         if recovered:
             log.warning("leases_recovered", rows=recovered)
+
+
+def _in_words(name: str, health: Health) -> str:
+    words = {Condition.UP: "is up", Condition.DOWN: "is unavailable", Condition.BLOCKED: "is BLOCKED"}
+    since = "" if health.condition is Condition.UP else f" since {health.since:%Y-%m-%d %H:%M} UTC"
+    return f"{'Shop' if name == SHOP else f'LMS {name}'} {words[health.condition]}{since}."
 
 
 def _identity_of(path: Path) -> tuple[int, int] | None:

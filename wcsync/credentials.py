@@ -24,6 +24,9 @@ CREDENTIALS_DIRECTORY = "CREDENTIALS_DIRECTORY"
 https://systemd.io/CREDENTIALS/
 """
 
+FOLDER_ID = "wcsync"
+"""As in the unit: LoadCredential=wcsync:/etc/wcsync/credentials."""
+
 WAYS = '{ credential = "name" }, { file = "path" } or { env = "NAME" }'
 
 _LIKE_A_SECRET = re.compile(r"(?=[A-Za-z]*[0-9])[0-9A-Za-z]{20,}")
@@ -172,8 +175,14 @@ def _read_credential(name: str, sources: Sources) -> Secret:
             "systemd sets it for a service with LoadCredential=. By hand, name the folder that holds a file "
             f"of that name in front of the command: {CREDENTIALS_DIRECTORY}=/path/to/folder wcsync …",
         )
-    path = Path(folder, name)
+    path = _place(folder, name)
     return Secret(_checked(_text(_read(path, name).content), path), Origin.CREDENTIAL)
+
+
+def _place(folder: str, name: str) -> Path:
+    """Where a credential lies: systemd puts the id of a whole folder before the names of the files in it."""
+    plain, of_folder = Path(folder, name), Path(folder, f"{FOLDER_ID}_{name}")
+    return plain if os.path.lexists(plain) or not os.path.lexists(of_folder) else of_folder
 
 
 def _read_file(name: str, sources: Sources) -> Secret:

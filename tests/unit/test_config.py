@@ -12,9 +12,9 @@ import trustme
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from wcsync.config import Config, Loaded, OrdersSettings, find_config, load_config
+from wcsync.config import Config, LedgerSettings, Loaded, OrdersSettings, find_config, load_config
 from wcsync.config.loading import SECTIONS
-from wcsync.credentials import Secret
+from wcsync.credentials import Secret, Sources
 from wcsync.errors import ConfigError, Problem
 from wcsync.lms.base import LmsSettings
 from wcsync.lms.moodle import Moodle, MoodleSettings
@@ -72,6 +72,22 @@ def test_the_shortest_config_has_a_default_for_all_the_rest(path: Path) -> None:
     assert config.orders.start_at is None
     assert config.mapping.path == path.parent / "mapping.toml"
     assert config.ledger.path == Path("/var/lib/wcsync/ledger.db")
+
+
+@pytest.mark.parametrize(
+    ("folder", "ledger"),
+    [
+        ("/etc/wcsync", "/var/lib/wcsync/ledger.db"),
+        ("/etc/wcsync/north", "/var/lib/wcsync-north/ledger.db"),
+        ("/srv/wcsync", "/var/lib/wcsync/ledger.db"),
+    ],
+)
+def test_a_shop_of_several_has_its_ledger_where_its_unit_keeps_it(folder: str, ledger: str) -> None:
+    """The same for the service and for a command run by hand."""
+    sources = Sources(base_dir=Path(folder), env={})
+    assert LedgerSettings.model_validate({}, context=sources).path == Path(ledger)
+    named = LedgerSettings.model_validate({"path": "/var/lib/wcsync/ledger.db"}, context=sources)
+    assert named.path == Path("/var/lib/wcsync/ledger.db")
 
 
 def test_each_lms_has_the_model_of_its_kind(path: Path) -> None:

@@ -45,6 +45,13 @@ def test_a_credential_is_read_from_the_folder_systemd_names(tmp_path: Path) -> N
     assert (secret.reveal(), secret.origin) == (VALUE, Origin.CREDENTIAL)
 
 
+def test_a_credential_of_a_folder_that_systemd_loaded_whole_has_its_files_name(tmp_path: Path) -> None:
+    """systemd puts the folder's id before each file's name."""
+    write(tmp_path / "wcsync_shop_key", mode=0o440)
+    secret = resolve({"credential": "shop_key"}, Path("/nowhere"), {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert secret.reveal() == VALUE
+
+
 def test_without_the_folder_the_error_says_how_to_run_by_hand(tmp_path: Path) -> None:
     error = refuse({"credential": "shop_key"}, tmp_path)
     assert "$CREDENTIALS_DIRECTORY is not set" in error["msg"]

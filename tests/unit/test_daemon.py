@@ -136,7 +136,7 @@ def test_jobs_run_at_once_after_the_clock_was_set_back(monkeypatch: pytest.Monke
     monkeypatch.setattr("wcsync.daemon.LOOK_S", 0.01)
     stop, ran, real = threading.Event(), [], time.time
     offset = [0.0]
-    monkeypatch.setattr("wcsync.daemon.time.time", lambda: real() + offset[0])
+    monkeypatch.setattr("wcsync.shift.time.time", lambda: real() + offset[0])
     thread = threading.Thread(
         target=serve,
         args=([Job(name="one", every_s=3600, run=lambda: ran.append(1))], Pool([], 1, stop), stop),

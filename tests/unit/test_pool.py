@@ -102,8 +102,8 @@ def test_a_thread_that_ended_is_noticed(stop: threading.Event) -> None:
     pool = Pool([Jobs()], 1, stop)
     stop.set()
     pool.start()
-    for thread in pool._threads:
-        thread.join()
+    for hand in pool._hands:
+        hand.thread.join()
     assert not pool.alive()
 
 
@@ -140,3 +140,58 @@ def test_one_failure_does_not_end_a_drain(stop: threading.Event, monkeypatch: py
     jobs.error = ZeroDivisionError("boom")
     Pool([jobs], 1, stop).drain()
     assert jobs.done == 4
+
+
+class Stuck:
+    """A worker that does not come back until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.let_go = threading.Event()
+
+    def run_once(self) -> bool:
+        self.entered.set()
+        self.let_go.wait(LONG_S)
+        return False
+
+
+def test_a_hung_thread_is_found_and_waited_for_no_longer(
+    stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "JOIN_LOOK_S", 0.01)
+    stuck, beats = Stuck(), []
+    pool = Pool([stuck, Jobs()], 1, stop, longest_s=0.05)
+    pool.start()
+    assert stuck.entered.wait(LONG_S)
+    stop.set()
+    assert not pool.join(lambda: beats.append(1))
+    assert [pulse.name for pulse in pool.hung()] == ["worker-Stuck-0"]
+    assert beats
+    stuck.let_go.set()
+    pool._hands[0].thread.join()
+    assert pool.join()
+    assert pool.hung() == []
+
+
+def test_a_drain_with_a_hung_thread_comes_to_an_end(
+    stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "JOIN_LOOK_S", 0.01)
+    stuck, after = Stuck(), Jobs(1)
+    pool = Pool([stuck], 1, stop, singles=[after], longest_s=0.05)
+    assert not pool.drain()
+    assert after.done == 0
+    stuck.let_go.set()
+    pool._hands[0].thread.join()
+    assert pool.join()
+
+
+def test_a_thread_that_works_row_after_row_for_long_is_not_hung(stop: threading.Event) -> None:
+    class Slow(Jobs):
+        def run_once(self) -> bool:
+            stop.wait(0.02)
+            return super().run_once()
+
+    jobs = Slow(10)
+    assert Pool([jobs], 1, stop, longest_s=0.15).drain()
+    assert jobs.done == 10

@@ -86,16 +86,6 @@ def read_config(config_path: Path | None) -> Config:
     return config
 
 
-def daemon_config(config_path: Path | None) -> Config:
-    """As `read_config`, but a daemon's warnings are log lines like all it says."""
-    loaded = _load(config_path)
-    config = loaded.config
-    logs.configure(level=config.log.level, style=config.log.format, secrets=config.secrets())
-    for warning in loaded.warnings:
-        log.warning("config_warning", where=warning.where, reason=warning.message, hint=warning.remedy)
-    return config
-
-
 @contextmanager
 def opened_app(config: Config) -> Iterator[App]:
     app = App(config)

@@ -98,9 +98,19 @@ def _cycle_finished(line: Line) -> str:
 
 
 def _mapping_refused(line: Line) -> str:
-    problems = line.get("problems")
-    listed = "; ".join(map(str, problems)) if isinstance(problems, list) else str(problems or "")
-    return f"The mapping file is REFUSED, the last good version stays in force: {listed}"
+    return (
+        f"The mapping file is REFUSED, the last good version stays in force: {_listed(line.get('problems'))}"
+    )
+
+
+def _config_reloaded(line: Line) -> str:
+    changed = line.get("changed")
+    names = ", ".join(map(str, changed)) if isinstance(changed, list) else str(changed or "")
+    return f"The config was read again and is in force; changed: {names or 'nothing'}"
+
+
+def _listed(problems: object) -> str:
+    return "; ".join(map(str, problems)) if isinstance(problems, list) else str(problems or "")
 
 
 def _backfill_progressed(line: Line) -> str:
@@ -117,10 +127,17 @@ def _daemon_started(line: Line) -> str:
 SENTENCES: dict[str, Sentence] = {
     "backfill_progressed": _backfill_progressed,
     "clock_jumped": lambda _: "This machine's clock was set; all jobs run at once",
+    "config_refused": lambda line: (
+        f"The changed config is REFUSED, the old one stays in force: {_listed(line.get('problems'))}"
+    ),
+    "config_reloaded": _config_reloaded,
     "config_warning": lambda line: (
         f"Config: {line.get('where', '')}: {line.get('reason', '')}. {line.get('hint', '')}"
     ),
     "cycle_finished": _cycle_finished,
+    "daemon_hung": lambda line: (
+        f"A part of wcsync did not come back and was left behind: {line.get('reason', '')}"
+    ),
     "daemon_started": _daemon_started,
     "daemon_stopped": lambda _: "wcsync stopped",
     "daemon_stopping": lambda _: "wcsync is stopping: it finishes what is under way",
@@ -152,6 +169,9 @@ SENTENCES: dict[str, Sentence] = {
     "message_settled": _message_settled,
     "orders_polled": _orders_polled,
     "poller_failed": lambda _: "A FAULT OF WCSYNC while it read orders; nothing is lost, it is tried again",
+    "reload_failed": lambda _: (
+        "A FAULT OF WCSYNC while it took up the changed config; the old one stays in force"
+    ),
     "rules_changed": lambda line: f"paid_statuses is another than before: {line.get('hint', '')}",
     "service_blocked": lambda line: (
         f"{line.get('service', '?')} REFUSES wcsync, its work waits until a person mends it: {line.get('reason', '')}"

@@ -1,6 +1,7 @@
 """Commands that talk to the services: demo, check, run, accept."""
 
 import errno
+import faulthandler
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,13 +12,12 @@ from pathlib import Path
 import click
 import structlog
 
-from wcsync import __version__, screen
+from wcsync import screen
 from wcsync.app import App, build_lmss, build_store, target_keys, utc_now
 from wcsync.cli.common import (
     EXIT_CONFIG,
     EXIT_SOFTWARE,
     EXIT_UNAVAILABLE,
-    daemon_config,
     in_plain_words,
     main,
     opened_app,
@@ -25,14 +25,17 @@ from wcsync.cli.common import (
     with_config,
     with_json,
 )
+from wcsync.cli.renewal import LiveConfig
 from wcsync.config import Config
-from wcsync.daemon import no_folder, only_instance, serve, stopping_on_signals
+from wcsync.daemon import Daemon, Ending, Signals, no_folder, only_instance, stopping_on_signals
 from wcsync.doctor import Diagnosis, examine
 from wcsync.errors import ConfigError, Problem
 from wcsync.ledger.report import Report
 from wcsync.mappers.mapping import Mapping
 from wcsync.model import CourseId, LmsName
 from wcsync.pollers.mapping import read_file
+from wcsync.shift import describe
+from wcsync.supervisor import Supervisor
 
 log = structlog.get_logger("wcsync")
 
@@ -122,19 +125,30 @@ def run(*, config_path: Path | None, once: bool, as_json: bool) -> None:
 
     Runs until it is told to stop; with --once for one full cycle.
     """
-    config = daemon_config(config_path)
-    with only_instance(config.ledger.path), opened_app(config) as app, stopping_on_signals(app.stop):
-        app.prepare()
-        if once:
+    live = LiveConfig(config_path)
+    if once:
+        with (
+            only_instance(live.config.ledger.path),
+            opened_app(live.config) as app,
+            stopping_on_signals(app.stop),
+        ):
+            app.prepare()
             sys.exit(_run_once(app, as_json=as_json))
-        log.info("daemon_started", version=__version__, lms=sorted(app.lmss))
-        sound = serve(app.jobs(), app.pool, app.stop, app.sound)
-        log.info("daemon_stopped")
-    sys.exit(0 if sound else EXIT_SOFTWARE)
+    faulthandler.enable(file=2)  # systemd's watchdog ends a process by SIGABRT: then it says where it stood
+    with Signals() as signals, only_instance(live.config.ledger.path):
+        app = App(live.config)
+        ending = Daemon(app, live.renew, signals, Supervisor.of(os.environ)).run()
+        log.info("daemon_stopped", ending=ending.value)
+        if ending is Ending.HUNG:
+            os._exit(EXIT_SOFTWARE)  # anything else would wait for the hung thread
+    sys.exit(0 if ending is Ending.STOPPED else EXIT_SOFTWARE)
 
 
 def _run_once(app: App, *, as_json: bool) -> int:
     complete = app.run_cycle()
+    if hung := app.pool.hung():
+        log.critical("daemon_hung", reason=describe(hung))
+        os._exit(EXIT_SOFTWARE)
     summary = app.summary()
     log.info("cycle_finished", **summary.as_dict())
     troubles = app.troubles()

@@ -1,7 +1,7 @@
 """A config file: its bytes in, a Config or every problem with its line out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +42,11 @@ class Loaded:
     config: Config
     warnings: tuple[Problem, ...]
     path: Path
+    file: TomlFile = field(repr=False)
+
+    def where(self, *path: str) -> str:
+        """`config.toml:14: ledger.path`: where a key stands, or would."""
+        return render_where(self.file, path)
 
 
 def find_config(named: Path | None, candidates: Iterable[Path] = DEFAULT_PATHS) -> Path:
@@ -70,7 +75,8 @@ def load_config(
     file, private = _read(path)
     reading = _Reading(file, Sources(base_dir=path.absolute().parent, env=env, sealed=sealed), kinds)
     config = reading.config()
-    return Loaded(config=config, warnings=tuple(_warnings(config, file, private=private)), path=path)
+    warnings = tuple(_warnings(config, file, private=private))
+    return Loaded(config=config, warnings=warnings, path=path, file=file)
 
 
 def _read(path: Path) -> tuple[TomlFile, bool]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
 
-from wcsync.config.values import CaFile, FilePath, ShopUrl, Start, Statuses
+from wcsync.config.values import CaFile, FilePath, LedgerPath, ShopUrl, Start, Statuses
 from wcsync.credentials import Secret
 from wcsync.lms.base import LmsSettings
 from wcsync.mappers.toml_lines import KeyPath
@@ -103,10 +103,11 @@ class RetrySettings(Section):
 class LedgerSettings(Section):
     """Where wcsync keeps what it knows."""
 
-    path: FilePath = Field(
+    path: LedgerPath = Field(
         default=Path("/var/lib/wcsync/ledger.db"),
         validate_default=True,
-        description="the SQLite file, one for each shop; a relative path begins at this file's folder",
+        description="the SQLite file of this shop, seen from this file's folder; in /etc/wcsync/SHOP/ by default "
+        "/var/lib/wcsync-SHOP/ledger.db",
     )
 
 

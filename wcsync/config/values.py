@@ -18,6 +18,8 @@ NEVER_PAID = frozenset(
 )
 SHOP_PATHS = ("/wp-json", "/wp-admin", "/wp-login.php", "/wc-api", "/index.php")
 """What people copy along with a shop's address."""
+CONFIGS = Path("/etc/wcsync")
+"""Below it, a shop of several on one machine has a folder of its own, as wcsync@.service expects it."""
 PLACEHOLDER = "https://your-{}.invalid"
 """What `wcsync init` writes where it was told no address. https://www.rfc-editor.org/rfc/rfc6761#section-6.4"""
 
@@ -29,6 +31,16 @@ def parse_path(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, Path):
         raise refusal("is no path", 'Write it in quotes, as in "/var/lib/wcsync/ledger.db".')
     return Sources.of(info).base_dir / value
+
+
+def parse_ledger_path(value: object, info: ValidationInfo) -> Path:
+    """As `parse_path`; the default, which is a Path already, lies in the state folder of the config's shop."""
+    if not isinstance(value, Path):
+        return parse_path(value, info)
+    folder = Sources.of(info).base_dir
+    if folder.parent != CONFIGS:
+        return value
+    return value.parent.with_name(f"{value.parent.name}-{folder.name}") / value.name
 
 
 def check_ca_file(path: Path) -> Path:
@@ -105,6 +117,7 @@ def parse_start(value: object) -> datetime | Literal["now"]:
 
 
 FilePath = Annotated[Path, BeforeValidator(parse_path)]
+LedgerPath = Annotated[Path, BeforeValidator(parse_ledger_path)]
 CaFile = Annotated[FilePath, AfterValidator(check_ca_file)]
 SiteUrl = Annotated[str, BeforeValidator(parse_url), AfterValidator(check_filled_in)]
 ShopUrl = Annotated[SiteUrl, AfterValidator(check_shop_url)]

@@ -1,0 +1,69 @@
+"""Who does not come back in time is late, and can be found."""
+
+import threading
+
+import pytest
+from freezegun import freeze_time
+
+from wcsync.pulse import Pulse, beat
+
+
+def test_a_thread_that_does_not_turn_is_late_and_one_that_does_is_not() -> None:
+    with freeze_time() as clock:
+        pulse = Pulse("worker", 10)
+        clock.tick(9)
+        assert not pulse.late
+        pulse.beat()
+        clock.tick(9)
+        assert not pulse.late
+        clock.tick(2)
+        assert pulse.late
+
+
+def test_a_sign_of_life_from_deep_within_a_turn_renews_the_pulse_of_its_own_thread_alone() -> None:
+    with freeze_time() as clock:
+        mine, other = Pulse("mine", 10), Pulse("other", 10)
+        thread = threading.Thread(target=other.adopt)
+        thread.start()
+        thread.join()
+        mine.adopt()
+        clock.tick(9)
+        beat()
+        clock.tick(9)
+        assert (mine.late, other.late) == (False, True)
+        mine.rest(0)
+
+
+def test_a_sign_of_life_where_nobody_listens_does_nothing() -> None:
+    beat()
+
+
+def test_between_turns_the_pulse_waits_for_the_next_and_beats_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wcsync.pulse.monotonic", lambda: 100.0)
+    pulse = Pulse("job", 10)
+    pulse.adopt()
+    pulse.rest(99.0)
+    beat()
+    assert pulse.late
+    pulse.forgive(2.0)
+    assert not pulse.late
+
+
+def test_it_says_where_its_thread_stands() -> None:
+    pulse, held = Pulse("worker", 10), threading.Event()
+    adopted = threading.Event()
+
+    def hang_here() -> None:
+        pulse.adopt()
+        adopted.set()
+        held.wait(10)
+
+    thread = threading.Thread(target=hang_here)
+    thread.start()
+    assert adopted.wait(10)
+    assert any("hang_here" in place for place in pulse.whereabouts())
+    held.set()
+    thread.join()
+    assert pulse.whereabouts() == []
