@@ -1,21 +1,25 @@
 """The composition root: the one place that knows concrete classes."""
 
 import random
+import socket
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
+from urllib.parse import urlsplit
 
 import structlog
 
 from wcsync.cadence import Cadence, Look, Tempo
 from wcsync.config import Config
+from wcsync.config.sections import WebSettings
 from wcsync.confirmer import Confirmer
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import SHOP, Answerer, Gate
 from wcsync.health import Condition, Health
+from wcsync.http import Service
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
@@ -23,13 +27,20 @@ from wcsync.lms.base import Lms
 from wcsync.lms.registry import KINDS
 from wcsync.mappers.entitlements import Planner
 from wcsync.mappers.mapping import Mapping, TargetKey
+from wcsync.mappers.troubles import Part, Rules
 from wcsync.messenger import Messenger
 from wcsync.model import CourseId, LmsName, OrderId, PlanOrder
+from wcsync.notes import SERVICE as NOTES_SERVICE
 from wcsync.notes import OrderNotes
 from wcsync.notify.base import Channel
+from wcsync.notify.heartbeat import Heartbeat
+from wcsync.notify.mail import Mail
+from wcsync.notify.smtp import Server
+from wcsync.notify.web import WebCall
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, OrdersPoller, Pass
+from wcsync.pollers.troubles import TroubleWatch
 from wcsync.pool import Pool
 from wcsync.pulse import beat
 from wcsync.retry import Backoff
@@ -53,6 +64,11 @@ TICK_S = 1.0
 MAPPING_EVERY_S = 2.0
 MAPPING_ABANDON_S = 5.0
 """How long a stop waits for a look at the mapping file: its folder may be a mount that went away."""
+
+
+ALERTS_EVERY_S = 30.0
+OVERDUE_S = 600.0
+"""With five of the longest waits between two polls, whichever is more: so long the shop may stay unread."""
 
 
 def utc_now() -> datetime:
@@ -88,7 +104,9 @@ class App:
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
         self._patients = {name: self._patient(name) for name in self.gates}
         self.poller = self._poller()
-        self.channels = self._channels()
+        self.channels = [*self._channels(), *build_channels(config, clock)]
+        self._watch = TroubleWatch(ledger=self.ledger, rules=build_rules(config), clock=clock)
+        self._heartbeat = build_heartbeat(config)
         timeouts_s = [config.store.timeout_s, *(settings.timeout_s for settings in config.lms)]
         self.longest_s = TURN_CALLS * 2 * max(timeouts_s) + GRACE_S
         self.pool = Pool(
@@ -132,6 +150,8 @@ class App:
         if self.mapping.current is not mapping:
             self._replan_owed.set()  # a page by the mapping before may have come after the replanning by the new one
         self.pool.wake()
+        if found.complete and self._heartbeat is not None and not self.sound():
+            self._heartbeat.beat()
         return found
 
     def poll_when_due(self) -> None:
@@ -159,10 +179,13 @@ class App:
         """One full cycle: poll, then work until nothing is due now. False if the shop could not be read."""
         complete = self.poll().complete
         self.pool.drain()
+        if self.config.alerts.wanted:
+            self._watch.look_once()
+            self.pool.drain()
         return complete
 
     def jobs(self) -> list[Job]:
-        return [
+        jobs = [
             Job(name="orders", every_s=TICK_S, run=self.poll_when_due),
             Job(
                 name="mapping",
@@ -173,6 +196,13 @@ class App:
             Job(name="leases", every_s=60, run=self._keep_house),
             Job(name="waiting", every_s=60, run=self._tell_waiting),
         ]
+        if self.config.alerts.wanted:
+            jobs.append(Job(name="alerts", every_s=ALERTS_EVERY_S, run=self._look_for_trouble))
+        return jobs
+
+    def _look_for_trouble(self) -> None:
+        if self._watch.look().messages:
+            self.pool.wake()
 
     # -- what people ask for -------------------------------------------------------------------------------------
     def backfill(self, since: datetime, on_page: OnPage = lambda _page, _record: None) -> PageRecord:
@@ -208,6 +238,8 @@ class App:
 
     def close(self) -> None:
         self.mapping.close()
+        if self._heartbeat is not None:
+            self._heartbeat.close()
         self.store.close()
         for channel in self.channels:
             channel.close()
@@ -246,7 +278,8 @@ class App:
         return [notes] if self.config.notes.enabled else []
 
     def _messenger(self, channel: Channel) -> Messenger:
-        """Order notes go to the shop, and only while it is up and the one that is known."""
+        """Order notes go to the shop, and only while it is up and the one that is known. Alerts that an earlier process
+        left wait for the first look: they may be out of date."""
         notes = isinstance(channel, OrderNotes)
         return Messenger(
             channel=channel,
@@ -254,7 +287,7 @@ class App:
             patient=self._patient(channel.service),
             backoff=self._backoff(),
             clock=self.clock,
-            ready=self._patients[SHOP].is_up if notes else lambda: True,
+            ready=self._patients[SHOP].is_up if notes else lambda: self._watch.looked,
             gate=self.gates[SHOP].check if notes else lambda: None,
         )
 
@@ -389,6 +422,82 @@ def build_store(config: Config) -> Store:
 
 def build_lmss(config: Config) -> dict[LmsName, Lms]:
     return {LmsName(settings.name): KINDS[settings.kind].build(settings) for settings in config.lms}
+
+
+def build_channels(config: Config, clock: Clock) -> list[Channel]:
+    """The configured ways to tell people of trouble."""
+    mail, instance, host = config.alerts.mail, instance_of(config), socket.gethostname()
+    channels: list[Channel] = []
+    if mail is not None:
+        server = Server(
+            name=WAY_SERVICE.format("mail"),
+            host=mail.host,
+            port=mail.port,
+            security=mail.security,
+            user=mail.user or "",
+            password=mail.password.reveal() if mail.password else "",
+            timeout_s=mail.timeout_s,
+            ca_file=mail.ca_file,
+        )
+        channels.append(
+            Mail(server=server, sender=mail.sender, to=mail.to, instance=instance, host=host, clock=clock)
+        )
+    return channels + [_web_call(web, instance, host, clock) for web in config.alerts.web]
+
+
+def _web_call(web: WebSettings, instance: str, host: str, clock: Clock) -> WebCall:
+    service = WAY_SERVICE.format(f"web {web.name}")
+    return WebCall(
+        name=f"web {web.name}",
+        service=service,
+        http=Service(service, timeout_s=web.timeout_s, ca_file=web.ca_file),
+        url=web.url.reveal(),
+        token=web.token.reveal() if web.token else "",
+        token_header=web.token_header,
+        signing_secret=web.signing_secret.reveal() if web.signing_secret else "",
+        instance=instance,
+        host=host,
+        clock=clock,
+    )
+
+
+WAY_SERVICE = "alert {}"
+"""How messages and the ledger call a way to tell people. No LMS can have this name: it holds a blank."""
+
+
+def build_rules(config: Config) -> Rules:
+    """What people are told of, and when."""
+    alerts = config.alerts
+    names = (["mail"] if alerts.mail else []) + [f"web {web.name}" for web in alerts.web]
+    ways = {name: WAY_SERVICE.format(name) for name in names}
+    return Rules(
+        kinds=frozenset(alerts.kinds),
+        parts={SHOP: Part.SHOP, NOTES_SERVICE: Part.NOTES}
+        | {lms.name: Part.LMS for lms in config.lms}
+        | dict.fromkeys(ways.values(), Part.WAY),
+        ways=ways,
+        after=timedelta(seconds=alerts.after_s),
+        overdue=timedelta(seconds=max(OVERDUE_S, 5 * config.orders.poll_every_s)),
+        quiet=timedelta(seconds=alerts.quiet_s),
+        batch=timedelta(seconds=alerts.batch_s),
+    )
+
+
+def build_heartbeat(config: Config) -> Heartbeat | None:
+    settings = config.heartbeat
+    if settings.url is None:
+        return None
+    return Heartbeat(
+        service=Service("heartbeat", timeout_s=settings.timeout_s, ca_file=settings.ca_file),
+        url=settings.url.reveal(),
+        method=settings.method,
+        every_s=settings.every_s,
+    )
+
+
+def instance_of(config: Config) -> str:
+    """How messages call the shop this installation serves."""
+    return config.alerts.instance or urlsplit(config.store.url).netloc
 
 
 def target_keys(config: Config) -> dict[LmsName, tuple[TargetKey, ...]]:

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from wcsync.config import Config, LedgerSettings, Loaded, OrdersSettings, find_config, load_config
 from wcsync.config.loading import SECTIONS
+from wcsync.config.sections import MailSettings, WebSettings
 from wcsync.credentials import Secret, Sources
 from wcsync.errors import ConfigError, Problem
 from wcsync.lms.base import LmsSettings
@@ -35,7 +36,19 @@ kind = "moodle"
 url = "https://campus.example"
 token = { env = "TOKEN" }
 """
-ENV = {"KEY": "ck_Xyzzy", "SECRET": "cs_Plugh", "TOKEN": "tk_Plover"}
+MAIL = """\
+[alerts.mail]
+host = "smtp.example"
+sender = "wcsync@shop.example"
+to = ["ops@shop.example"]
+"""
+ENV = {
+    "KEY": "ck_Xyzzy",
+    "SECRET": "cs_Plugh",
+    "TOKEN": "tk_Plover",
+    "HOOK": "https://hooks.example/T0/s3cret",
+    "HOOK_KEY": "whsec_ab c",
+}
 
 
 @pytest.fixture
@@ -112,7 +125,9 @@ def test_a_secret_file_is_looked_up_beside_the_config(path: Path) -> None:
 
 
 def test_all_secrets_are_told_for_the_log_to_take_out(path: Path) -> None:
-    assert sorted(load(path, STORE + CAMPUS).config.secrets()) == sorted(ENV.values())
+    assert sorted(load(path, STORE + CAMPUS).config.secrets()) == sorted(
+        [ENV["KEY"], ENV["SECRET"], ENV["TOKEN"]]
+    )
 
 
 def test_a_config_shows_no_secret(path: Path) -> None:
@@ -325,6 +340,68 @@ MISTAKES = [
         id="secret that is not there",
     ),
     pytest.param(
+        STORE + CAMPUS + MAIL + "prot = 25\n",
+        ("config.toml:14: alerts.mail.prot", "unknown key", 'Did you mean "port"?'),
+        id="mistyped key of a section below a section",
+    ),
+    pytest.param(
+        STORE + CAMPUS + MAIL.replace('host = "smtp.example"\n', ""),
+        ("config.toml:10: alerts.mail.host", "is required", "Add it: the SMTP server"),
+        id="mail without host",
+    ),
+    pytest.param(
+        STORE + CAMPUS + MAIL.replace("ops@shop.example", "Ops <ops@shop.example>"),
+        ("config.toml:13: alerts.mail.to.0", "no e-mail address", "Write it bare"),
+        id="recipient with a name",
+    ),
+    pytest.param(
+        STORE
+        + CAMPUS
+        + MAIL.replace("wcsync@shop.example", "wcsync@shop.example\\r\\nBcc: eve@evil.example"),
+        ("config.toml:12: alerts.mail.sender", "no e-mail address", "Write it bare"),
+        id="sender that would add a header",
+    ),
+    pytest.param(
+        STORE + CAMPUS + MAIL.replace('["ops@shop.example"]', "[]"),
+        ("config.toml:13: alerts.mail.to", "must not be empty", ""),
+        id="nobody to mail to",
+    ),
+    pytest.param(
+        STORE + CAMPUS + MAIL + 'user = "ana"\n',
+        ("config.toml:10: alerts.mail", "only one of user and password", "Give both"),
+        id="user without password",
+    ),
+    pytest.param(
+        STORE + CAMPUS + MAIL + "port = 465\n",
+        ("config.toml:10: alerts.mail", "speaks TLS from the start", 'security = "tls"'),
+        id="port of another security",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[alerts]\nkinds = ["service", "deaad"]\n',
+        ("config.toml:11: alerts.kinds.1", "'dead', 'parked' or 'message'", "Correct it"),
+        id="unknown kind of trouble",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[[alerts.web]]\nurl = { env = "KEY" }\n',
+        ("config.toml:11: alerts.web.0.url", "holds no web address", "https://"),
+        id="hook that is no address",
+    ),
+    pytest.param(
+        STORE + CAMPUS + 2 * '[[alerts.web]]\nurl = { env = "HOOK" }\n',
+        ("config.toml:10: alerts", "of the same name", "its own name"),
+        id="two hooks of one name",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[[alerts.web]]\nurl = { env = "HOOK" }\nsigning_secret = { env = "HOOK_KEY" }\n',
+        ("config.toml:12: alerts.web.0.signing_secret", "no base64", "whole"),
+        id="signing secret that was cut",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[heartbeat]\nurl = { env = "KEY" }\n',
+        ("config.toml:11: heartbeat.url", "holds no web address", "https://"),
+        id="heartbeat that is no address",
+    ),
+    pytest.param(
         STORE.replace('{ env = "KEY" }', '{ env = "KEY", file = "key" }') + CAMPUS,
         ("config.toml:3: store.consumer_key", "exactly one way", "{ file ="),
         id="secret given in two ways",
@@ -497,6 +574,40 @@ def test_plain_http_to_an_lms_is_warned_about_louder(path: Path) -> None:
     assert warning.message.startswith("DANGER")
 
 
+def test_the_url_of_a_hook_is_a_secret(path: Path) -> None:
+    text = STORE + CAMPUS + '[[alerts.web]]\nurl = { env = "HOOK" }\n[heartbeat]\nurl = { env = "HOOK" }\n'
+    loaded = load(path, text)
+    assert loaded.config.secrets().count(ENV["HOOK"]) == 2
+    assert "s3cret" not in repr(loaded)
+    assert loaded.warnings == ()
+
+
+def test_without_its_secrets_a_config_with_hooks_can_be_read_too(path: Path) -> None:
+    hook = '[[alerts.web]]\nurl = { env = "NOT_SET" }\nsigning_secret = { env = "NOT_SET" }\n'
+    path.write_text(STORE + CAMPUS + hook)
+    assert load_config(path, {}, sealed=True).config.alerts.wanted
+
+
+def test_nobody_is_told_of_anything_unless_the_config_says_whom(path: Path) -> None:
+    config = load(path, STORE + CAMPUS).config
+    assert not config.alerts.wanted
+    assert config.heartbeat.url is None
+
+
+def test_a_password_in_clear_to_a_mail_server_elsewhere_is_warned_about(path: Path) -> None:
+    login = 'security = "none"\nuser = "ana"\npassword = { env = "KEY" }\n'
+    [warning] = load(path, STORE + CAMPUS + MAIL + login).warnings
+    assert warning.where == f"{path}:14: alerts.mail.security"
+    assert load(path, STORE + CAMPUS + MAIL.replace("smtp.example", "127.0.0.1") + login).warnings == ()
+
+
+def test_plain_http_to_a_hook_elsewhere_is_warned_about(path: Path) -> None:
+    text = STORE + CAMPUS + '[[alerts.web]]\nurl = { env = "HOOK" }\n'
+    path.write_text(text)
+    [warning] = load_config(path, ENV | {"HOOK": "http://hooks.example/s3cret"}).warnings
+    assert "s3cret" not in str(warning)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "campus.localhost", "[::1]:80", "127.8.8.8"])
 def test_plain_http_to_this_machine_is_no_danger(host: str, path: Path) -> None:
     assert load(path, STORE + CAMPUS.replace("https://campus.example", f"http://{host}")).warnings == ()
@@ -553,7 +664,7 @@ def example_sections() -> dict[str, Written]:
     sections: list[tuple[str, Written]] = []
     comment = ""
     for line in EXAMPLE.read_text().splitlines():
-        if header := re.fullmatch(r"#?\[+([a-z]+)\]+", line):
+        if header := re.fullmatch(r"#?\[+([a-z.]+)\]+", line):
             sections.append((header[1], {}))
         elif key := KEY_LINE.match(line):
             sections[-1][1][key[1]] = (comment, key[2], not line.startswith("#"))
@@ -563,20 +674,38 @@ def example_sections() -> dict[str, Written]:
 
 MODELS: dict[str, type[BaseModel]] = {
     **SECTIONS,
+    "alerts.mail": MailSettings,
+    "alerts.web": WebSettings,
     **{f'lms "{name}"': kind.settings for name, kind in KINDS.items()},
 }
-CREDENTIALS = ("woocommerce_key", "woocommerce_secret", "moodle_token", "academy_id", "academy_secret")
+CREDENTIALS = (
+    "woocommerce_key",
+    "woocommerce_secret",
+    "moodle_token",
+    "academy_id",
+    "academy_secret",
+    "smtp_password",
+    "alerts_token",
+    "alerts_signing",
+)
+URL_CREDENTIALS = ("alerts_url", "heartbeat_url")
+
+
+def keys_of(section: str) -> dict[str, FieldInfo]:
+    """The keys that stand in the section itself, not in one of its own."""
+    fields = MODELS[section].model_fields
+    return {key: field for key, field in fields.items() if f"{section}.{key}" not in MODELS}
 
 
 FIELDS = [
     pytest.param(section, key, field, id=f"{section}.{key}")
-    for section, model in MODELS.items()
-    for key, field in model.model_fields.items()
+    for section in MODELS
+    for key, field in keys_of(section).items()
 ]
 
 
 def test_the_example_has_the_sections_of_the_config_in_their_order() -> None:
-    names = [name.partition(" ")[0] for name in example_sections()]
+    names = [re.split("[ .]", name)[0] for name in example_sections()]
     assert list(dict.fromkeys(names)) == list(Config.model_fields)
 
 
@@ -588,7 +717,7 @@ def test_the_example_has_a_section_for_each_kind_of_lms() -> None:
 
 @pytest.mark.parametrize("section", list(MODELS))
 def test_the_example_has_the_keys_of_the_section(section: str) -> None:
-    assert set(example_sections()[section]) == set(MODELS[section].model_fields)
+    assert set(example_sections()[section]) == set(keys_of(section))
 
 
 @pytest.mark.parametrize(("section", "key", "field"), FIELDS)
@@ -625,11 +754,16 @@ def test_the_example_can_be_used_with_every_key_set(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"the {name}")
     ca_file = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(ca_file)
-    text = re.sub(r"^#(?=[a-z_]+ = |\[\[)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    for name in URL_CREDENTIALS:
+        (tmp_path / name).write_text("https://hooks.example.com/T0/B0")
+    text = re.sub(r"^#(?=[a-z_]+ = |\[)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     text = re.sub(r"/etc/wcsync/[a-z]+-ca\.pem", str(ca_file), text)
     path = tmp_path / "config.toml"
     path.write_text(text)
     config = load_config(path, {"CREDENTIALS_DIRECTORY": str(tmp_path)}).config
     assert config.store.ca_file == ca_file
     assert [lms.kind for lms in config.lms] == list(KINDS)
+    assert config.alerts.mail is not None
+    assert [web.name for web in config.alerts.web] == ["web"]
+    assert config.heartbeat.url is not None
     assert ssl.create_default_context(cafile=ca_file)

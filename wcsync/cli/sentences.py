@@ -150,6 +150,10 @@ SENTENCES: dict[str, Sentence] = {
         f"{line.get('lms', '?')} took {_count(line.get('late'), 'learner')}, but does not show them in the course: "
         f"{line.get('hint', '')}"
     ),
+    "heartbeat_failing": lambda line: (
+        f"The sign of life does not get through: {line.get('reason', '')}; {line.get('hint', '')}"
+    ),
+    "heartbeat_recovered": lambda _: "The sign of life gets through again",
     "job_abandoned": lambda line: (
         f"wcsync ends although its job {line.get('job', '?')} hangs (a mount that went away?); nothing is lost"
     ),
@@ -172,6 +176,9 @@ SENTENCES: dict[str, Sentence] = {
     "reload_failed": lambda _: (
         "A FAULT OF WCSYNC while it took up the changed config; the old one stays in force"
     ),
+    "recipient_refused": lambda line: (
+        f"A mail did not reach everybody: {line.get('reason', '')}; {line.get('hint', '')}"
+    ),
     "rules_changed": lambda line: f"paid_statuses is another than before: {line.get('hint', '')}",
     "service_blocked": lambda line: (
         f"{line.get('service', '?')} REFUSES wcsync, its work waits until a person mends it: {line.get('reason', '')}"
@@ -184,6 +191,9 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "service_unavailable": lambda line: (
         f"{line.get('service', '?')} is in trouble, its work waits: {line.get('reason', '')}"
+    ),
+    "troubles_told": lambda line: (
+        f"People are told: {_count(line.get('began'), 'new trouble')}, {line.get('ended', '?')} over"
     ),
     "worker_failed": lambda _: "A FAULT OF WCSYNC while it worked; the work is put off, not lost",
 }

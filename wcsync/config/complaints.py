@@ -1,7 +1,7 @@
 """What pydantic finds wrong, in plain words and without the value: it may be a secret."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -38,7 +38,7 @@ _MESSAGES = {
 
 def explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     """Message and remedy for a key of `model`. `error` must have been made without its input."""
-    key = str(error["loc"][0]) if error["loc"] else ""
+    model, key = _home(model, error["loc"])
     context: Mapping[str, Any] = error.get("ctx", {})
     if error["type"] == "extra_forbidden":
         return f"unknown key {render_quoted(key)}", render_suggestion(key, model.model_fields)
@@ -47,3 +47,23 @@ def explain(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     description = (field and field.description) or f"see {key} in config.example.toml"
     remedy = "Add it" if error["type"] == "missing" else "Correct it"
     return message, context.get("remedy") or f"{remedy}: {description}."
+
+
+def _home(model: type[BaseModel], place: tuple[int | str, ...]) -> tuple[type[BaseModel], str]:
+    """The innermost model on the way to a place, and its key there."""
+    key = ""
+    for step in place:
+        if isinstance(step, str):
+            inner = _inner(model, key)
+            model, key = (inner, step) if not key or inner is not model else (model, key)
+    return model, key
+
+
+def _inner(model: type[BaseModel], key: str) -> type[BaseModel]:
+    """The model of what a key holds, alone or as a list; the same one if it holds no section."""
+    field = model.model_fields.get(key)
+    annotation = field.annotation if field else None
+    for found in (annotation, *get_args(annotation)):
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    return model

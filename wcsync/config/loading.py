@@ -149,7 +149,7 @@ class _Reading:
         for error in errors:
             message, remedy = explain(error, model)
             if error["type"] == "extra_forbidden":
-                remedy = _home(str(error["loc"][0])) or remedy
+                remedy = _home(str(error["loc"][-1])) or remedy
             self._blame((*path, *error["loc"]), message, remedy)
         return None
 
@@ -231,12 +231,30 @@ def _warnings(config: Config, file: TomlFile, *, private: bool) -> Iterator[Prob
             message="the shop is asked over plain http: keys are signed, but names and addresses travel in clear",
             remedy="Use https://.",
         )
+    yield from _alert_warnings(config, file)
     for number, lms in enumerate(config.lms):
         if _in_clear(lms.url):
             yield Problem(
                 where=render_where(file, ("lms", number, "url")),
                 message="DANGER: plain http sends the token in clear; whoever sees it on the way can act as wcsync",
                 remedy="Use https:// now, and then make a new token.",
+            )
+
+
+def _alert_warnings(config: Config, file: TomlFile) -> Iterator[Problem]:
+    mail = config.alerts.mail
+    if mail is not None and mail.security == "none" and mail.user and _in_clear(f"http://{mail.host}"):
+        yield Problem(
+            where=render_where(file, ("alerts", "mail", "security")),
+            message="DANGER: the mail server's user and password are sent in clear",
+            remedy='Use "starttls" or "tls".',
+        )
+    for number, web in enumerate(config.alerts.web):
+        if _in_clear(web.url.reveal()):
+            yield Problem(
+                where=render_where(file, ("alerts", "web", number, "url")),
+                message="alerts and the token are posted in clear",
+                remedy="Use https://.",
             )
 
 

@@ -3,13 +3,25 @@
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 
-from wcsync.config.values import CaFile, FilePath, LedgerPath, ShopUrl, Start, Statuses
-from wcsync.credentials import Secret
+from wcsync.config.values import (
+    CaFile,
+    FilePath,
+    LedgerPath,
+    MailAddress,
+    Recipients,
+    SecretUrl,
+    ShopUrl,
+    SigningSecret,
+    Start,
+    Statuses,
+)
+from wcsync.credentials import Secret, refusal
 from wcsync.lms.base import LmsSettings
+from wcsync.mappers.alerts import Kind
 from wcsync.mappers.toml_lines import KeyPath
 
 DAY_S = 24 * 3600.0
@@ -136,6 +148,122 @@ class NotesSettings(Section):
     )
 
 
+class MailSettings(Section):
+    """Alerts by e-mail."""
+
+    host: str = Field(pattern=r"^[A-Za-z0-9._:-]+$", description="the SMTP server that takes our mail")
+    port: int = Field(default=587, ge=1, le=65535, description="its port: mostly 587 (starttls) or 465 (tls)")
+    security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="how the connection is secured; none for a server on this machine alone",
+    )
+    user: str | None = Field(default=None, description="login name, if the server wants one")
+    password: Secret | None = Field(default=None, description="the password that belongs to user")
+    sender: MailAddress = Field(description="the address that alerts come from")
+    to: Recipients = Field(description="the addresses that alerts go to")
+    timeout_s: float = Field(default=30.0, gt=0, le=300, description="seconds to wait for one answer")
+    ca_file: CaFile | None = Field(
+        default=None, description="private CA in PEM, if its certificate needs one"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise refusal("has only one of user and password", "Give both, or none.")
+        if self.port == 465 and self.security != "tls":
+            raise refusal("names port 465, which speaks TLS from the start", 'Set security = "tls".')
+        return self
+
+
+class WebSettings(Section):
+    """Alerts as web calls."""
+
+    name: str = Field(
+        default="web",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$",
+        description="how messages call it; each [[alerts.web]] needs its own",
+    )
+    url: SecretUrl = Field(
+        description="where alerts are posted to; a secret, as whoever knows it can write there"
+    )
+    token: Secret | None = Field(
+        default=None, description="sent along in token_header, if the far side wants one"
+    )
+    token_header: str = Field(
+        default="Authorization",
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="the header that holds token; in Authorization it is sent as a bearer",
+    )
+    signing_secret: SigningSecret | None = Field(
+        default=None, description="signs each call as Standard Webhooks do; whsec_… or any text"
+    )
+    timeout_s: float = Field(default=10.0, gt=0, le=300, description="seconds to wait for one answer")
+    ca_file: CaFile | None = Field(
+        default=None, description="private CA in PEM, if its certificate needs one"
+    )
+
+
+class AlertsSettings(Section):
+    """Who is told of trouble, and of what."""
+
+    kinds: tuple[Annotated[Kind, Field(strict=False)], ...] = Field(
+        default=tuple(Kind),
+        strict=False,
+        description="what people are told of; dead: given up, parked: needs a person, message: notes given up",
+    )
+    instance: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=80,
+        description="how messages call this shop; its host if absent",
+    )
+    after_s: float = Field(
+        default=300.0, ge=0, le=DAY_S, description="seconds a service may be down before people are told"
+    )
+    quiet_s: float = Field(
+        default=300.0,
+        ge=0,
+        le=DAY_S,
+        description="seconds a trouble must be gone before it is called over; grows if it comes back often",
+    )
+    batch_s: float = Field(
+        default=900.0,
+        ge=0,
+        le=DAY_S,
+        description="least seconds between two messages about dead, parked or message",
+    )
+    mail: MailSettings | None = Field(default=None, description="alerts by e-mail; absent: none")
+    web: tuple[WebSettings, ...] = Field(
+        default=(), strict=False, description="alerts as web calls; one section for each"
+    )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is any way to tell people."""
+        return self.mail is not None or bool(self.web)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len({web.name for web in self.web}) < len(self.web):
+            raise refusal("has two [[alerts.web]] of the same name", "Give each its own name.")
+        return self
+
+
+class HeartbeatSettings(Section):
+    """A sign of life for a watchman elsewhere."""
+
+    url: SecretUrl | None = Field(
+        default=None,
+        description="pinged after each successful look at the shop; a secret; absent: nothing is pinged",
+    )
+    method: Literal["GET", "POST", "HEAD"] = Field(default="GET", description="how the url is asked")
+    every_s: float = Field(default=30.0, ge=1, le=DAY_S, description="least seconds between two pings")
+    timeout_s: float = Field(default=5.0, gt=0, le=60, description="seconds to wait for the answer to a ping")
+    ca_file: CaFile | None = Field(
+        default=None, description="private CA in PEM, if its certificate needs one"
+    )
+
+
 class LogSettings(Section):
     """What is written to stderr."""
 
@@ -157,6 +285,8 @@ class Config(Section):
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
     mapping: MappingSettings = Field(default_factory=MappingSettings)
     notes: NotesSettings = Field(default_factory=NotesSettings)
+    alerts: AlertsSettings = Field(default_factory=AlertsSettings)
+    heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     def secrets(self) -> tuple[str, ...]:

@@ -9,8 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
-from wcsync.credentials import Sources, refusal
+from wcsync.credentials import Secret, Sources, refusal
 from wcsync.mappers.text_file import render_quoted
+from wcsync.notify.web import signing_key
 from wcsync.times import parse_human_instant
 
 NEVER_PAID = frozenset(
@@ -116,6 +117,39 @@ def parse_start(value: object) -> datetime | Literal["now"]:
     raise refusal("is no instant, or has no time zone", remedy)
 
 
+def check_web_url(secret: Secret, info: ValidationInfo) -> Secret:
+    """An address that is a key at the same time, as those of chat hooks are."""
+    if Sources.of(info).sealed:
+        return secret
+    parts = _split(secret.reveal())
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise refusal("holds no web address", "It must begin with https:// and hold no blanks.")
+    return secret
+
+
+def check_signing(secret: Secret, info: ValidationInfo) -> Secret:
+    if not Sources.of(info).sealed:
+        try:
+            signing_key(secret.reveal())
+        except ValueError as exc:
+            raise refusal("has no base64 behind whsec_", "Copy the secret again, whole.") from exc
+    return secret
+
+
+def check_address(address: str) -> str:
+    name, at, host = address.partition("@")
+    plain = address.isascii() and address.isprintable() and not set(address) & set(' "<>(),;:@[]\\') - {"@"}
+    if not plain or not at or not name or "@" in host or not host.strip(".") or len(address) > 254:
+        raise refusal("is no e-mail address", 'Write it bare, as in "ops@example.com"; ASCII alone.')
+    return address
+
+
+def check_recipients(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if not addresses:
+        raise refusal("must not be empty", "Name at least one address, or remove the section.")
+    return addresses
+
+
 FilePath = Annotated[Path, BeforeValidator(parse_path)]
 LedgerPath = Annotated[Path, BeforeValidator(parse_ledger_path)]
 CaFile = Annotated[FilePath, AfterValidator(check_ca_file)]
@@ -124,6 +158,10 @@ ShopUrl = Annotated[SiteUrl, AfterValidator(check_shop_url)]
 Statuses = Annotated[
     tuple[Annotated[str, AfterValidator(check_status)], ...], Field(strict=False), AfterValidator(check_some)
 ]
+SecretUrl = Annotated[Secret, AfterValidator(check_web_url)]
+SigningSecret = Annotated[Secret, AfterValidator(check_signing)]
+MailAddress = Annotated[str, AfterValidator(check_address)]
+Recipients = Annotated[tuple[MailAddress, ...], Field(strict=False), AfterValidator(check_recipients)]
 Start = Annotated[Literal["now"] | datetime, PlainValidator(parse_start)]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from wcsync.health import Health
+from wcsync.mappers.troubles import Look, Rules
 from wcsync.model import (
     Applied,
     CourseId,
@@ -145,6 +146,15 @@ class Known:
     checked_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TroubleRecord:
+    """How many troubles people are told of now, as begun and as over, and in how many messages."""
+
+    began: int = 0
+    ended: int = 0
+    messages: int = 0
+
+
 class Ledger(Protocol):
     """The durable memory. Thread-safe; every method is one transaction and returns with its effect on disk.
 
@@ -280,6 +290,13 @@ class Ledger(Protocol):
 
     def read_learners(self, keys: Iterable[LearnerKey]) -> dict[LearnerKey, Person]:
         """Who these learners are; those who were erased are left out."""
+
+    def record_troubles(self, rules: Rules, look: Look) -> TroubleRecord:
+        """Compares what is wrong now with what people were told, keeps the difference, and makes one message of it
+        for each way. Safe to repeat: each trouble is told once when it begins and once when it is over.
+
+        Writes nothing while nothing changes.
+        """
 
     # -- what people decide --------------------------------------------------------------------------------------
     def revive(

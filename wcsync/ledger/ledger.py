@@ -12,14 +12,25 @@ from hashlib import sha256
 from pathlib import Path
 
 from wcsync.health import Condition, Health
-from wcsync.ledger import confirmations, outbox, people, work
-from wcsync.ledger.base import Claim, Cursor, CursorMove, Deferral, Known, PageRecord, Surrender, Walk
+from wcsync.ledger import confirmations, outbox, people, troubles, work
+from wcsync.ledger.base import (
+    Claim,
+    Cursor,
+    CursorMove,
+    Deferral,
+    Known,
+    PageRecord,
+    Surrender,
+    TroubleRecord,
+    Walk,
+)
 from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
 from wcsync.ledger.order_notes import note_waiting
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import health_of, instant_of, plain, text_of
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.entitlements import normalise_address
+from wcsync.mappers.troubles import Look, Rules
 from wcsync.model import (
     Applied,
     CourseId,
@@ -257,6 +268,12 @@ class SqliteLedger:
     def read_learners(self, keys: Iterable[LearnerKey]) -> dict[LearnerKey, Person]:
         found = {key: people.read_learner(self._db, key) for key in set(keys)}
         return {key: person for key, person in found.items() if person.email}
+
+    def record_troubles(self, rules: Rules, look: Look) -> TroubleRecord:
+        if not troubles.plan(self._db, rules, look):
+            return TroubleRecord()
+        with transaction(self._db) as db:
+            return troubles.record(db, troubles.plan(db, rules, look), rules, look.now)
 
     # -- what people decide --------------------------------------------------------------------------------------
     def revive(

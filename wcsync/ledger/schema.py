@@ -257,3 +257,37 @@ _M003 = (
 def m003_confirmations(db: Database) -> None:
     for statement in _M003:
         db.conn.execute(statement)
+
+
+_M004 = (
+    """
+    CREATE TABLE troubles (          -- what is or was wrong, and what people were told of it
+        key TEXT NOT NULL,           -- made of facts: 'service/campus', 'dead/campus/42/9f…'
+        occurrence INTEGER NOT NULL, -- the first, second, … time
+        kind TEXT NOT NULL,          -- mappers.alerts.Kind
+        grade INTEGER NOT NULL,      -- the highest that people were told of
+        title TEXT NOT NULL,         -- one line; no address, no name of a person
+        detail TEXT NOT NULL,
+        advice TEXT NOT NULL,
+        since TEXT NOT NULL,
+        told_at TEXT,                -- when a message about it was last made; NULL = it waits for its batch
+        gone_at TEXT,                -- not seen since then; until ended_at it may come back
+        ended_at TEXT,               -- when it was called over
+        PRIMARY KEY (key, occurrence)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # serves: what is not over yet
+    "CREATE INDEX troubles_open ON troubles (key) WHERE ended_at IS NULL",
+    # serves: when people were last told of a kind
+    "CREATE INDEX troubles_told ON troubles (kind, told_at)",
+    # serves: parked entries that nobody dealt with
+    "CREATE INDEX parked_open ON parked (since) WHERE dropped_at IS NULL",
+    # serves: messages given up
+    "CREATE INDEX outbox_dead ON outbox (channel, changed_at) WHERE state = 'dead'",
+)
+
+
+@migrations()
+def m004_troubles(db: Database) -> None:
+    for statement in _M004:
+        db.conn.execute(statement)

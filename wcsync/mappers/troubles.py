@@ -1,0 +1,337 @@
+"""What is wrong, as far as the ledger tells, and what of it people are to be told now. Pure."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from wcsync.health import CLOCKS_APART, Condition
+from wcsync.mappers.alerts import ROWS, Kind, News, Turn
+
+LONGEST_QUIET = timedelta(hours=4)
+"""However often a trouble came back: after so long without it, it is over."""
+RECENT = timedelta(days=1)
+"""So far back occurrences count when it is judged how often a trouble comes back."""
+
+
+class Part(StrEnum):
+    """What a service is to us, which decides what its trouble means."""
+
+    SHOP = "shop"
+    LMS = "lms"
+    NOTES = "notes"
+    WAY = "way"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFact:
+    name: str
+    condition: Condition
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFact:
+    """One row that needs a person. `key` is made of what the row is; no part holds an address or a name."""
+
+    kind: Kind
+    key: str
+    title: str
+    reason: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What the ledger says of one moment.
+
+    `refused_since`, `refusals`: the mapping file; `speechless`: ways whose newest message was given up, since when and
+    why.
+    """
+
+    services: tuple[ServiceFact, ...] = ()
+    refused_since: datetime | None = None
+    refusals: tuple[str, ...] = ()
+    rows: tuple[RowFact, ...] = ()
+    speechless: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What counts as trouble here.
+
+    `parts`: the services in use; others that the ledger knows are history. `ways`: per channel to tell people the name
+    of its service. `after`: how long a service may be down before people hear of it. `overdue`: how long the shop may
+    stay unread. `quiet`: how long a trouble must be gone before it is called over, the first time; `batch`: the least
+    time between two messages about rows of one kind.
+    """
+
+    kinds: Collection[Kind]
+    parts: Mapping[str, Part]
+    ways: Mapping[str, str]
+    after: timedelta
+    overdue: timedelta
+    quiet: timedelta
+    batch: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The circumstances of one look.
+
+    `read_at`: the last sign of life in reading the shop. `steady`: no time passed since the look before that this
+    process did not live through, so that durations can be trusted.
+    """
+
+    now: datetime
+    read_at: datetime
+    steady: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Something that is wrong now. A higher `grade` of the same trouble is news again."""
+
+    key: str
+    kind: Kind
+    title: str
+    detail: str
+    advice: str
+    since: datetime
+    grade: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A trouble that is not over yet, as it was recorded.
+
+    `told_at`: when a message about it was last made, None = not yet; `unheard`: and every such message still waits
+    unsent; `gone_at`: not seen since then; `recent`: how often it occurred of late, this time included.
+    """
+
+    trouble: Trouble
+    occurrence: int
+    told_at: datetime | None
+    gone_at: datetime | None
+    recent: int
+    unheard: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """What a look changes.
+
+    `begun`: first seen; `worse`: seen in a higher grade; `back`: seen again; `gone`: seen no more; `late`: begun
+    earlier, and its batch is due now; `ended`: over. `told`: the keys of those that people are told of now.
+    """
+
+    begun: tuple[Trouble, ...] = ()
+    worse: tuple[tuple[Known, Trouble], ...] = ()
+    back: tuple[Known, ...] = ()
+    gone: tuple[Known, ...] = ()
+    late: tuple[Known, ...] = ()
+    ended: tuple[Known, ...] = ()
+    told: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.begun or self.worse or self.back or self.gone or self.late or self.ended)
+
+
+def find_troubles(facts: Facts, known: Collection[str], rules: Rules, look: Look) -> dict[str, Trouble]:
+    """Everything that is wrong, by key. `known`: what is not over yet; that comes back without a delay."""
+    found = [
+        *_of_services(facts, known, rules, look),
+        *_of_ways(facts, rules),
+        *_of_reading(facts, known, rules, look),
+        *_of_mapping(facts),
+        *(_of_row(row) for row in facts.rows),
+    ]
+    return {trouble.key: trouble for trouble in found if trouble.kind in rules.kinds}
+
+
+def plan_moves(
+    seen: Mapping[str, Trouble],
+    known: Sequence[Known],
+    told_last: Mapping[Kind, datetime],
+    rules: Rules,
+    now: datetime,
+) -> Moves:
+    """What is to be recorded and told, given what is seen now and what is not over yet.
+
+    A trouble that comes back while it is not over is the same one, and nobody is told. How long it must be gone
+    grows with how often it came back of late: what flaps for a day makes some twenty messages, not thousands.
+    """
+    batches = {kind: _passed(told_last.get(kind), rules.batch, now) for kind in ROWS}
+    open_keys = {entry.trouble.key for entry in known}
+    begun = tuple(trouble for key, trouble in seen.items() if key not in open_keys)
+    pairs = [(entry, seen[entry.trouble.key]) for entry in known if entry.trouble.key in seen]
+    missing = [entry for entry in known if entry.trouble.key not in seen]
+    worse = tuple((entry, trouble) for entry, trouble in pairs if trouble.grade > entry.trouble.grade)
+    late = tuple(
+        entry for entry, trouble in pairs if entry.told_at is None and batches.get(trouble.kind, True)
+    )
+    ended = tuple(entry for entry in missing if _is_over(entry, batches, rules, now))
+    over = {entry.trouble.key for entry in ended}
+    told = [trouble.key for trouble in begun if batches.get(trouble.kind, True)]
+    told += [trouble.key for _, trouble in worse]
+    told += [entry.trouble.key for entry in late]
+    told += [entry.trouble.key for entry in ended if _tells_end(entry, rules)]
+    return Moves(
+        begun=begun,
+        worse=worse,
+        back=tuple(entry for entry, _ in pairs if entry.gone_at is not None),
+        gone=tuple(entry for entry in missing if entry.gone_at is None and entry.trouble.key not in over),
+        late=late,
+        ended=ended,
+        told=frozenset(told),
+    )
+
+
+def news_of(trouble: Trouble, occurrence: int, turn: Turn, since: datetime, until: datetime | None) -> News:
+    began = turn is Turn.BEGAN
+    return News(
+        turn=turn,
+        key=trouble.key,
+        occurrence=occurrence,
+        kind=trouble.kind,
+        title=trouble.title,
+        detail=trouble.detail if began else "",
+        advice=trouble.advice if began else "",
+        since=since,
+        until=until,
+    )
+
+
+def concerns_way(key: str, way: str, service: str) -> bool:
+    """Whether a trouble is the way's own: of that it cannot tell itself."""
+    return key in {f"service/{service}", f"way/{way}"}
+
+
+def quiet_time(rules: Rules, recent: int) -> timedelta:
+    """How long a trouble that occurred so often of late must be gone before it is over."""
+    growth = 2.0 ** min(max(recent - 1, 0), 20)
+    return min(rules.quiet * growth, max(LONGEST_QUIET, rules.quiet))
+
+
+def _is_over(entry: Known, batches: Mapping[Kind, bool], rules: Rules, now: datetime) -> bool:
+    if entry.unheard or not _tells_end(entry, rules):
+        return True
+    if entry.gone_at is None or not batches.get(entry.trouble.kind, True):
+        return False
+    return _passed(entry.gone_at, quiet_time(rules, entry.recent), now)
+
+
+def _tells_end(entry: Known, rules: Rules) -> bool:
+    """Whether people are told when it is over: not if they were never told of it, nor of what is no longer watched."""
+    kind, key = entry.trouble.kind, entry.trouble.key
+    watched = {f"service/{name}" for name in rules.parts} | {f"way/{way}" for way in rules.ways}
+    if kind not in rules.kinds or (kind is Kind.SERVICE and key not in watched):
+        return False
+    return entry.told_at is not None and kind is not Kind.MESSAGE
+
+
+def _passed(instant: datetime | None, wait: timedelta, now: datetime) -> bool:
+    """Whether so long has passed since; what is dated later than now was written by a clock that was ahead."""
+    return instant is None or now - instant >= wait or instant > now + CLOCKS_APART
+
+
+def _of_services(facts: Facts, known: Collection[str], rules: Rules, look: Look) -> Iterator[Trouble]:
+    for fact in facts.services:
+        part, key = rules.parts.get(fact.name), f"service/{fact.name}"
+        if part is None or fact.condition is Condition.UP:
+            continue
+        blocked = fact.condition is Condition.BLOCKED
+        lasts = look.steady and look.now - fact.since >= rules.after
+        if blocked or lasts or key in known:
+            yield Trouble(
+                key=key,
+                kind=Kind.SERVICE,
+                title=f"{fact.name} is {'blocked' if blocked else 'down'}",
+                detail=fact.reason.removeprefix(f"{fact.name}: "),
+                advice=f"{_MEANWHILE[part]} {_REMEDY_BLOCKED if blocked else _REMEDY_DOWN}",
+                since=fact.since,
+                grade=2 if blocked else 1,
+            )
+
+
+def _of_ways(facts: Facts, rules: Rules) -> Iterator[Trouble]:
+    for way, (since, reason) in facts.speechless.items():
+        if way in rules.ways:
+            yield Trouble(
+                key=f"way/{way}",
+                kind=Kind.SERVICE,
+                title=f"{rules.ways[way]} gave up a message",
+                detail=reason.removeprefix(f"{rules.ways[way]}: "),
+                advice=f"{_MEANWHILE[Part.WAY]} Mend what the reason names; `wcsync alert test` tries every way.",
+                since=since,
+            )
+
+
+def _of_reading(facts: Facts, known: Collection[str], rules: Rules, look: Look) -> Iterator[Trouble]:
+    """A shop that is down is not read either: that is one trouble, and it has a name already."""
+    key, since = "poll", min(look.read_at, look.now)
+    shops = {name for name, part in rules.parts.items() if part is Part.SHOP}
+    sick = any(fact.name in shops and fact.condition is not Condition.UP for fact in facts.services)
+    overdue = look.now - since >= rules.overdue
+    if overdue and (key in known or (look.steady and not sick)):
+        yield Trouble(
+            key=key,
+            kind=Kind.POLL,
+            title="orders have not been read to the end",
+            detail="no look at the shop was completed, although the shop is not known to be down",
+            advice="None is lost: what changed is read as soon as a look succeeds. The log says why looks fail "
+            "(`poller_failed`, or `orders_polled` with complete=false); `wcsync check` looks at the shop now.",
+            since=since,
+        )
+
+
+def _of_mapping(facts: Facts) -> Iterator[Trouble]:
+    if facts.refused_since is not None:
+        more = len(facts.refusals) - 3
+        yield Trouble(
+            key="mapping",
+            kind=Kind.MAPPING,
+            title="the mapping file is refused",
+            detail="; ".join(facts.refusals[:3]) + (f"; and {more} more" if more > 0 else ""),
+            advice="The last good version stays in force. Correct the file: `wcsync mapping check` names every line; "
+            "it is read again by itself.",
+            since=facts.refused_since,
+        )
+
+
+def _of_row(row: RowFact) -> Trouble:
+    return Trouble(
+        key=row.key,
+        kind=row.kind,
+        title=row.title,
+        detail=row.reason,
+        advice=_ROW_ADVICE[row.kind],
+        since=row.since,
+    )
+
+
+_MEANWHILE = {
+    Part.SHOP: "No orders are read meanwhile; none is lost, they are read as soon as the shop answers again.",
+    Part.LMS: "Orders are still read. Enrolments there wait and are made up for by themselves; none is lost.",
+    Part.NOTES: "Enrolments go on; only the notes beside the orders wait.",
+    Part.WAY: "Enrolments go on, and the other ways still tell of trouble.",
+}
+assert _MEANWHILE.keys() == set(Part)
+_REMEDY_DOWN = (
+    "If it is in maintenance there is nothing to do; otherwise see whether it answers at all: "
+    "`wcsync check` looks now."
+)
+_REMEDY_BLOCKED = (
+    "A person must mend what the reason names. What is mended over there is noticed by itself; after a new key, "
+    "password or url restart wcsync. `wcsync check` (for alerts `wcsync alert test`) looks now."
+)
+_ROW_ADVICE = {
+    Kind.DEAD: "These are not tried again by themselves; all others go on. `wcsync dead list` says why: mend the "
+    "cause, then `wcsync dead revive`.",
+    Kind.PARKED: "wcsync cannot decide these alone. `wcsync parked list` says what each one needs; "
+    "`wcsync parked drop ORDER` when it is dealt with.",
+    Kind.MESSAGE: "These notes will not be written; the enrolments are not concerned. `wcsync show ORDER` tells what "
+    "became of an order.",
+}
+assert set(_ROW_ADVICE) == set(ROWS)
