@@ -6,8 +6,9 @@ A new LMS costs one file, one registry line and one class in the contract suite:
    `LmsSettings`), `TARGET_KEYS` (what a mapping row may say for this LMS) and a class that fulfils `Lms`. Talk through
    `wcsync.http.Service`: `fetch` for calls that change nothing, `send` for calls that may. Translate every answer into
    the outcomes of `wcsync.model.Outcome` or one of the four errors: TransientError (try again), PermanentError (this
-   row needs a person), ServiceBlocked (every call needs a person). Match on the vendor's codes, never on translated
-   texts.
+   row needs a person), ServiceBlocked (every call needs a person), with a `Finding` in it: what is wrong, and where to
+   change it in that LMS's own words. `fetch_target` says the same of a row of the mapping before anybody buys. Match
+   on the vendor's codes, never on translated texts. List new codes of findings in README.
 2. `lms/registry.py`: one line in `KINDS`.
 3. `tests/contract/test_lms_contract.py`: one `Campus` that says how to start that LMS's sandbox and look behind it.
 
@@ -29,7 +30,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wcsync.model import Applied, CourseId, LmsName, Seat
+from wcsync.errors import Finding
+from wcsync.model import Applied, LmsName, Seat, Target
 
 
 class LmsSettings(BaseModel):
@@ -82,20 +84,6 @@ class Intent(Protocol):
         """Raises TransientError while an earlier write may still take effect, so that 'absent' proves nothing."""
 
 
-class Severity(StrEnum):
-    FATAL = "fatal"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing wrong at the far side. `FATAL`: the daemon cannot enrol until it is mended."""
-
-    severity: Severity
-    message: str
-    remedy: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LmsIdentity:
     """Who answers: its own stable address or id, its name and version for people, and what is amiss."""
@@ -104,6 +92,18 @@ class LmsIdentity:
     title: str
     version: str
     findings: tuple[Finding, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What a look at one mapped target showed.
+
+    `title`: the course's name as people know it, None if it is not to be seen. `findings`: all that keeps buyers of
+    this target out, or will; none = in order.
+    """
+
+    title: str | None
+    findings: tuple[Finding, ...] = ()
 
 
 class Presence(StrEnum):
@@ -127,8 +127,12 @@ class Lms(Protocol):
     def fetch_presence(self, seat: Seat) -> Presence:
         """Whether the learner has an active enrolment in the course now. Changes nothing."""
 
-    def fetch_course_title(self, course_id: CourseId) -> str | None:
-        """The course's name as people know it; None if the LMS has no such course. Changes nothing."""
+    def fetch_target(self, target: Target) -> Sighting:
+        """What a buyer of this target would meet, its options included. For `check`: a person waits. Changes nothing.
+
+        Asked once for each target of a mapping of hundreds: what holds for many of them (rights, lists) is asked once
+        and kept, and its findings are the same each time, so that they can be told once.
+        """
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """The learner is in the course until `seat.until`: created, already or restored.
