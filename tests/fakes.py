@@ -1,12 +1,12 @@
 """A shop and an LMS as plain objects, for tests of what stands between them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from wcsync.errors import Finding, PermanentError, Severity, TransientError
-from wcsync.lms.base import Capability, Intent, LmsIdentity, Presence, Sighting, Write
+from wcsync.lms.base import Capability, Intent, LmsIdentity, Sighting, Write
 from wcsync.mappers.mapping import Match
 from wcsync.model import (
     Applied,
@@ -19,6 +19,7 @@ from wcsync.model import (
     Outcome,
     Page,
     Person,
+    Presence,
     ProductId,
     Seat,
     Target,
@@ -79,15 +80,23 @@ class FakeLms:
     lose: Callable[[str], None] = lost
     late: list[Callable[[], None]] = field(default_factory=list)
     unsure: bool = False
+    confirm: str = ""
+    arrives: Callable[[Seat], bool] = lambda _seat: True
 
     def fetch_identity(self) -> LmsIdentity:
         self.asked_who += 1
         self.before_identity()
         return LmsIdentity(identity=self.identity, title="Campus", version="1")
 
-    def fetch_presence(self, seat: Seat) -> Presence:
-        user_id = self._find(seat)
-        return Presence.ENROLLED if (user_id, seat.course_id) in self.enrolled else Presence.ABSENT
+    def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
+        """`arrives` False: who is in the course is not to be seen there yet."""
+        self.before_read()
+        return [self._presence(seat) for seat in seats]
+
+    def _presence(self, seat: Seat) -> Presence:
+        if (self._find(seat), seat.course_id) not in self.enrolled:
+            return Presence.ABSENT
+        return Presence.ENROLLED if self.arrives(seat) else Presence.UNKNOWN
 
     def fetch_target(self, target: Target) -> Sighting:
         return Sighting(title=f"Course {target.course_id}")
@@ -97,11 +106,12 @@ class FakeLms:
         key = (user_id, seat.course_id)
         if key in self.enrolled and self.enrolled[key] in {seat.until, None}:
             self.after_look()
-            return Applied(outcome=Outcome.ALREADY, user_id=user_id)
+            return Applied(outcome=Outcome.ALREADY, user_id=user_id, confirm=self.confirm)
         self.before_enrol_in.get(seat.course_id, lambda: None)()
         intent.declare()
         self._write("enrol", seat, lambda: self.enrolled.update({key: seat.until}))
-        return Applied(outcome=Outcome.UNKNOWN if self.unsure else Outcome.CREATED, user_id=user_id)
+        outcome = Outcome.UNKNOWN if self.unsure else Outcome.CREATED
+        return Applied(outcome=outcome, user_id=user_id, confirm=self.confirm)
 
     def ensure_withdrawn(self, seat: Seat, intent: Intent) -> Applied:
         user_id = self._find(seat)

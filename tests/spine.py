@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes import FakeClock, FakeLms, FakeMapping, FakeStore
+from wcsync.confirmer import Confirmer
 from wcsync.gate import SHOP, Answerer, Gate
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
@@ -80,6 +81,13 @@ class Spine:
             clock=self.clock,
         )
         ledger.record_channels([NOTE_CHANNEL], self.clock())
+        self.confirmer = Confirmer(
+            lms=self.lms,
+            ledger=ledger,
+            gate=self._gate(self.lms.name, self._ask_lms),
+            patient=self.patient,
+            clock=self.clock,
+        )
         self.notes_patient = self._patient(NOTES)
         self.messenger = Messenger(
             channel=OrderNotes(store=self.store, ledger=ledger, clock=self.clock, quarantine_s=QUARANTINE_S),

@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from wcsync.config import Config
+from wcsync.confirmer import Confirmer
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import SHOP, Answerer, Gate
 from wcsync.health import Condition
@@ -65,14 +66,17 @@ class App:
             name: self._gate(name, ask_lms(lms)) for name, lms in self.lmss.items()
         }
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
-        self._shop = self._patient(SHOP)
+        self._patients = {name: self._patient(name) for name in self.gates}
         self.poller = self._poller()
         self.channels = self._channels()
         self.pool = Pool(
             [self._worker(lms) for lms in self.lmss.values()],
             config.orders.workers,
             self.stop,
-            singles=[self._messenger(channel) for channel in self.channels],
+            singles=[
+                *(self._messenger(channel) for channel in self.channels),
+                *(self._confirmer(lms) for lms in self.lmss.values()),
+            ],
         )
 
     # -- the daemon's work ---------------------------------------------------------------------------------------
@@ -166,7 +170,7 @@ class App:
             store=self.store,
             ledger=self.ledger,
             gate=self.gates[SHOP],
-            patient=self._shop,
+            patient=self._patients[SHOP],
             planner=self._planner,
             clock=self.clock,
             overlap_s=self.config.orders.overlap_s,
@@ -192,8 +196,17 @@ class App:
             patient=self._patient(channel.service),
             backoff=self._backoff(),
             clock=self.clock,
-            ready=self._shop.is_up if notes else lambda: True,
+            ready=self._patients[SHOP].is_up if notes else lambda: True,
             gate=self.gates[SHOP].check if notes else lambda: None,
+        )
+
+    def _confirmer(self, lms: Lms) -> Confirmer:
+        return Confirmer(
+            lms=lms,
+            ledger=self.ledger,
+            gate=self.gates[lms.name],
+            patient=self._patients[lms.name],
+            clock=self.clock,
         )
 
     def _backoff(self) -> Backoff:
@@ -213,7 +226,7 @@ class App:
             lms=lms,
             ledger=self.ledger,
             gate=self.gates[lms.name],
-            patient=self._patient(lms.name),
+            patient=self._patients[lms.name],
             backoff=self._backoff(),
             quarantine_s=settings.quarantine_s,
             clock=self.clock,

@@ -201,10 +201,32 @@ class Seat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The answer of `ensure_enrolled` and `ensure_withdrawn`. `user_id` None = the LMS has no such learner."""
+    """The answer of `ensure_enrolled` and `ensure_withdrawn`. `user_id` None = the LMS has no such learner.
+
+    `confirm`: not empty where the LMS lets the learner in later, in its own time: it is then looked at again whether
+    that happened, and if not, a person is asked to look at what this text names.
+    """
 
     outcome: Outcome
     user_id: str | None = None
+    confirm: str = ""
+
+
+class Presence(StrEnum):
+    """Whether a learner has an active enrolment. `UNKNOWN`: let in, but not to be seen in the course yet."""
+
+    ENROLLED = "enrolled"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unconfirmed:
+    """An enrolment that the LMS has not shown yet. `since`: when it was accepted."""
+
+    learner_key: LearnerKey
+    seat: Seat
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

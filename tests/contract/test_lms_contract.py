@@ -16,10 +16,10 @@ import stamina
 from tests.openapi import WatchedThreeSixty
 from wcsync.credentials import Secret
 from wcsync.errors import PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
-from wcsync.lms.base import Capability, Intent, Lms, Presence, Write
+from wcsync.lms.base import Capability, Intent, Lms, Write
 from wcsync.lms.moodle import Moodle, MoodleSettings
 from wcsync.lms.threesixty import ThreeSixty, ThreeSixtySettings
-from wcsync.model import Applied, CourseId, Outcome, Person, Seat, Target
+from wcsync.model import Applied, CourseId, Outcome, Person, Presence, Seat, Target
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.server import Fault, Request, SandboxServer
 
@@ -503,7 +503,7 @@ class LmsContract:
         campus.server.faults.add(fault)
         with closing(campus.connect(timeout_s=0.3)) as lms:
             for ask in (
-                lambda: lms.fetch_presence(seat),
+                lambda: lms.fetch_presences([seat])[0],
                 lambda: lms.fetch_target(Target(lms=lms.name, course_id=seat.course_id)),
                 lms.fetch_identity,
                 lambda: row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent)),
@@ -600,10 +600,10 @@ class LmsContract:
     def test_presence_tells_who_is_in(self, campus: Campus, lms: Lms, seat: Seat) -> None:
         campus.enrol(campus.add_account(ANNA.email), seat.course_id)
         campus.enrol(campus.add_account(BERT.email), seat.course_id, suspended=True)
-        assert lms.fetch_presence(seat) is Presence.ENROLLED
-        assert lms.fetch_presence(replace(seat, learner=BERT)) is Presence.ABSENT
+        assert lms.fetch_presences([seat])[0] is Presence.ENROLLED
+        assert lms.fetch_presences([replace(seat, learner=BERT)])[0] is Presence.ABSENT
         nobody = replace(seat, learner=Person(email="nobody@example.test"))
-        assert lms.fetch_presence(nobody) is Presence.ABSENT
+        assert lms.fetch_presences([nobody])[0] is Presence.ABSENT
         assert campus.writes() == 0
 
     def test_a_course_is_called_as_people_know_it(self, campus: Campus, lms: Lms) -> None:

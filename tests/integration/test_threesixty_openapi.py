@@ -11,9 +11,9 @@ import pytest
 
 from tests.openapi import ABSENT, WatchedThreeSixty, threesixty
 from wcsync.credentials import Secret
-from wcsync.lms.base import Presence, Write
+from wcsync.lms.base import Write
 from wcsync.lms.threesixty import ThreeSixty, ThreeSixtySettings
-from wcsync.model import CourseId, Outcome, Person, Seat, Target
+from wcsync.model import CourseId, Outcome, Person, Presence, Seat, Target
 
 pytestmark = pytest.mark.skipif(threesixty() is None, reason=ABSENT)
 
@@ -54,7 +54,7 @@ def test_a_learners_whole_story_is_as_described(company: WatchedThreeSixty, acad
     )
     academy.fetch_identity()
     outcomes = [academy.ensure_enrolled(seat, Willing()).outcome]
-    assert academy.fetch_presence(seat) is Presence.ENROLLED
+    assert academy.fetch_presences([seat])[0] is Presence.ENROLLED
     outcomes.append(academy.ensure_withdrawn(seat, Willing()).outcome)
     company.delete_user(company.accounts("anna@example.test")[0].id)
     outcomes.append(academy.ensure_enrolled(seat, Willing()).outcome)
@@ -68,6 +68,6 @@ def test_a_learners_whole_story_is_as_described(company: WatchedThreeSixty, acad
 
 def test_the_check_sees_what_is_not_as_described(company: WatchedThreeSixty, academy: ThreeSixty) -> None:
     company.users[company.owner_id].lang = "klingon"
-    academy.fetch_presence(Seat(learner=Person(email="owner@academy.example"), course_id=CourseId("1")))
+    academy.fetch_presences([Seat(learner=Person(email="owner@academy.example"), course_id=CourseId("1"))])[0]
     [fault] = company.faults_seen
     assert "lang: is none of" in fault

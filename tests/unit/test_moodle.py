@@ -13,10 +13,10 @@ import stamina
 
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
-from wcsync.lms.base import Presence, Write
+from wcsync.lms.base import Write
 from wcsync.lms.moodle import TARGET_KEYS, Moodle, MoodleSettings
 from wcsync.lms.moodle.names import full_name, usernames
-from wcsync.model import Applied, CourseId, Outcome, Person, Seat, Target
+from wcsync.model import Applied, CourseId, Outcome, Person, Presence, Seat, Target
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.server import Fault, Request
 
@@ -395,7 +395,7 @@ class TestAccounts:
     def test_an_address_no_account_can_have_is_not_asked_for(
         self, site: SandboxMoodle, moodle: Moodle, address: str
     ) -> None:
-        assert moodle.fetch_presence(seat(learner=Person(email=address))) is Presence.ABSENT
+        assert moodle.fetch_presences([seat(learner=Person(email=address))])[0] is Presence.ABSENT
         assert calls(site) == []
 
     def test_letters_beyond_ascii_are_named_as_the_cause(self, moodle: Moodle) -> None:
@@ -487,7 +487,7 @@ class TestCourses:
         assert enrol(moodle).outcome is Outcome.CREATED
         assert enrol(moodle).outcome is Outcome.ALREADY
         assert [write.action for write in site.enrolments[0].history] == ["enrolled"]
-        assert moodle.fetch_presence(seat()) is Presence.ENROLLED
+        assert moodle.fetch_presences([seat()])[0] is Presence.ENROLLED
 
     def test_in_a_hidden_course_a_suspension_is_seen(self, site: SandboxMoodle, moodle: Moodle) -> None:
         site.courses[42].visible = False

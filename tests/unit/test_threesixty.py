@@ -16,10 +16,10 @@ from tests.openapi import WatchedThreeSixty
 from wcsync.credentials import Secret
 from wcsync.errors import PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
 from wcsync.http import Service
-from wcsync.lms.base import Presence, Write
+from wcsync.lms.base import Write
 from wcsync.lms.threesixty import TARGET_KEYS, ThreeSixty, ThreeSixtySettings
 from wcsync.lms.threesixty.tokens import Tokens
-from wcsync.model import Applied, CourseId, Option, Outcome, Person, Seat, Target
+from wcsync.model import Applied, CourseId, Option, Outcome, Person, Presence, Seat, Target
 from wcsync.sandbox.server import Fault, Request
 from wcsync.sandbox.threesixty import SandboxThreeSixty
 
@@ -212,7 +212,7 @@ class TestTokens:
         company.latency_s = 0.05
         seats = [Seat(learner=Person(email=f"l{i}@example.test"), course_id=group) for i in range(4)]
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(academy.fetch_presence, seats))
+            list(pool.map(lambda seat: academy.fetch_presences([seat]), seats))
         assert tokens_given(company) == 1
 
     def test_a_late_complaint_about_an_old_token_keeps_the_new_one(
@@ -278,7 +278,7 @@ class TestTokens:
     def test_no_error_shows_a_token_or_a_key(
         self, company: WatchedThreeSixty, academy: ThreeSixty, seat: Seat
     ) -> None:
-        academy.fetch_presence(seat)
+        academy.fetch_presences([seat])[0]
         hidden = [*company.grants, "sandboxsecret", ANNA.email]
         for fault in (
             refuses(400, "mailInvalid", INVITES),
@@ -318,7 +318,9 @@ class TestLimits:
         self, company: WatchedThreeSixty, academy: ThreeSixty, seat: Seat
     ) -> None:
         with ThreadPoolExecutor(4) as pool:
-            assert set(pool.map(academy.fetch_presence, [seat] * 60)) == {Presence.ABSENT}
+            assert all(
+                found == [Presence.ABSENT] for found in pool.map(academy.fetch_presences, [[seat]] * 60)
+            )
         assert {seen.status for seen in company.requests} == {200}
 
 
@@ -415,7 +417,7 @@ class TestInviting:
     ) -> None:
         company.add_role(seat.course_id, company.add_user(ANNA.email))
         company.faults.add(refuses(404, "userNotFound", is_call("GET", "/users/[0-9a-f]{24}/roles")))
-        assert academy.fetch_presence(seat) is Presence.ABSENT
+        assert academy.fetch_presences([seat])[0] is Presence.ABSENT
 
     @pytest.mark.parametrize("address", ["", "anna", "anna@", "an na@example.test"])
     def test_an_address_that_is_none_is_never_asked_for(
@@ -497,9 +499,9 @@ class TestRestoring:
         user_id = company.add_user(ANNA.email)
         company.add_role(seat.course_id, user_id)
         company.delete_user(user_id)
-        assert academy.fetch_presence(seat) is Presence.ABSENT
+        assert academy.fetch_presences([seat])[0] is Presence.ABSENT
         assert enrol(academy, replace(seat, user_id=user_id)).outcome is Outcome.RESTORED
-        assert academy.fetch_presence(seat) is Presence.ENROLLED
+        assert academy.fetch_presences([seat])[0] is Presence.ENROLLED
 
     def test_a_user_deleted_between_look_and_write_is_restored_the_next_time(
         self, company: WatchedThreeSixty, academy: ThreeSixty, seat: Seat
@@ -651,11 +653,11 @@ class TestArriving:
     ) -> None:
         company.enrol_delay_s = 120
         enrol(academy, wanted)
-        assert academy.fetch_presence(wanted) is Presence.UNKNOWN
+        assert academy.fetch_presences([wanted])[0] is Presence.UNKNOWN
         clock.tick(121)
-        assert academy.fetch_presence(wanted) is Presence.ENROLLED
+        assert academy.fetch_presences([wanted])[0] is Presence.ENROLLED
         withdraw(academy, wanted)
-        assert academy.fetch_presence(wanted) is Presence.ABSENT
+        assert academy.fetch_presences([wanted])[0] is Presence.ABSENT
 
     def test_a_session_that_ignores_the_group_leaves_presence_unknown(
         self, company: WatchedThreeSixty, academy: ThreeSixty, seat: Seat
@@ -663,7 +665,7 @@ class TestArriving:
         path_id, _ = company.add_path("Bound to nothing", seat.course_id, mode="manual")
         wanted = replace(seat, options=(("path", path_id),))
         enrol(academy, wanted)
-        assert academy.fetch_presence(wanted) is Presence.UNKNOWN
+        assert academy.fetch_presences([wanted])[0] is Presence.UNKNOWN
 
     def test_another_session_of_the_path_does_not_count(
         self, company: WatchedThreeSixty, academy: ThreeSixty, wanted: Seat
@@ -671,11 +673,11 @@ class TestArriving:
         _, elsewhere = company.add_path("Other", NOWHERE)
         enrol(academy, wanted)
         options: tuple[Option, ...] = (wanted.options[0], ("session", elsewhere))
-        assert academy.fetch_presence(replace(wanted, options=options)) is Presence.UNKNOWN
+        assert academy.fetch_presences([replace(wanted, options=options)])[0] is Presence.UNKNOWN
 
     def test_any_session_counts_if_none_is_named(self, academy: ThreeSixty, wanted: Seat) -> None:
         enrol(academy, wanted)
-        assert academy.fetch_presence(replace(wanted, options=wanted.options[:1])) is Presence.ENROLLED
+        assert academy.fetch_presences([replace(wanted, options=wanted.options[:1])])[0] is Presence.ENROLLED
 
     def test_every_path_of_a_seat_counts(
         self, company: WatchedThreeSixty, academy: ThreeSixty, wanted: Seat
@@ -683,7 +685,7 @@ class TestArriving:
         other, _ = company.add_path("Other", NOWHERE)
         enrol(academy, wanted)
         both = replace(wanted, options=(*wanted.options, ("path", other)))
-        assert academy.fetch_presence(both) is Presence.UNKNOWN
+        assert academy.fetch_presences([both])[0] is Presence.UNKNOWN
 
     def test_enrolments_are_read_to_the_last_page(
         self, company: WatchedThreeSixty, academy: ThreeSixty, wanted: Seat
@@ -692,14 +694,33 @@ class TestArriving:
             company.add_role(wanted.course_id, company.add_user(f"l{number}@example.test"))
         enrol(academy, wanted)
         company.page_size = 3
-        assert academy.fetch_presence(wanted) is Presence.ENROLLED
+        assert academy.fetch_presences([wanted])[0] is Presence.ENROLLED
         assert calls(company).count("GET /paths/…/enrollments") == 3
+
+    def test_many_seats_of_one_path_read_its_enrolments_once(
+        self, company: WatchedThreeSixty, academy: ThreeSixty, wanted: Seat
+    ) -> None:
+        seats = [
+            replace(wanted, learner=Person(email=f"l{number}@example.test", first_name="L", last_name="M"))
+            for number in range(5)
+        ]
+        for one in seats:
+            enrol(academy, one)
+        before = calls(company).count("GET /paths/…/enrollments")
+        assert academy.fetch_presences(seats) == [Presence.ENROLLED] * 5
+        assert calls(company).count("GET /paths/…/enrollments") - before == 1
+
+    def test_only_a_row_that_names_a_path_leaves_something_to_confirm(
+        self, academy: ThreeSixty, seat: Seat, wanted: Seat
+    ) -> None:
+        assert enrol(academy, seat).confirm == ""
+        assert wanted.options[0][1] in enrol(academy, wanted).confirm
 
     def test_a_path_that_is_not_there_is_named(self, academy: ThreeSixty, seat: Seat) -> None:
         wanted = replace(seat, options=(("path", NOWHERE),))
         enrol(academy, wanted)
         with pytest.raises(PermanentError, match=NOWHERE):
-            academy.fetch_presence(wanted)
+            academy.fetch_presences([wanted])[0]
 
     def test_lacking_the_right_to_see_paths_keeps_nobody_out(
         self, company: WatchedThreeSixty, academy: ThreeSixty, wanted: Seat
@@ -707,7 +728,7 @@ class TestArriving:
         company.credentials["sandboxid"].scopes.remove("paths:read")
         assert enrol(academy, wanted).outcome is Outcome.CREATED
         with pytest.raises(PermanentError, match="paths:read"):
-            academy.fetch_presence(wanted)
+            academy.fetch_presences([wanted])[0]
 
 
 class TestPages:
@@ -811,7 +832,7 @@ class TestFirewalls:
     def test_calls_that_are_all_refused_are_the_services(
         self, company: WatchedThreeSixty, academy: ThreeSixty, seat: Seat
     ) -> None:
-        academy.fetch_presence(seat)
+        academy.fetch_presences([seat])[0]
         company.faults.add(Fault(kind="status", status=403, times=None))
         with pytest.raises(ServiceBlocked, match="firewall"):
             enrol(academy, seat)

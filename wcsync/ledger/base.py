@@ -16,7 +16,9 @@ from wcsync.model import (
     Order,
     Person,
     PlanOrder,
+    Presence,
     Seat,
+    Unconfirmed,
     Unreadable,
 )
 
@@ -216,6 +218,17 @@ class Ledger(Protocol):
 
     def next_due_at(self, lms: LmsName) -> datetime | None:
         """When the next row of this LMS falls due; None if none waits."""
+
+    def read_unconfirmed(self, lms: LmsName, now: datetime, limit: int) -> list[Unconfirmed]:
+        """Enrolments that this LMS accepted and has not shown yet, as far as a look at them is due."""
+
+    def settle_looks(
+        self, lms: LmsName, looked: Sequence[tuple[Unconfirmed, Presence, str]], now: datetime
+    ) -> tuple[int, int]:
+        """Writes down what looks showed, each with a reason if there is one: shown, look again later, or late.
+
+        Late ones are parked. Returns how many showed and how many are late since now.
+        """
 
     # -- services ------------------------------------------------------------------------------------------------
     def read_service(self, name: str, now: datetime) -> Known:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from wcsync.health import Condition, Health
-from wcsync.ledger import outbox, people, work
+from wcsync.ledger import confirmations, outbox, people, work
 from wcsync.ledger.base import Claim, Cursor, CursorMove, Deferral, Known, PageRecord, Surrender, Walk
 from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
 from wcsync.ledger.order_notes import note_waiting
@@ -30,6 +30,8 @@ from wcsync.model import (
     OrderId,
     Person,
     PlanOrder,
+    Presence,
+    Unconfirmed,
     Unreadable,
 )
 from wcsync.times import parse_instant, render_instant
@@ -150,6 +152,15 @@ class SqliteLedger:
             "SELECT min(next_attempt_at) FROM enrolments WHERE state = 'due' AND lms = ?", (lms,)
         ).fetchone()
         return instant_of(row[0])
+
+    def read_unconfirmed(self, lms: LmsName, now: datetime, limit: int) -> list[Unconfirmed]:
+        return confirmations.due(self._db, lms, now, limit)
+
+    def settle_looks(
+        self, lms: LmsName, looked: Sequence[tuple[Unconfirmed, Presence, str]], now: datetime
+    ) -> tuple[int, int]:
+        with transaction(self._db) as db:
+            return confirmations.settle(db, lms, looked, now)
 
     # -- services ------------------------------------------------------------------------------------------------
     def read_service(self, name: str, now: datetime) -> Known:

@@ -10,7 +10,7 @@ from wcsync.ledger.base import CursorMove, PageRecord
 from wcsync.ledger.order_notes import note_order
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import digest_order, entitlement_of, order_of, plain, render_options, text_of
-from wcsync.ledger.wishes import FOUND_ENROLMENT, refresh_wish
+from wcsync.ledger.wishes import OF_THE_LMS, refresh_wish
 from wcsync.model import (
     Entitlement,
     Identify,
@@ -233,7 +233,7 @@ class Recorder:
         ).fetchall()
         known = {(row["line_id"], row["kind"]): row["reason"] for row in rows}
         for line_id, kind in known.keys() - held.keys():
-            if kind in kinds if kinds is not None else kind != FOUND_ENROLMENT:
+            if kind in kinds if kinds is not None else kind not in OF_THE_LMS:
                 self._db.execute(
                     "DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?",
                     (order_id, line_id, kind),

@@ -233,3 +233,27 @@ _M002 = (
 def m002_messages(db: Database) -> None:
     for statement in _M002:
         db.conn.execute(statement)
+
+
+_M003 = (
+    """
+    CREATE TABLE confirmations (     -- enrolments that an LMS accepted and has not shown yet
+        lms TEXT NOT NULL,
+        course_id TEXT NOT NULL,
+        learner_key TEXT NOT NULL,
+        since TEXT NOT NULL,         -- when it was accepted
+        looks INTEGER NOT NULL,
+        next_look_at TEXT NOT NULL,
+        hint TEXT NOT NULL,          -- what a person should look at if it never shows
+        PRIMARY KEY (lms, course_id, learner_key)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # serves: the next looks due at an LMS
+    "CREATE INDEX confirmations_due ON confirmations (lms, next_look_at)",
+)
+
+
+@migrations()
+def m003_confirmations(db: Database) -> None:
+    for statement in _M003:
+        db.conn.execute(statement)

@@ -10,7 +10,9 @@ from wcsync.retry import Event, State, next_state
 from wcsync.times import render_instant
 
 FOUND_ENROLMENT = "found_enrolment"
-"""The kind of parked entry that the worker makes, not the plan of an order."""
+UNCONFIRMED = "unconfirmed"
+OF_THE_LMS = frozenset({FOUND_ENROLMENT, UNCONFIRMED})
+"""The kinds of parked entries that follow from what an LMS said, not from the plan of an order."""
 
 
 def refresh_wish(
@@ -99,8 +101,10 @@ def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: d
             row["learner_key"],
         ),
     )
-    if not out:
-        _unpark_found(connection, row)
+    unpark(connection, UNCONFIRMED if out else FOUND_ENROLMENT, *_key_of(row))
+    connection.execute(
+        "DELETE FROM confirmations WHERE lms = ? AND course_id = ? AND learner_key = ?", _key_of(row)
+    )
     subject = enrolment_subject(row["lms"], row["course_id"], row["learner_key"])
     audit(connection, "orders", "wish_changed", subject, f"{row['desired']} -> {wish.desired.value}", now)
 
@@ -112,10 +116,14 @@ def _is_moot(row: sqlite3.Row, wish: Wish) -> bool:
     return row["applied"] != Desired.IN and not row["written"]
 
 
-def _unpark_found(connection: sqlite3.Connection, row: sqlite3.Row) -> None:
-    """The learner is to be in again: that an enrolment was left alone is no matter any more."""
+def unpark(connection: sqlite3.Connection, kind: str, lms: str, course_id: str, learner_key: str) -> None:
+    """Takes entries of that kind off the list for all lines that sold this enrolment: they hold no more."""
     connection.execute(
         "DELETE FROM parked WHERE kind = ? AND (order_id, line_id) IN (SELECT order_id, line_id FROM entitlements "
         "WHERE lms = ? AND course_id = ? AND learner_key = ?)",
-        (FOUND_ENROLMENT, row["lms"], row["course_id"], row["learner_key"]),
+        (kind, lms, course_id, learner_key),
     )
+
+
+def _key_of(row: sqlite3.Row) -> tuple[str, str, str]:
+    return row["lms"], row["course_id"], row["learner_key"]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wcsync.health import CLOCKS_APART, Condition, Health
+from wcsync.ledger import confirmations
 from wcsync.ledger.base import Claim, Deferral, Surrender
 from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.people import read_learner
@@ -93,6 +94,7 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
         _hand_over(db, claim)
     if settled:
         _remember_account(db, claim, applied.user_id, now)
+        confirmations.begin(db, claim, applied, now)
         _audit(db, claim, f"{claim.desired.value}_applied", applied.outcome.value, now)
         _note(db, claim, now)
     return settled

@@ -19,10 +19,13 @@ The rules every `ensure_…` keeps:
   the like. If that raises, an earlier call may still be under way at the far side and a negative look proves nothing
   yet.
 - Before it reports that something is *not* there as a success (`ABSENT`), it calls `intent.confirm_absence()`.
+- Where the LMS lets a learner in only later, in its own time, `ensure_enrolled` says in `Applied.confirm` what a person
+  should look at if that does not happen; `fetch_presences` is then asked until it does.
 - It never shortens, lifts a suspension, changes a teacher, or removes what it cannot tell to be a learner's own
   enrolment. It raises PermanentError with a sentence that says what a person has to do.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -31,7 +34,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from wcsync.errors import Finding
-from wcsync.model import Applied, LmsName, Seat, Target
+from wcsync.model import Applied, LmsName, Presence, Seat, Target
 
 
 class LmsSettings(BaseModel):
@@ -106,12 +109,6 @@ class Sighting:
     findings: tuple[Finding, ...] = ()
 
 
-class Presence(StrEnum):
-    ENROLLED = "enrolled"
-    ABSENT = "absent"
-    UNKNOWN = "unknown"
-
-
 class Lms(Protocol):
     """An LMS. All methods are thread-safe and safe to repeat.
 
@@ -124,8 +121,8 @@ class Lms(Protocol):
     def fetch_identity(self) -> LmsIdentity:
         """Who answers, and what it lacks to do its work. Changes nothing."""
 
-    def fetch_presence(self, seat: Seat) -> Presence:
-        """Whether the learner has an active enrolment in the course now. Changes nothing."""
+    def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
+        """Whether each learner has an active enrolment in the course now, in the order asked. Changes nothing."""
 
     def fetch_target(self, target: Target) -> Sighting:
         """What a buyer of this target would meet, its options included. For `check`: a person waits. Changes nothing.

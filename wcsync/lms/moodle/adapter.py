@@ -13,7 +13,7 @@ https://docs.moodle.org/dev/Web_service_API_functions
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from types import NoneType
 from typing import Literal
@@ -22,14 +22,14 @@ from pydantic import Field
 
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity
-from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Presence, Sighting, Write
+from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting, Write
 from wcsync.lms.moodle.accounts import NO_ADDRESSES, Accounts
 from wcsync.lms.moodle.courses import REFUSALS, Classrooms
 from wcsync.lms.moodle.rehearsal import Rehearsal
 from wcsync.lms.moodle.rest import NEEDED, Refused, Rest, SiteInfo, Stumbled, WarningList, looking_into
 from wcsync.lms.moodle.troubles import ACCESS_REFUSED, BLOCKING, TOKEN_EXPIRED, WRONG_TOKEN, lacks_function
 from wcsync.mappers.mapping import TargetKey
-from wcsync.model import Applied, CourseId, LmsName, Outcome, Seat, Target
+from wcsync.model import Applied, CourseId, LmsName, Outcome, Presence, Seat, Target
 
 OLDEST_TRIED = 2022112800
 """The `version` of Moodle 4.1."""
@@ -98,7 +98,10 @@ class Moodle:
             findings=(*_missing_functions(site), *_too_old(site), *self._sight(site)),
         )
 
-    def fetch_presence(self, seat: Seat) -> Presence:
+    def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
+        return [self._presence(seat) for seat in seats]
+
+    def _presence(self, seat: Seat) -> Presence:
         user = self._accounts.find(seat)
         place = self._classrooms.place(seat.course_id, user.id) if user else None
         return Presence.ENROLLED if place and place.active else Presence.ABSENT

@@ -13,17 +13,18 @@ https://360learning.readme.io/reference
 """
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, Severity, TransientError
-from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Presence, Sighting
+from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting
 from wcsync.lms.threesixty.answers import LEARNER, User
 from wcsync.lms.threesixty.people import OBJECT_ID, People, no_such_group
-from wcsync.lms.threesixty.places import Groups, has_enrollment
+from wcsync.lms.threesixty.places import Groups, Place, enrolled_of
 from wcsync.lms.threesixty.rehearsal import Rehearsal
 from wcsync.lms.threesixty.rest import (
     INVALID_SCOPE,
@@ -36,7 +37,7 @@ from wcsync.lms.threesixty.rest import (
     lacks_scope,
 )
 from wcsync.mappers.mapping import TargetKey
-from wcsync.model import Applied, CourseId, LmsName, Outcome, Seat, Target
+from wcsync.model import Applied, CourseId, LmsName, Outcome, Presence, Seat, Target
 
 A_PATH = Call(method="GET", path=f"/paths/{'0' * 24}", scope=PATHS_READ)
 """Asks for a path that nobody has."""
@@ -107,12 +108,19 @@ class ThreeSixty:
             findings=(*self._missing_scopes(), WRITES_UNSEEN),
         )
 
-    def fetch_presence(self, seat: Seat) -> Presence:
-        """UNKNOWN: a member of the group, but not yet to be seen in the path the mapping names."""
-        user = self._people.find(seat)
-        if user is None or user.deleted or not self._people.fetch_roles(user, seat.course_id):
-            return Presence.ABSENT
-        return Presence.ENROLLED if self._arrived(seat, user) else Presence.UNKNOWN
+    def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
+        """UNKNOWN: a member of the group, but not yet to be seen in the path the mapping names.
+
+        A path's enrolments can only be listed whole: each list is read once, however many seats name it.
+        """
+        users = [self._member(seat) for seat in seats]
+        wanted = defaultdict[Place, set[str]](set)
+        for seat, user in zip(seats, users, strict=True):
+            if user is not None:
+                for place in _places(seat):
+                    wanted[place].add(user.id)
+        seen = {place: enrolled_of(self._rest, *place, ids) for place, ids in wanted.items()}
+        return [_presence(seat, user, seen) for seat, user in zip(seats, users, strict=True)]
 
     def fetch_target(self, target: Target) -> Sighting:
         return self._rehearsal.sight(target)
@@ -125,7 +133,7 @@ class ThreeSixty:
             user, outcome = self._people.invite(seat.learner, seat.course_id, intent)
         if outcome is not Outcome.CREATED:
             outcome = self._join(user, seat.course_id, intent, outcome)
-        return Applied(outcome=outcome, user_id=user.id)
+        return Applied(outcome=outcome, user_id=user.id, confirm=_to_confirm(seat))
 
     def ensure_withdrawn(self, seat: Seat, intent: Intent) -> Applied:
         """Takes the role of learner, whoever gave it, from somebody who has no other role in the group."""
@@ -181,14 +189,12 @@ class ThreeSixty:
         if reply.status != 204:
             raise self._rest.lost(reply, call)
 
-    def _arrived(self, seat: Seat, user: User) -> bool:
-        """Whether the user is to be seen in every path the seat names.
-
-        Seats from several rows of the mapping are one seat here, and then no session can be told to belong to a path.
-        """
-        paths, sessions = _chosen(seat, "path"), _chosen(seat, "session")
-        asked = frozenset(sessions) if len(paths) == 1 else frozenset[str]()
-        return all(has_enrollment(self._rest, path, asked, user.id) for path in paths)
+    def _member(self, seat: Seat) -> User | None:
+        """The learner's user, if it has any role in the group."""
+        user = self._people.find(seat)
+        if user is None or user.deleted or not self._people.fetch_roles(user, seat.course_id):
+            return None
+        return user
 
     def _refuse_shape(self, group_id: CourseId) -> None:
         if not re.fullmatch(OBJECT_ID, group_id):
@@ -202,6 +208,34 @@ class ThreeSixty:
             except (LacksScope, Refused) as exc:
                 if isinstance(exc, LacksScope) or exc.code == INVALID_SCOPE:
                     yield lacks_scope(call.scope, severity=severity)
+
+
+def _presence(seat: Seat, user: User | None, seen: Mapping[Place, set[str]]) -> Presence:
+    if user is None:
+        return Presence.ABSENT
+    arrived = all(user.id in seen[place] for place in _places(seat))
+    return Presence.ENROLLED if arrived else Presence.UNKNOWN
+
+
+def _places(seat: Seat) -> list[Place]:
+    """The paths the seat names, each with the sessions it may be in.
+
+    Seats from several rows of the mapping are one seat here, and then no session can be told to belong to a path.
+    """
+    paths, sessions = _chosen(seat, "path"), _chosen(seat, "session")
+    asked = frozenset(sessions) if len(paths) == 1 else frozenset[str]()
+    return [(path, asked) for path in paths]
+
+
+def _to_confirm(seat: Seat) -> str:
+    """What to look at if the learner is not let into a path that the mapping names."""
+    paths = _chosen(seat, "path")
+    if not paths:
+        return ""
+    return (
+        f"look in 360Learning whether path {', '.join(paths)} is archived, its session has ended, or the session's "
+        f"audience is not group {seat.course_id}"
+    )
 
 
 def _chosen(seat: Seat, option: str) -> list[str]:

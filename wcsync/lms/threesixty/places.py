@@ -60,28 +60,33 @@ class Groups:
         return {group.id: group for page in self._rest.read_pages(GROUPS, list[Group]) for group in page}
 
 
-def has_enrollment(rest: Rest, path_id: str, sessions: Collection[str], user_id: str) -> bool:
-    """Whether the user is enrolled in the path now, in one of `sessions` if there are any.
+Place = tuple[str, frozenset[str]]
+"""A path, and the sessions of it that count; none = any."""
 
-    Cannot be asked for one user: reads pages of 5,000 enrolments until it finds them.
+
+def enrolled_of(rest: Rest, path_id: str, sessions: frozenset[str], users: Collection[str]) -> set[str]:
+    """Which of `users` are enrolled in the path now.
+
+    Cannot be asked for single users: reads pages of 5,000 enrolments until all are found or there are no more.
     """
     query = [("status[eq]", "published")]
     if len(sessions) == 1:
         query += [("sessionId[eq]", session) for session in sessions]
     call = Call(method="GET", path=f"/paths/{path_id}/enrollments", scope=PATHS_READ, query=query)
+    found = set[str]()
     try:
         for page in rest.read_pages(call, list[Enrollment]):
-            if any(
-                entry.user_id == user_id
-                and entry.status == "published"
-                and (not sessions or entry.session_id in sessions)
-                for entry in page
-            ):
-                return True
+            found |= {entry.user_id for entry in page if _counts(entry, sessions)} & set(users)
+            if len(found) == len(set(users)):
+                break
     except Refused as refusal:
         if refusal.code == "pathNotFound":
             raise PermanentError(
                 f"{rest.name}: there is no path {path_id}; check path in the mapping"
             ) from refusal
         raise
-    return False
+    return found
+
+
+def _counts(entry: Enrollment, sessions: frozenset[str]) -> bool:
+    return entry.status == "published" and (not sessions or entry.session_id in sessions)
