@@ -1,6 +1,6 @@
 """A shop and an LMS as plain objects, for tests of what stands between them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,16 +14,19 @@ from wcsync.model import (
     Line,
     LineId,
     LmsName,
+    Offer,
     Order,
     OrderId,
     Outcome,
     Page,
     Person,
     Presence,
+    Product,
     ProductId,
     Seat,
     Target,
     Unreadable,
+    UnreadableProduct,
 )
 from wcsync.store.base import ShopIdentity
 from wcsync.times import Clock
@@ -80,6 +83,7 @@ class FakeLms:
     lose: Callable[[str], None] = lost
     late: list[Callable[[], None]] = field(default_factory=list)
     unsure: bool = False
+    offers: list[Offer] = field(default_factory=list)
     confirm: str = ""
     arrives: Callable[[Seat], bool] = lambda _seat: True
 
@@ -100,6 +104,10 @@ class FakeLms:
 
     def fetch_target(self, target: Target) -> Sighting:
         return Sighting(title=f"Course {target.course_id}")
+
+    def fetch_offers(self) -> list[Offer]:
+        self.before_read()
+        return self.offers
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         user_id = self._find(seat) or self._create(seat, intent)
@@ -194,6 +202,9 @@ class FakeStore:
     notes: dict[int, list[str]] = field(default_factory=dict)
     before_note: Callable[[str], None] = lambda _text: None
     after_note: Callable[[], None] = lambda: None
+    products: list[Product] = field(default_factory=list)
+    unreadable_products: list[UnreadableProduct] = field(default_factory=list)
+    before_products: Callable[[], None] = lambda: None
 
     def put(self, order: Order) -> None:
         self.orders[order.order_id] = order
@@ -219,6 +230,26 @@ class FakeStore:
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         return self.orders.get(order_id)
+
+    def fetch_products(
+        self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
+    ) -> list[Product | UnreadableProduct]:
+        self.before_products()
+        folded = {sku.strip().casefold() for sku in skus}
+        there = [
+            product
+            for product in self.products
+            if product.product_id in ids or (product.sku and product.sku.casefold() in folded)
+        ]
+        return [*there, *(bad for bad in self.unreadable_products if bad.product_id in ids)]
+
+    def fetch_catalogue(self) -> Iterator[Product | UnreadableProduct]:
+        self.before_products()
+        roots = [one for one in self.products if not one.parent_id and one.status != "trash"]
+        for product in sorted(roots, key=lambda one: one.product_id):
+            yield product
+            yield from (one for one in self.products if one.parent_id == product.product_id)
+        yield from self.unreadable_products
 
     def fetch_notes(self, order_id: OrderId) -> list[str] | None:
         return list(self.notes.get(order_id, [])) if order_id in self.orders else None

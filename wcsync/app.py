@@ -27,7 +27,7 @@ from wcsync.notes import OrderNotes
 from wcsync.notify.base import Channel
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
-from wcsync.pollers.orders import OrdersPoller
+from wcsync.pollers.orders import OnPage, OrdersPoller
 from wcsync.pool import Pool
 from wcsync.retry import Backoff
 from wcsync.schedule import Job
@@ -50,15 +50,20 @@ class App:
     """wcsync for one config: services, ledger, poller and workers, put together. `close()` when done."""
 
     def __init__(
-        self, config: Config, *, clock: Clock = utc_now, dice: Callable[[], float] = random.random
+        self,
+        config: Config,
+        *,
+        clock: Clock = utc_now,
+        dice: Callable[[], float] = random.random,
+        ledger: SqliteLedger | None = None,
     ) -> None:
-        """Opens the ledger. Raises ConfigError if it cannot be used."""
+        """Opens the config's ledger unless it is given another. Raises ConfigError if it cannot be used."""
         self.config = config
         self.clock = clock
         self._dice = dice
         self.stop = threading.Event()
         self._replan_owed = False
-        self.ledger = SqliteLedger(config.ledger.path)
+        self.ledger = ledger or SqliteLedger(config.ledger.path)
         self._file = _identity_of(config.ledger.path)
         self.store = build_store(config)
         self.lmss = build_lmss(config)
@@ -119,10 +124,11 @@ class App:
         ]
 
     # -- what people ask for -------------------------------------------------------------------------------------
-    def backfill(self, since: datetime) -> PageRecord:
-        """Reads all orders changed after `since`, by the path every poll takes. Raises as `OrdersPoller.read_since`."""
+    def backfill(self, since: datetime, on_page: OnPage = lambda _page, _record: None) -> PageRecord:
+        """Reads all orders changed after `since`, by the path every poll takes; `on_page` hears of each page that is
+        recorded. Raises as `OrdersPoller.read_since`."""
         self.mapping.load()
-        record = self.poller.read_since(since)
+        record = self.poller.read_since(since, on_page)
         self.mapping.refresh()
         self._replan()  # rows added while it was read
         return record

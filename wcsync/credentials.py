@@ -172,7 +172,8 @@ def _read_credential(name: str, sources: Sources) -> Secret:
             "systemd sets it for a service with LoadCredential=. By hand, name the folder that holds a file "
             f"of that name in front of the command: {CREDENTIALS_DIRECTORY}=/path/to/folder wcsync …",
         )
-    return Secret(_checked(_text(_read(Path(folder, name), name).content)), Origin.CREDENTIAL)
+    path = Path(folder, name)
+    return Secret(_checked(_text(_read(path, name).content), path), Origin.CREDENTIAL)
 
 
 def _read_file(name: str, sources: Sources) -> Secret:
@@ -183,7 +184,7 @@ def _read_file(name: str, sources: Sources) -> Secret:
             f"others can read the file {_shown(name)} (mode {found.mode:04o})",
             f"Run: chmod 600 {shlex.quote(str(path))}",
         )
-    return Secret(_checked(_text(found.content)), Origin.FILE)
+    return Secret(_checked(_text(found.content), path), Origin.FILE)
 
 
 def _read_env(name: str, sources: Sources) -> Secret:
@@ -218,8 +219,13 @@ def _text(content: bytes) -> str:
     raise refusal("its file holds something else than UTF-8 text", "Write the secret into it again.")
 
 
-def _checked(text: str) -> str:
+def _checked(text: str, path: Path | None = None) -> str:
     value = text.rstrip("\r\n")
+    if not value and path is not None:
+        raise refusal(
+            f"the secret is not there yet: the file {_shown(path.name)} is empty",
+            f"Paste the secret into {_shown(str(path))}, alone on one line.",
+        )
     if not value:
         raise refusal("the secret is empty", "Put the secret there, on one line.")
     if value != value.strip():

@@ -86,6 +86,34 @@ class Page:
     last: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """Something a shop sells, or one variation of it, as it stands in the shop now.
+
+    `parent_id` 0 = it is no variation; a variation's `name` begins with its parent's. `kind`: simple, variable,
+    variation, grouped, external, or a plugin's own. Texts are plain: no HTML. `price` as the shop wrote it.
+    """
+
+    product_id: ProductId
+    parent_id: ProductId = ProductId(0)
+    sku: str = ""
+    name: str = ""
+    kind: str = "simple"
+    status: str = "publish"
+    price: str = ""
+    virtual: bool = False
+    categories: tuple[str, ...] = ()
+    variation_ids: tuple[ProductId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableProduct:
+    """A product that could not be read. `product_id` None when even the id was missing."""
+
+    product_id: ProductId | None
+    reason: str
+
+
 Option = tuple[str, str]
 """One LMS-specific mapping key and its value, as in ("group", "17")."""
 
@@ -155,6 +183,22 @@ class OrderPlan:
     lines: tuple[LinePlan, ...]
     entitlements: tuple[Entitlement, ...]
     parked: tuple[Parked, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """Something an LMS has that a mapping row can name: a course, or what goes with one.
+
+    `key`: the key of the row, as in `course`; `value`: what it would say. `codes`: short names people gave it, which
+    a SKU may equal. `concern`: why selling it may go wrong, '' if nothing speaks against it.
+    """
+
+    lms: LmsName
+    key: str
+    value: str
+    title: str
+    codes: tuple[str, ...] = ()
+    concern: str = ""
 
 
 class Desired(StrEnum):

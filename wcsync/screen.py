@@ -12,13 +12,49 @@ from rich.table import Table
 from rich.text import Text
 
 from wcsync.doctor import Diagnosis
-from wcsync.doctor.diagnosis import FILES, MACHINE
 from wcsync.errors import Problem
-from wcsync.gate import SHOP
 from wcsync.ledger.report import Summary
 
 _MARK = "  -> "
 _LINES_SHOWN = 3
+
+MEANINGS = {
+    "orders": "orders read from the shop so far",
+    "lines": "lines of paid orders; the next figures say what became of them",
+    "enrolled": "paid lines whose learner is in the course",
+    "withdrawn": "enrolments that were ended after a refund or a cancellation",
+    "parked": "things that need a person: wcsync parked list",
+    "unmapped": "paid lines whose product is in no mapping row",
+    "ignored": "paid lines that sell no course, by a row with ignore = true",
+    "dropped": "paid lines that a person dealt with by hand",
+    "dead": "enrolments that were given up: wcsync dead list",
+    "due": "enrolments that wait for their next try",
+    "unexplained": "paid lines that wcsync lost track of: always 0, or a fault of wcsync",
+}
+"""What each figure of `status` counts."""
+VERDICTS = {
+    "mapped": "sells a course",
+    "unmapped": "in no mapping row",
+    "ignored": "sells no course",
+    "unpaid": "not paid",
+    "ended": "taken back",
+    "parked": "needs a person",
+}
+"""What became of a line, by `model.Verdict`."""
+ACTIONS = {
+    "in_applied": "enrolled",
+    "out_applied": "withdrawn",
+    "kept": "left in the course, being there before wcsync",
+    "gave_up": "given up",
+    "revived": "tried again, by a person",
+    "dropped": "taken off the dead list, by a person",
+    "confirmed": "seen in the course",
+    "unconfirmed": "not to be seen in the course yet",
+    "unseated": "planned anew, as nobody had got in",
+    "parked_dropped": "taken off the parked list, by a person",
+    "wish_changed": "what should be changed",
+}
+"""What happened to an order, by the audit's actions."""
 
 
 def print_json(document: Any) -> None:
@@ -54,16 +90,20 @@ def _lines(where: Sequence[str]) -> str:
 
 
 def _consequence(diagnosis: Diagnosis) -> str:
+    """Whether the daemon can go on."""
     if not diagnosis.fatal:
         return "(the daemon goes on)"
-    if diagnosis.service == FILES:
-        return (
-            "(the daemon goes on with the last good mapping, but does not start with a mistake in its config)"
-        )
-    if diagnosis.where and diagnosis.service != MACHINE:
-        return "(nothing is enrolled by these rows until this is mended; the daemon goes on with the others)"
-    if diagnosis.service in {SHOP, MACHINE}:
-        return "(no order is read until this is over; nothing is lost)"
+    match diagnosis.service:
+        case _ if diagnosis.code == "mapping_mistake":
+            return "(a daemon that runs goes on with the last good mapping; a first start needs a good one)"
+        case "files" | "machine":
+            return "(the daemon does not start until this is mended)"
+        case _ if diagnosis.where:
+            return (
+                "(nothing is enrolled by these rows until this is mended; the daemon goes on with the others)"
+            )
+        case "shop":
+            return "(no order is read until this is over; nothing is lost)"
     return "(nothing is enrolled there until this is over; nothing is lost)"
 
 
@@ -102,7 +142,8 @@ def print_status(document: Mapping[str, Any]) -> None:
     else:
         click.echo(plain(f"Mapping: {mapping['file']} is in force"))
     click.echo()
-    print_table("Orders and enrolments", ["what", "how many"], [[k, v] for k, v in summary.items()])
+    rows = [[name, value, MEANINGS.get(name, "")] for name, value in summary.items()]
+    print_table("Orders and enrolments", ["what", "how many", "that is"], rows)
     rows = [
         [row["name"], row["condition"], row["since"][:19], row["identity"], row["reason"]]
         for row in document["services"]
@@ -129,21 +170,48 @@ def print_order(order: Mapping[str, Any]) -> None:
     else:
         click.echo(plain(f"Order {order['order_id']}: never read in full"))
     columns = ["line_id", "sku", "name", "quantity", "verdict", "reason"]
-    print_table("Lines", columns, [[line[c] for c in columns] for line in order["lines"]])
+    lines = [line | {"verdict": VERDICTS.get(line["verdict"], line["verdict"])} for line in order["lines"]]
+    print_table("Lines", columns, [[line[c] for c in columns] for line in lines])
     for row in order["enrolments"]:
         click.echo(plain(f"Line {row['line_id']}, seat {row['seat']}: {_fate(row)}"))
         click.echo(plain(f"  sold by {row['source']}, learner {row['learner']}…"))
         if row["error"]:
             click.echo(plain(f"  {row['error']}"))
-    columns = ["line_id", "kind", "since (UTC)", "dropped (UTC)", "reason"]
+    for row in order["parked"]:
+        _print_parked(row)
+    columns = ["at", "by", "what", "about", "detail"]
     rows = [
-        [row["line_id"], row["kind"], row["since"][:19], (row["dropped_at"] or "")[:19], row["reason"]]
-        for row in order["parked"]
+        [
+            row["at"][:19],
+            row["actor"],
+            ACTIONS.get(row["action"], row["action"]),
+            _about(row["subject"]),
+            row["detail"],
+        ]
+        for row in order["audit"]
     ]
-    print_table("Needs a person", columns, rows)
-    columns = ["at", "actor", "action", "subject", "detail"]
-    rows = [[row["at"][:19], *(row[c] for c in columns[1:])] for row in order["audit"]]
     print_table("What happened (UTC)", columns, rows)
+
+
+def _print_parked(row: Mapping[str, Any]) -> None:
+    """`means`, `do` and `command` come with the row where its kind is known."""
+    about = f"Line {row['line_id']}" if row["line_id"] else "The order"
+    if row["dropped_at"]:
+        click.echo(plain(f"{about} ({row['kind']}): dealt with by hand {row['dropped_at'][:19]} (UTC)"))
+        return
+    click.echo(
+        plain(f"{about} NEEDS A PERSON ({row['kind']}) since {row['since'][:19]} (UTC): {row['reason']}")
+    )
+    if row.get("do"):
+        click.echo(plain(f"  you can: {row['do']}\n{_MARK}wcsync {row['command']}"))
+
+
+def _about(subject: str) -> str:
+    """`enrolment campus/42/9f…` as people say it; anything else as it is."""
+    what, _, key = subject.partition(" ")
+    lms, _, rest = key.partition("/")
+    course, _, learner = rest.rpartition("/")
+    return f"{lms} course {course}, learner {learner[:8]}…" if what == "enrolment" and learner else subject
 
 
 def _fate(row: Mapping[str, Any]) -> str:

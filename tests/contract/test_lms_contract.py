@@ -506,6 +506,7 @@ class LmsContract:
                 lambda: lms.fetch_presences([seat])[0],
                 lambda: lms.fetch_target(Target(lms=lms.name, course_id=seat.course_id)),
                 lms.fetch_identity,
+                lms.fetch_offers,
                 lambda: row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent)),
             ):
                 with pytest.raises((TransientError, ServiceBlocked)):
@@ -633,6 +634,14 @@ class LmsContract:
         for target in targets * 3:
             lms.fetch_target(target)
         assert len(campus.server.requests) <= 40
+
+    def test_every_course_is_on_offer_under_the_name_people_know(self, campus: Campus, lms: Lms) -> None:
+        titles = ["Prévention & sécurité", "Inglés B1", "Inglés B2"]
+        added = {campus.add_course(title): title for title in titles}
+        offers = {offer.value: offer for offer in lms.fetch_offers()}
+        assert {value: offers[value].title for value in added} == added
+        assert {offers[value].concern for value in added} == {""}
+        assert {offer.lms for offer in offers.values()} == {lms.name}
 
     def test_a_healthy_lms_says_who_it_is_and_lacks_nothing(self, campus: Campus, lms: Lms) -> None:
         identity = lms.fetch_identity()

@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from wcsync.errors import ServiceBlocked, TransientError, WcsyncError
-from wcsync.model import Order, OrderId, Page, Unreadable
+from wcsync.model import Order, OrderId, Page, Product, Unreadable
 from wcsync.store import wire
 from wcsync.store.client import WooCommerce
+from wcsync.store.wire_products import parse_product, parse_products
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "woocommerce"
 SINCE = datetime(2026, 11, 21, 19, 18, 35, tzinfo=UTC)
@@ -404,3 +405,28 @@ def test_the_address_may_be_written_as_people_write_it(connect: Connect, url: st
     read(connect(shop, url=url))
     assert str(shop.requests[-1].url).startswith("https://127.0.0.1:8444/wp-json/wc/v3/orders?")
     assert "authorization" in shop.requests[-1].headers
+
+
+def body_of(exchange: Exchange) -> bytes:
+    return json.dumps(exchange["response"]["body"], ensure_ascii=False).encode()
+
+
+def test_products_and_variations_found_by_sku_are_read() -> None:
+    found = parse_products(body_of(noted("products_sku_filter2", "sku=COURSE-001,NOPE,COURSE-VAR-B2")))
+    assert [(one.product_id, one.sku, one.kind) for one in found if isinstance(one, Product)] == [
+        (23, "COURSE-VAR-B2", "variation"),
+        (11, "COURSE-001", "simple"),
+    ]
+
+
+def test_a_whole_product_is_read() -> None:
+    product = parse_product(body_of(recorded("line_items_vs_products")[0]))
+    assert isinstance(product, Product)
+    assert (product.product_id, product.name, product.sku, product.price) == (5888, "Temporal", "TEMP-1", "5")
+    assert (product.status, product.virtual, product.parent_id, product.variation_ids) == (
+        "publish",
+        True,
+        0,
+        (),
+    )
+    assert product.categories == ("Uncategorized",)

@@ -47,6 +47,7 @@ class Clinic:
         self.store: dict[str, str] = {}
         self.more = ""
         self.ledger = "ledger.db"
+        self.select: dict[str, str] = {}
         self.lms: dict[str, Lms] = {}
         self.shop = self._open_shop(server_side(ca.issue_cert("127.0.0.1")))
         self.store["ca_file"] = f'"{ca_path}"'
@@ -139,7 +140,8 @@ class Clinic:
             parts += ["[[lms]]", f'name = "{name}"', "timeout_s = 0.5", *_lines(lms.keys)]
             for row in lms.rows:
                 quoted = {key: f'"{value}"' for key, value in row.items()}
-                rows += ["[[map]]", f"product_id = {self.product}", f'lms = "{name}"', *_lines(quoted), ""]
+                about = self.select or {"product_id": str(self.product)}
+                rows += ["[[map]]", *_lines(about), f'lms = "{name}"', *_lines(quoted), ""]
         parts += ["[ledger]", f'path = "{self.ledger}"', self.more]
         (self.folder / "config.toml").write_text("\n".join(parts))
         if not (self.folder / "mapping.toml").exists():

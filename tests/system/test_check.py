@@ -180,7 +180,7 @@ def refused(clinic: Clinic) -> None:
 
 
 def unknown_host(clinic: Clinic) -> None:
-    clinic.store["url"] = '"https://shop.wcsync.invalid"'
+    clinic.store["url"] = '"https://shop.wcsync.test"'
 
 
 def hangs(clinic: Clinic) -> None:
@@ -280,6 +280,62 @@ def test_each_trouble_of_a_shop_is_told_from_all_others(
     arrange(clinic)
     assert clinic.troubles() == [("shop", code, fatal)]
     assert clinic.shop.notes == {}
+
+
+# -- the products that the mapping names
+
+
+def product(**selector: object) -> Arrange:
+    def arrange(clinic: Clinic) -> None:
+        clinic.select = {key: str(value) for key, value in selector.items()}
+
+    return arrange
+
+
+def product_trashed(clinic: Clinic) -> None:
+    clinic.shop.trash_product(clinic.product)
+
+
+def product_draft(clinic: Clinic) -> None:
+    clinic.shop.edit_product(clinic.product, status="draft")
+
+
+def sku_shared(clinic: Clinic) -> None:
+    clinic.shop.add_product("Python again", sku="PY-101")
+    clinic.select = {"sku": '"PY-101"'}
+
+
+def sku_of_the_parent(clinic: Clinic) -> None:
+    clinic.shop.add_variation(clinic.product, "A1", sku="PY-101-A1")
+    clinic.select = {"sku": '"PY-101"'}
+
+
+def variation_as_product(clinic: Clinic) -> None:
+    variation = clinic.shop.add_variation(clinic.product, "A1", sku="PY-101-A1")
+    clinic.select = {"product_id": str(variation)}
+
+
+PRODUCTS: dict[str, tuple[Arrange, str, bool]] = {
+    "unknown product": (product(product_id=9999), "unknown_product", True),
+    "unknown variation": (product(variation_id=9999), "unknown_variation", True),
+    "unknown SKU": (product(sku='"NOPE"'), "unknown_sku", True),
+    "wildcard without a match": (product(sku='"NOPE-*"'), "wildcard_unmatched", False),
+    "trashed product": (product_trashed, "in_trash", False),
+    "draft": (product_draft, "not_published", False),
+    "SKU of several": (sku_shared, "shared_sku", False),
+    "SKU of a parent whose variations sell": (sku_of_the_parent, "sku_of_parent", True),
+    "variation mapped as product": (variation_as_product, "is_a_variation", True),
+}
+
+
+@pytest.mark.parametrize(("arrange", "code", "fatal"), PRODUCTS.values(), ids=PRODUCTS.keys())
+def test_each_trouble_of_a_mapped_product_is_told_from_all_others(
+    clinic: Clinic, arrange: Arrange, code: str, fatal: bool
+) -> None:
+    arrange(clinic)
+    (trouble,) = [one for one in clinic.diagnoses() if not one["ok"]]
+    assert (trouble["service"], trouble["code"], trouble["fatal"]) == ("shop", code, fatal)
+    assert trouble["where"] == ["mapping.toml:1"]
 
 
 # -- Moodle
@@ -701,6 +757,7 @@ def test_a_healthy_installation_is_told_to_be_so_and_no_ledger_is_made(clinic: C
         ("shop", "answers"),
         ("shop", "may_read"),
         ("shop", "may_write"),
+        ("shop", "products_there"),
         ("campus", "answers"),
         ("campus", "courses_there"),
         ("academy", "answers"),
@@ -778,7 +835,7 @@ def test_nothing_personal_is_told_even_when_the_far_side_quotes_it(clinic: Clini
 
 def _no_dns(really: Any) -> Any:
     def look_up(host: Any, *more: Any, **others: Any) -> Any:
-        if host == "shop.wcsync.invalid":
+        if host == "shop.wcsync.test":
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return really(host, *more, **others)
 

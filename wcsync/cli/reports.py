@@ -1,4 +1,4 @@
-"""Commands that read the ledger and the files alone: status, show, mapping."""
+"""Commands that read the ledger alone: status, show."""
 
 import sys
 from pathlib import Path
@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from wcsync import screen
-from wcsync.app import target_keys
+from wcsync.cli.causes import PARKED, UNKNOWN
 from wcsync.cli.common import EXIT_UNEXPLAINED, main, opened_report, sealed_config, with_config, with_json
+from wcsync.cli.lists import command
 from wcsync.daemon import running_instance
-from wcsync.pollers.mapping import read_file
+from wcsync.ledger.report import Report
 
 
 @main.command()
@@ -63,10 +64,10 @@ def _hints(document: dict[str, Any]) -> list[str]:
 def show(*, config_path: Path | None, order: str, as_json: bool) -> None:
     """Tell all the ledger knows of one ORDER.
 
-    ORDER is its number or its id.
+    ORDER is its number or its id; where that means two orders, `id:…` or `number:…`.
     """
     with opened_report(config_path) as report:
-        story = report.order(order.removeprefix("#"))
+        story = _find_story(report, order)
     if story is None:
         if as_json:
             screen.print_json(None)
@@ -81,19 +82,22 @@ def show(*, config_path: Path | None, order: str, as_json: bool) -> None:
         screen.print_order(story)
 
 
-@main.group()
-def mapping() -> None:
-    """Look at the mapping file."""
-
-
-@mapping.command("check")
-@with_json
-@with_config
-def mapping_check(*, config_path: Path | None, as_json: bool) -> None:
-    """List every problem, with its line and remedy."""
-    config = sealed_config(config_path)
-    rows = read_file(config.mapping.path, target_keys(config)).rows
-    if as_json:
-        screen.print_json({"file": str(config.mapping.path), "rows": len(rows), "problems": []})
-    else:
-        click.echo(f"{config.mapping.path}: {len(rows)} rows, no problem found")
+def _find_story(report: Report, order: str) -> dict[str, Any] | None:
+    """The story of the one order meant. A number counts before an id: looking at the wrong one does no harm."""
+    found = report.find_orders(order)
+    if not found:
+        return None
+    chosen = next((row for row in found if row["number"] == order.removeprefix("#")), found[0])
+    for other in (row for row in found if row is not chosen):
+        click.echo(
+            screen.plain(f"{order} may also mean another: `wcsync show id:{other['order_id']}`"), err=True
+        )
+    story = report.order_of(chosen["order_id"])
+    if story is None:
+        return None
+    ambiguous = report.ambiguous_numbers()
+    for row in story["parked"]:
+        cause = PARKED.get(row["kind"], UNKNOWN)
+        entry = {**row, "order_id": chosen["order_id"], "number": chosen["number"]}
+        row |= {"means": cause.means, "do": cause.do, "command": command(cause, entry, ambiguous)}
+    return story

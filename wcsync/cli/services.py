@@ -1,4 +1,4 @@
-"""Commands that talk to the services: demo, check, run, accept, backfill."""
+"""Commands that talk to the services: demo, check, run, accept."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -32,11 +32,7 @@ from wcsync.doctor.machine import unusable_folder
 from wcsync.errors import ConfigError
 from wcsync.ledger.report import Report
 from wcsync.mappers.mapping import Mapping
-from wcsync.model import LmsName, Target
 from wcsync.pollers.mapping import read_file
-from wcsync.times import parse_human_instant
-
-_DATES = "write a date like 2026-02-01, or an instant like 2026-02-01T00:00:00Z"
 
 log = structlog.get_logger("wcsync")
 
@@ -109,14 +105,16 @@ def _look_at_machine(config: Config) -> Iterator[Diagnosis]:
 
 
 def _look_at_services(config: Config, mapping: Mapping, tell: Callable[[str], None]) -> Iterator[Diagnosis]:
-    targets: dict[LmsName, dict[Target, list[str]]] = {}
-    for row in mapping.rows:
-        for target in row.targets:
-            targets.setdefault(target.lms, {}).setdefault(target, []).append(row.source)
-    looks = Looks(known=_known_identity(config), clock=utc_now, writing=config.notes.enabled, tell=tell)
+    looks = Looks(
+        known=_known_identity(config),
+        clock=utc_now,
+        mapping=mapping,
+        writing=config.notes.enabled,
+        tell=tell,
+    )
     with closing(build_store(config)) as store, ExitStack() as stack:
         lmss = {name: stack.enter_context(closing(lms)) for name, lms in build_lmss(config).items()}
-        yield from examine(store, lmss, targets, looks)
+        yield from examine(store, lmss, looks)
 
 
 def _known_identity(config: Config) -> Callable[[str], str]:
@@ -177,27 +175,3 @@ def accept(*, config_path: Path | None, service: str) -> None:
             sys.exit(2)
         answerer = app.accept(service)
     click.echo(screen.plain(f"{service} is now {answerer.identity} ({answerer.title})"))
-
-
-@main.command()
-@click.option("--since", required=True, help="From when: a date, or an instant like 2026-01-01T00:00:00Z.")
-@with_json
-@with_config
-def backfill(*, config_path: Path | None, since: str, as_json: bool) -> None:
-    """Read older orders into the ledger.
-
-    The daemon, or `run --once`, then works them off.
-    """
-    try:
-        instant = parse_human_instant(since)
-    except ValueError as exc:
-        raise click.BadParameter(f"{since!r} is no instant ({exc}); {_DATES}", param_hint="--since") from exc
-    if instant > utc_now():
-        raise click.BadParameter(f"{since!r} is yet to come; {_DATES}", param_hint="--since")
-    with opened_app(read_config(config_path)) as app:
-        record = app.backfill(instant)
-    counts = asdict(record)
-    if as_json:
-        screen.print_json(counts)
-    else:
-        click.echo(" ".join(f"{name}={count}" for name, count in counts.items()))

@@ -56,7 +56,7 @@ def find_config(named: Path | None, candidates: Iterable[Path] = DEFAULT_PATHS) 
     raise refused(
         "config",
         f"there is no config at {looked}",
-        "Copy config.example.toml there, or name another: --config PATH.",
+        "Make one with `wcsync init DIR` (see config.example.toml), or name another: --config PATH.",
     )
 
 
@@ -78,7 +78,8 @@ def _read(path: Path) -> tuple[TomlFile, bool]:
         found = read_plain_file(path, MAX_BYTES)
     except OSError as exc:
         remedy = (
-            "Copy config.example.toml there, or name another: --config PATH. See also its owner and mode."
+            "Make one with `wcsync init DIR` (see config.example.toml), or name another: --config PATH. See also its "
+            "owner and mode."
         )
         raise refused(str(path), f"the config cannot be read ({exc.strerror})", remedy) from exc
     return parse_toml(str(path), found.content), found.private

@@ -18,6 +18,8 @@ NEVER_PAID = frozenset(
 )
 SHOP_PATHS = ("/wp-json", "/wp-admin", "/wp-login.php", "/wc-api", "/index.php")
 """What people copy along with a shop's address."""
+PLACEHOLDER = "https://your-{}.invalid"
+"""What `wcsync init` writes where it was told no address. https://www.rfc-editor.org/rfc/rfc6761#section-6.4"""
 
 
 def parse_path(value: object, info: ValidationInfo) -> Path:
@@ -50,6 +52,13 @@ def parse_url(value: object) -> str:
         raise refusal("holds a user or password", "Remove all up to the @; secrets have keys of their own.")
     if "?" in url or "#" in url:
         raise refusal("holds a query (?…) or a fragment (#…)", "Remove it; give the site's address alone.")
+    return url
+
+
+def check_filled_in(url: str, info: ValidationInfo) -> str:
+    """Whoever reads files and ledger alone may do so before all addresses are known."""
+    if (urlsplit(url).hostname or "").endswith(".invalid") and not Sources.of(info).sealed:
+        raise refusal("still holds the placeholder", "Write the site's address here, as in a browser.")
     return url
 
 
@@ -97,7 +106,7 @@ def parse_start(value: object) -> datetime | Literal["now"]:
 
 FilePath = Annotated[Path, BeforeValidator(parse_path)]
 CaFile = Annotated[FilePath, AfterValidator(check_ca_file)]
-SiteUrl = Annotated[str, BeforeValidator(parse_url)]
+SiteUrl = Annotated[str, BeforeValidator(parse_url), AfterValidator(check_filled_in)]
 ShopUrl = Annotated[SiteUrl, AfterValidator(check_shop_url)]
 Statuses = Annotated[
     tuple[Annotated[str, AfterValidator(check_status)], ...], Field(strict=False), AfterValidator(check_some)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from wcsync.doctor.diagnosis import Diagnosis, fine
-from wcsync.errors import Finding, PermanentError, ServiceBlocked, TransientError, WcsyncError
+from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
 from wcsync.gate import SHOP, same_site
 from wcsync.lms.base import Lms
+from wcsync.mappers.mapping import Mapping as MappingTable
 from wcsync.model import LmsName, Target
+from wcsync.products import examine_products
 from wcsync.store.base import Store
 from wcsync.times import Clock
 
@@ -30,17 +32,25 @@ class Looks:
 
     known: Known
     clock: Clock
+    mapping: MappingTable
     writing: bool
     tell: Tell = lambda _what: None
 
 
-def examine(
-    store: Store, lmss: Mapping[LmsName, Lms], targets: Mapping[LmsName, Targets], looks: Looks
-) -> Iterator[Diagnosis]:
+def examine(store: Store, lmss: Mapping[LmsName, Lms], looks: Looks) -> Iterator[Diagnosis]:
     """Yields what it found as it finds it. Changes nothing. A service that fails ends the look at that one alone."""
+    targets = _targets(looks.mapping)
     yield from _guarded(SHOP, partial(_examine_shop, store, looks))
     for name, lms in lmss.items():
         yield from _guarded(name, partial(_examine_lms, lms, targets.get(name, {}), looks))
+
+
+def _targets(mapping: MappingTable) -> dict[LmsName, dict[Target, list[str]]]:
+    targets: dict[LmsName, dict[Target, list[str]]] = {}
+    for row in mapping.rows:
+        for target in row.targets:
+            targets.setdefault(target.lms, {}).setdefault(target, []).append(row.source)
+    return targets
 
 
 def _examine_shop(store: Store, looks: Looks) -> Iterator[Diagnosis]:
@@ -51,6 +61,27 @@ def _examine_shop(store: Store, looks: Looks) -> Iterator[Diagnosis]:
     looks.tell("shop: what the key may do")
     for finding in store.fetch_findings(looks.clock, writing=looks.writing):
         yield Diagnosis.of(SHOP, finding)
+    looks.tell("shop: the products in the mapping")
+    yield from _examine_products(store, looks.mapping)
+
+
+def _examine_products(store: Store, mapping: MappingTable) -> Iterator[Diagnosis]:
+    found = examine_products(store, mapping)
+    wrong = {one.where for one in found if one.wrong}
+    if mapping.rows:
+        sound = len(mapping.rows) - len(wrong)
+        yield fine(
+            SHOP, "products_there", f"the products of {sound} of {len(mapping.rows)} mapped rows are there"
+        )
+    for one in found:
+        finding = Finding(
+            code=one.code,
+            message=one.message,
+            remedy=one.remedy,
+            severity=Severity.FATAL if one.wrong else Severity.WARNING,
+            in_mapping=one.wrong,
+        )
+        yield Diagnosis.of(SHOP, finding, [one.where])
 
 
 def _examine_lms(lms: Lms, targets: Targets, looks: Looks) -> Iterator[Diagnosis]:

@@ -34,7 +34,7 @@ def prepare_file(path: Path) -> None:
         with _one_at_a_time(path.parent):
             _make(path)
             with closing(connect(path)) as connection:
-                _migrate(path, connection)
+                migrate(path, connection)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except OSError as exc:
         raise unusable(path, f"cannot be opened ({exc.strerror})") from exc
@@ -99,7 +99,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         raise
 
 
-def _migrate(path: Path, connection: sqlite3.Connection) -> None:
+def migrate(path: Path, connection: sqlite3.Connection) -> None:
+    """Brings the tables up to date. Raises ConfigError for a database that is no ledger of ours."""
     database = Database(connection)
     missing = _check_version(path, database)
     if missing:

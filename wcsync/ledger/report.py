@@ -1,6 +1,7 @@
 """Reading the ledger for people: read-only queries, no addresses."""
 
 import json
+import re
 import sqlite3
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from wcsync.errors import ConfigError, Problem
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS
 
 Row = dict[str, Any]
+
+LARGEST_ID = 2**63 - 1
+_ID = re.compile(r"[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +82,36 @@ class Report:
         oldest: str | None = next(iter(rows))["wished_at"]
         return oldest
 
+    def find_orders(self, text: str) -> list[Row]:
+        """Every order with this number or id: `order_id`, `number` (None if it was never read in full). `number:…` and
+        `id:…` say which is meant."""
+        way, colon, rest = text.partition(":")
+        if not colon or way not in {"id", "number"}:
+            way, rest = "", text.removeprefix("#")
+        order_id = int(rest) if _ID.fullmatch(rest) and int(rest) <= LARGEST_ID else None
+        key = {"number": None if way == "id" else rest, "id": None if way == "number" else order_id}
+        return list(self._db.query(_FOUND, key))
+
+    def ambiguous_numbers(self) -> frozenset[str]:
+        """Numbers that are also the id or number of another order."""
+        return frozenset(row["number"] for row in self._db.query(_AMBIGUOUS))
+
     def order(self, number: str) -> Row | None:
         """All the ledger knows of one order, by its number or id: lines, seats, enrolments, what needs a person."""
         orders = list(self._db.query(_ORDER, {"number": number}))
-        if not orders:
-            return self._parked_only(number)
-        order: Row = orders[0]
+        return self._story(orders[0]) if orders else self._parked_only(number)
+
+    def order_of(self, order_id: int) -> Row | None:
+        """As `order`, by id alone."""
+        orders = list(self._db.query(_ORDER_BY_ID, {"order_id": order_id}))
+        return self._story(orders[0]) if orders else self._parked_only(str(order_id))
+
+    def orders_of_learner(self, lms: str, course_id: str, learner: str) -> list[Row]:
+        """The orders that sold a course to a learner, given by the beginning of the hash: `order_id` and `number`."""
+        key = {"lms": lms, "course_id": course_id, "first": learner, "last": f"{learner}g"}
+        return list(self._db.query(_ORDERS_OF_LEARNER, key))
+
+    def _story(self, order: Row) -> Row:
         key = {"order_id": order["order_id"]}
         order["lines"] = list(self._db.query(_LINES, key))
         order["enrolments"] = list(self._db.query(_ENROLMENTS_OF_ORDER, key))
@@ -92,15 +120,13 @@ class Report:
         return order
 
     def dead(self) -> list[Row]:
-        return list(self._db.query(_DEAD))
+        """What was given up, oldest first. `sales`: the order lines it was sold by."""
+        rows = list(self._db.query(_DEAD))
+        return [row | {"sales": json.loads(row["sales"])} for row in rows]
 
     def parked(self) -> list[Row]:
-        return list(
-            self._db.query(
-                "SELECT order_id, line_id, kind, reason, since FROM parked WHERE dropped_at IS NULL "
-                "ORDER BY since, order_id, line_id"
-            )
-        )
+        """What needs a person, oldest first. Number and product are None where they are not known."""
+        return list(self._db.query(_PARKED))
 
     def unmapped(self) -> list[Row]:
         """Products that were sold and that no mapping row names, most sold first."""
@@ -159,8 +185,19 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def is_missing(path: Path) -> bool:
+    """Whether nothing is there; a folder of somebody else, as a unit has one, may hide something."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _no_ledger(path: Path, exc: sqlite3.DatabaseError) -> Problem:
-    if not path.exists():
+    if is_missing(path):
         message, remedy = (
             "there is no ledger yet",
             "It is made by the first `wcsync run`; check [ledger] path.",
@@ -205,8 +242,35 @@ _UNFOUNDED = """
 
 _STATES = "SELECT state, count(*) AS n FROM enrolments GROUP BY state"
 
-_ORDER = """
-    SELECT order_id, number, status, created_at, modified_at, paid_at, completed_at, refunded_total, paid, read_at
+_ORDER_COLUMNS = (
+    "order_id, number, status, created_at, modified_at, paid_at, completed_at, refunded_total, paid, read_at"
+)
+
+_ORDER_BY_ID = f"SELECT {_ORDER_COLUMNS} FROM orders WHERE order_id = :order_id"
+
+_FOUND = """
+    SELECT order_id, number FROM orders WHERE number = :number
+    UNION SELECT order_id, number FROM orders WHERE order_id = :id
+    UNION SELECT order_id, NULL FROM parked WHERE order_id = :id AND order_id NOT IN (SELECT order_id FROM orders)
+    ORDER BY order_id
+"""
+
+_AMBIGUOUS = """
+    SELECT o.number FROM orders AS o JOIN orders AS twin ON twin.order_id = CAST(o.number AS INTEGER)
+    WHERE twin.order_id <> o.order_id AND CAST(twin.order_id AS TEXT) = o.number
+    UNION SELECT number FROM orders GROUP BY number HAVING count(*) > 1
+    UNION SELECT o.number FROM parked AS p JOIN orders AS o ON o.number = CAST(p.order_id AS TEXT)
+    WHERE o.order_id <> p.order_id
+"""
+
+_ORDERS_OF_LEARNER = """
+    SELECT DISTINCT o.order_id, o.number FROM entitlements AS s JOIN orders AS o USING (order_id)
+    WHERE s.lms = :lms AND s.course_id = :course_id AND s.learner_key >= :first AND s.learner_key < :last
+    ORDER BY o.order_id
+"""
+
+_ORDER = f"""
+    SELECT {_ORDER_COLUMNS}
     FROM orders WHERE number = :number OR CAST(order_id AS TEXT) = :number
     ORDER BY number = :number DESC LIMIT 1
 """
@@ -239,8 +303,19 @@ _DEAD = """
     SELECT e.lms, e.course_id, substr(e.learner_key, 1, 8) AS learner, e.desired, e.attempts, e.error_kind, e.error,
         e.changed_at, (
             SELECT group_concat(DISTINCT s.order_id) FROM entitlements AS s
-            WHERE s.lms = e.lms AND s.course_id = e.course_id AND s.learner_key = e.learner_key) AS orders
+            WHERE s.lms = e.lms AND s.course_id = e.course_id AND s.learner_key = e.learner_key) AS orders, (
+            SELECT json_group_array(json_object('order_id', s.order_id, 'number', o.number, 'line_id', s.line_id,
+                'product', l.name, 'sku', l.sku, 'live', s.live))
+            FROM entitlements AS s JOIN orders AS o USING (order_id)
+            LEFT JOIN order_lines AS l USING (order_id, line_id)
+            WHERE s.lms = e.lms AND s.course_id = e.course_id AND s.learner_key = e.learner_key) AS sales
     FROM enrolments AS e WHERE e.state = 'dead' ORDER BY e.changed_at
+"""
+
+_PARKED = """
+    SELECT p.order_id, p.line_id, p.kind, p.reason, p.since, o.number, l.name AS product, l.sku, l.quantity
+    FROM parked AS p LEFT JOIN orders AS o USING (order_id) LEFT JOIN order_lines AS l USING (order_id, line_id)
+    WHERE p.dropped_at IS NULL ORDER BY p.since, p.order_id, p.line_id
 """
 
 _UNMAPPED = """

@@ -34,7 +34,7 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from wcsync.errors import Finding
-from wcsync.model import Applied, LmsName, Presence, Seat, Target
+from wcsync.model import Applied, LmsName, Offer, Presence, Seat, Target
 
 
 class LmsSettings(BaseModel):
@@ -129,6 +129,11 @@ class Lms(Protocol):
 
         Asked once for each target of a mapping of hundreds: what holds for many of them (rights, lists) is asked once
         and kept, and its findings are the same each time, so that they can be told once.
+        """
+
+    def fetch_offers(self) -> list[Offer]:
+        """All that a mapping row can name as its course, and what goes with it as far as it can be listed, for people
+        to choose from. Changes nothing.
         """
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:

@@ -15,6 +15,9 @@ SEVERAL = "|"
 """Stands between the courses of one cell."""
 
 _UNDIVIDED = frozenset({*SELECTORS, "lms", "ignore", "note"})
+_GUARD = re.compile(r"'+[=+\-@]")
+"""An apostrophe that keeps a spreadsheet from taking a text for a formula."""
+
 _SEP_LINE = re.compile(r"sep=(.)(?:\r\n|\r|\n)", re.IGNORECASE)
 """The first line some spreadsheets write, which names the delimiter."""
 
@@ -108,4 +111,5 @@ def _parse_record(where: str, cells: Sequence[str], columns: Sequence[str]) -> R
 
 
 def _divided(column: str, cell: str) -> tuple[str, ...]:
+    cell = cell[1:] if _GUARD.match(cell) else cell
     return (cell,) if column in _UNDIVIDED else tuple(cell.split(SEVERAL))

@@ -21,6 +21,9 @@ YES = frozenset({"true", "yes", "y", "1", "x", "verdadero", "vrai", "wahr", "ver
 NO = frozenset({"false", "no", "n", "0", "falso", "faux", "falsch"})
 """What people and spreadsheets of several languages write for `ignore`."""
 
+LATER = "later"
+"""In `ignore` of a row that says nothing else about its product: nobody has decided yet, as if there were no row."""
+
 _ID = re.compile("[1-9][0-9]{0,17}")
 
 
@@ -83,11 +86,14 @@ def course_keys(lms: Targets) -> tuple[TargetKey, ...]:
     return tuple({key.name: key for key in map(course_key, lms.values())}.values()) or (COURSE,)
 
 
-def parse_row(raw: RawRow, lms: Targets) -> MapRow:
-    """Raises ConfigError with everything that is wrong with the row."""
+def parse_row(raw: RawRow, lms: Targets) -> MapRow | None:
+    """None for a product nobody has decided about. Raises ConfigError with everything that is wrong with the row."""
     problems = Problems()
     problems.attempt(_check_keys, raw, lms)
     row = problems.attempt(_parse_selector, raw)
+    if _is_open(raw):
+        problems.raise_any()
+        return None
     ignore = problems.attempt(_parse_ignore, raw)
     targets: tuple[Target, ...] | None = ()
     if ignore:
@@ -169,11 +175,17 @@ def _parse_sku(raw: RawRow) -> str | None:
 
 def _parse_ignore(raw: RawRow) -> bool:
     text = raw.value("ignore")
-    if text is None or text.casefold() in NO:
+    if text is None or text.casefold() in {*NO, LATER}:
         return False
     if text.casefold() not in YES:
         raise refused(raw.where("ignore"), f"ignore is {render_quoted(text)}", "Write true, or remove it.")
     return True
+
+
+def _is_open(raw: RawRow) -> bool:
+    ignore = raw.cells.get("ignore", ())
+    said = set(raw.cells) - {*SELECTORS, "ignore", "note"}
+    return [text.strip().casefold() for text in ignore] == [LATER] and not said
 
 
 def _check_ignored(raw: RawRow, lms: Targets) -> None:

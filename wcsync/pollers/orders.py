@@ -24,6 +24,9 @@ HORIZON = timedelta(days=1)
 WALKS = 3
 """How often a walk is begun anew when orders vanish under it, before it is left to the next poll."""
 
+OnPage = Callable[[Page, PageRecord], None]
+"""Hears of each page once it is recorded, and what it brought."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersPoller:
@@ -55,7 +58,7 @@ class OrdersPoller:
             log.critical("poller_failed", exc_info=True)
             return False
 
-    def read_since(self, since: datetime) -> PageRecord:
+    def read_since(self, since: datetime, on_page: OnPage = lambda _page, _record: None) -> PageRecord:
         """Reads every order changed after `since`, whatever the cursor says, and leaves the cursor alone.
 
         Raises: TransientError, ServiceBlocked.
@@ -63,7 +66,7 @@ class OrdersPoller:
         self.gate.check()
         total = PageRecord()
         for _ in range(WALKS):
-            record, walked = self._walk(since, None, keep=False)
+            record, walked = self._walk(since, None, keep=False, on_page=on_page)
             total = total.plus(record)
             if walked:
                 return total
@@ -135,7 +138,14 @@ class OrdersPoller:
         )
         return Cursor(position=position)
 
-    def _walk(self, since: datetime, walk: Walk | None, *, keep: bool) -> tuple[PageRecord, Walk | None]:
+    def _walk(
+        self,
+        since: datetime,
+        walk: Walk | None,
+        *,
+        keep: bool,
+        on_page: OnPage = lambda _page, _record: None,
+    ) -> tuple[PageRecord, Walk | None]:
         """One walk through all pages, or the rest of one. `keep`: the cursor follows.
 
         None for a walk that is not complete: orders vanished from under it, which shifts the pages that follow, or
@@ -148,9 +158,9 @@ class OrdersPoller:
             if self.stopping():
                 return total, None
             walk, full = _step(walk, page, since), page.size
-            total = total.plus(
-                self._record(page.orders, page.unreadable, self._move(walk, page) if keep else None)
-            )
+            record = self._record(page.orders, page.unreadable, self._move(walk, page) if keep else None)
+            total = total.plus(record)
+            on_page(page, record)
         return total, walk
 
     def _move(self, walk: Walk, page: Page) -> CursorMove:

@@ -9,7 +9,7 @@ from wcsync.sandbox.shop_state import ShopState
 VERSION = "9.9.5"
 NO_IMAGE = {"id": "", "src": ""}
 LOST_IMAGE = {"id": 0, "src": ""}
-CATEGORIES = [{"id": 15, "name": "Uncategorized", "slug": "uncategorized"}]
+FIRST_CATEGORY_ID = 15
 ITEM_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 CHILD_METHODS = ["GET", "DELETE"]
 
@@ -124,16 +124,16 @@ class Render:
             "catalog_visibility": "visible",
             "description": "",
             "short_description": "",
-            "sku": product["sku"],
+            "sku": self._sku(product),
             "price": product["price"],
             "regular_price": product["price"],
             "sale_price": "",
             "on_sale": False,
             "purchasable": True,
-            "virtual": True,
+            "virtual": product["virtual"],
             "downloadable": False,
             "parent_id": product["parent_id"],
-            "categories": CATEGORIES,
+            "categories": _categories(product),
             "tags": [],
             "images": [],
             "attributes": _attributes(product, children),
@@ -155,13 +155,13 @@ class Render:
             **self._product_dates(variation),
             "description": "",
             "permalink": f"{self._site}/product/product-{variation['parent_id']}/",
-            "sku": variation["sku"],
+            "sku": self._sku(variation),
             "price": variation["price"],
             "regular_price": variation["price"],
             "sale_price": "",
             "status": variation["status"],
             "purchasable": True,
-            "virtual": True,
+            "virtual": variation["virtual"],
             "downloadable": False,
             "stock_status": "instock",
             "attributes": _attributes(variation, []),
@@ -199,11 +199,16 @@ class Render:
             "total_tax": "0.00",
             "taxes": [],
             "meta_data": line["meta_data"],
-            "sku": product["sku"] if product else None,
+            "sku": self._sku(product) if product else None,
             "price": _number(line["price"]),
             "image": NO_IMAGE if product and not product["parent_id"] else LOST_IMAGE,
             "parent_name": line["parent_name"],
         }
+
+    def _sku(self, product: Json) -> Any:
+        """A variation without a SKU of its own shows its parent's."""
+        parent = self._state.products.get(product["parent_id"])
+        return product["sku"] or (parent["sku"] if parent else product["sku"])
 
     def _refund_stubs(self, order_id: int) -> list[Json]:
         newest_first = reversed(self._state.refunds.get(order_id, []))
@@ -250,6 +255,13 @@ class Render:
             "date_modified": self.site_time(product["modified"]),
             "date_modified_gmt": product["modified"],
         }
+
+
+def _categories(product: Json) -> list[Json]:
+    return [
+        {"id": FIRST_CATEGORY_ID + place, "name": name, "slug": name.lower().replace(" ", "-")}
+        for place, name in enumerate(product["categories"])
+    ]
 
 
 def _attributes(product: Json, children: list[Json]) -> list[Json]:

@@ -298,9 +298,7 @@ class Products(_Lists):
             if name in fields:
                 raise not_imitated(f"the product filter {name}")
         paging = _read_product_paging(fields)
-        rows = self._filtered(call)
-        rows.sort(key=lambda row: (row["created"], row["id"]), reverse=True)
-        found = cut([row["id"] for row in rows], paging)
+        found = cut([row["id"] for row in _sorted(self._filtered(call), fields)], paging)
         shown = [self._render.product(self._state.products[one]) for one in found.ids]
         return self._paged("/products", call.fields, paging, found, shown)
 
@@ -332,9 +330,10 @@ class Products(_Lists):
 
     def find_variations(self, call: Call) -> Result:
         parent = self._existing(call, status=404)
-        paging = _read_product_paging(dict(call.fields))
-        ids = [one["id"] for one in self._state.products.values() if one["parent_id"] == parent["id"]]
-        found = cut(sorted(ids, reverse=True), paging)
+        fields = dict(call.fields)
+        paging = _read_product_paging(fields)
+        below = [one for one in self._state.products.values() if one["parent_id"] == parent["id"]]
+        found = cut([row["id"] for row in _sorted(below, fields)], paging)
         shown = [self._render.variation(self._state.products[one]) for one in found.ids]
         return self._paged(f"/products/{parent['id']}/variations", call.fields, paging, found, shown)
 
@@ -351,11 +350,11 @@ class Products(_Lists):
         return product
 
     def _filtered(self, call: Call) -> list[Json]:
-        """Variations are found by SKU alone; the trash only by asking for it."""
+        """Variations are found by SKU alone; the trash only by asking for it. The whole list of SKUs is one, too."""
         fields = dict(call.fields)
         skus = fields.get("sku", "").strip()
         status, kind = fields.get("status", "any"), fields.get("type")
-        wanted = {sku.casefold() for sku in skus.split(",")} if skus else None
+        wanted = {sku.casefold() for sku in (*skus.split(","), skus)} if skus else None
         included = {int(one) for one in read_list("include", call.fields) if one.isdecimal()}
         rows = []
         for product in self._state.products.values():
@@ -368,12 +367,18 @@ class Products(_Lists):
 
 
 def _read_product_paging(fields: dict[str, str]) -> Paging:
-    if not {"orderby", "order"}.isdisjoint(fields):
-        raise not_imitated("sorting products")
+    if fields.get("orderby", "date") not in {"date", "id"}:
+        raise not_imitated("sorting products by anything but date and id")
     problems = Problems()
     paging = read_paging(fields, problems)
     problems.raise_if_any()
     return paging
+
+
+def _sorted(rows: list[Json], fields: dict[str, str]) -> list[Json]:
+    by_id = fields.get("orderby") == "id"
+    descending = fields.get("order", "desc") == "desc"
+    return sorted(rows, key=lambda row: (not by_id and row["created"], row["id"]), reverse=descending)
 
 
 def _no_refund(message: str) -> ShopError:

@@ -58,11 +58,13 @@ class ShopState:
         price: Amount = "19.90",
         kind: str = "simple",
         status: str = "publish",
+        virtual: bool = True,
+        categories: Iterable[str] = ("Uncategorized",),
     ) -> int:
         """A new product, virtual as courses are; answers its id."""
         with self.lock:
             product = self._new_product(name, sku, price, product_id)
-            product |= {"type": kind, "status": status}
+            product |= {"type": kind, "status": status, "virtual": virtual, "categories": list(categories)}
             return int(product["id"])
 
     def add_variation(
@@ -294,6 +296,8 @@ class ShopState:
             "type": "simple",
             "status": "publish",
             "parent_id": 0,
+            "virtual": True,
+            "categories": ["Uncategorized"],
             "created": self.now(),
             "modified": self.now(),
         }

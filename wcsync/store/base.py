@@ -1,12 +1,12 @@
 """What wcsync needs of a shop."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from wcsync.errors import Finding
-from wcsync.model import Order, OrderId, Page, Unreadable
+from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
 from wcsync.times import Clock
 
 
@@ -35,6 +35,22 @@ class Store(Protocol):
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         """One order as it stands, in the trash or not; None if the shop does not know it (any more)."""
+
+    def fetch_products(
+        self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
+    ) -> list[Product | UnreadableProduct]:
+        """The products and variations that have one of the ids or SKUs, in the trash or not, each once.
+
+        What the shop does not know is left out. SKUs are compared without regard to case and outer blanks; several
+        products may have the same. One malformed product is an `UnreadableProduct`.
+        """
+
+    def fetch_catalogue(self) -> Iterator[Product | UnreadableProduct]:
+        """Yields every product outside the trash in order of id, each followed by its variations.
+
+        Asks for the next page when it is needed: whoever has seen enough just stops. A product that is there all the
+        while never goes missing, whatever else is added or deleted.
+        """
 
     def fetch_notes(self, order_id: OrderId) -> list[str] | None:
         """The texts of an order's notes, oldest first; None if the shop does not know the order (any more)."""

@@ -8,7 +8,7 @@ knows no errors, sends each parameter twice over http and writes the secret into
 import json
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -20,10 +20,11 @@ import woocommerce  # loads requests, 0.1 s and 7.5 MB: the price of not writing
 
 from wcsync.errors import Finding, MalformedReply, PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.http import DEFAULT_TIMEOUT_S, Outgoing, Redirected, Reply, Service, Transport
-from wcsync.model import Order, OrderId, Page, Unreadable
+from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
 from wcsync.store import checkup, wire
 from wcsync.store.base import ShopIdentity
 from wcsync.store.checkup import Line
+from wcsync.store.products import Products, Talk
 from wcsync.store.refusal import NO_WOOCOMMERCE, Way, explain, not_understood
 from wcsync.times import Clock
 
@@ -38,7 +39,7 @@ _HEADERS = {"accept": "application/json", "cache-control": "no-cache"}
 
 
 class WooCommerce:
-    """Reads a shop's orders and writes their notes. Fulfils `Store`; thread-safe; `close()` when done.
+    """Reads a shop's orders and products and writes notes of orders. Fulfils `Store`; thread-safe; `close()` when done.
 
     `url` as in a browser, `auth` says how the key travels over https; over http requests are signed instead.
     Raises ConfigError for a `ca_file` that cannot be used.
@@ -62,6 +63,13 @@ class WooCommerce:
         self._way: Way = auth if self._url.startswith("https:") else "oauth"
         self._service = Service("shop", timeout_s=timeout_s, ca_file=ca_file, transport=transport)
         self._api = _Api(self._url, consumer_key.strip(), consumer_secret.strip(), self._way, self._service)
+        talk = Talk(
+            ask=self._api.ask,
+            check=self._check,
+            not_understood=self._not_understood,
+            cached=self._cached,
+        )
+        self._products = Products(talk, page_size)
         self._zone: ZoneInfo | None = None
         self._unknown_zone = ""
         self._statuses: tuple[str, ...] = wire.STATUSES
@@ -130,6 +138,23 @@ class WooCommerce:
         if isinstance(order, Unreadable):
             return Unreadable(order_id=order_id, reason=order.reason)
         return order
+
+    def fetch_products(
+        self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
+    ) -> list[Product | UnreadableProduct]:
+        """The products and variations that have one of the ids or SKUs, in the trash or not, each once.
+
+        Raises: TransientError, ServiceBlocked.
+        https://woocommerce.github.io/woocommerce-rest-api-docs/#list-all-products
+        """
+        return self._products.fetch(ids, skus)
+
+    def fetch_catalogue(self) -> Iterator[Product | UnreadableProduct]:
+        """Yields every product outside the trash in order of id, each followed by its variations.
+
+        Raises: TransientError, ServiceBlocked.
+        """
+        return self._products.walk()
 
     def fetch_notes(self, order_id: OrderId) -> list[str] | None:
         """The texts of an order's notes, oldest first; None if the shop does not know the order (any more).

@@ -1,4 +1,4 @@
-"""WooCommerce's JSON and our values: the only file that knows how WooCommerce names a field, header or parameter.
+"""WooCommerce's JSON and our values: with `wire_products` all that knows how WooCommerce names a field or parameter.
 
 Answers are not trusted. Each order is read on its own, so that one that cannot be read does not cost its page, and
 no error text quotes a value: it names the field.

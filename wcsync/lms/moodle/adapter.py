@@ -25,11 +25,12 @@ from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity
 from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting, Write
 from wcsync.lms.moodle.accounts import NO_ADDRESSES, Accounts
 from wcsync.lms.moodle.courses import REFUSALS, Classrooms
+from wcsync.lms.moodle.offers import fetch_offers
 from wcsync.lms.moodle.rehearsal import Rehearsal
 from wcsync.lms.moodle.rest import NEEDED, Refused, Rest, SiteInfo, Stumbled, WarningList, looking_into
 from wcsync.lms.moodle.troubles import ACCESS_REFUSED, BLOCKING, TOKEN_EXPIRED, WRONG_TOKEN, lacks_function
 from wcsync.mappers.mapping import TargetKey
-from wcsync.model import Applied, CourseId, LmsName, Outcome, Presence, Seat, Target
+from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
 
 OLDEST_TRIED = 2022112800
 """The `version` of Moodle 4.1."""
@@ -108,6 +109,10 @@ class Moodle:
 
     def fetch_target(self, target: Target) -> Sighting:
         return self._rehearsal.sight(target)
+
+    def fetch_offers(self) -> list[Offer]:
+        """Every course the web service user can see. Course groups, cohorts and roles are not listed."""
+        return fetch_offers(self._rest, self.name)
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """RESTORED: an end we gave earlier was moved to a later one. An enrolment of any other kind is ALREADY.

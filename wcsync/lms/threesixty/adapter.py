@@ -23,6 +23,7 @@ from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, Severity, TransientError
 from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting
 from wcsync.lms.threesixty.answers import LEARNER, User
+from wcsync.lms.threesixty.offers import fetch_offers
 from wcsync.lms.threesixty.people import OBJECT_ID, People, no_such_group
 from wcsync.lms.threesixty.places import Groups, Place, enrolled_of
 from wcsync.lms.threesixty.rehearsal import Rehearsal
@@ -37,7 +38,7 @@ from wcsync.lms.threesixty.rest import (
     lacks_scope,
 )
 from wcsync.mappers.mapping import TargetKey
-from wcsync.model import Applied, CourseId, LmsName, Outcome, Presence, Seat, Target
+from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
 
 A_PATH = Call(method="GET", path=f"/paths/{'0' * 24}", scope=PATHS_READ)
 """Asks for a path that nobody has."""
@@ -124,6 +125,10 @@ class ThreeSixty:
 
     def fetch_target(self, target: Target) -> Sighting:
         return self._rehearsal.sight(target)
+
+    def fetch_offers(self) -> list[Offer]:
+        """Every group, and every path where the credentials may read paths. No call tells which belong together."""
+        return fetch_offers(self._rest, self.name)
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """RESTORED: the user had been deleted. Whoever has any role in the group already is left as they are."""

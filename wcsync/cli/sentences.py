@@ -1,0 +1,189 @@
+"""Log lines as sentences: each event the program knows, in words for a tired person. Pure."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Line = Mapping[str, Any]
+Sentence = Callable[[Line], str]
+
+UNSPOKEN = {"at", "level", "event", "exception", "logger"}
+"""Keys that are shown elsewhere, or of no use to people."""
+
+_IN = {
+    "created": "Enrolled {who} in {course}",
+    "already": "{who} is in {course} already",
+    "restored": "Gave {who} access to {course} again",
+    "kept": "Left {who} in {course}: not wcsync's own enrolment",
+    "taken_over": "Another worker took over {who} in {course}",
+}
+_OUT = {
+    "removed": "Withdrew {who} from {course}",
+    "absent": "{who} is not in {course} (any more)",
+    "kept": "Left {who} in {course}, who was there before wcsync",
+    "taken_over": "Another worker took over the withdrawal of {who} from {course}",
+}
+_SHOP = "shop"
+
+
+def render_sentence(line: Line, orders: str = "") -> str:
+    """What the line says; an unknown event is shown with its keys. `orders`: those that sold the learner the course."""
+    event = str(line.get("event", ""))
+    sentence = SENTENCES.get(event)
+    if sentence is None:
+        return _plainly(line)
+    text = sentence(line)
+    return f"{text} ({orders})" if orders else text
+
+
+def services_of(line: Line) -> set[str]:
+    """The services a line is about."""
+    named = {str(line[key]) for key in ("service", "lms") if isinstance(line.get(key), str)}
+    return named | ({_SHOP} if line.get("event") in _ABOUT_SHOP else set())
+
+
+def _plainly(line: Line) -> str:
+    keys = " ".join(f"{key}={value}" for key, value in line.items() if key not in UNSPOKEN)
+    return f"{line.get('event', '')} {keys}".strip()
+
+
+def _enrolment_settled(line: Line) -> str:
+    who, course = (
+        f"learner {line.get('learner', '?')}…",
+        f"{line.get('lms', '?')} course {line.get('course_id', '?')}",
+    )
+    outcome, out = str(line.get("outcome")), line.get("desired") == "out"
+    act = f"withdraw {who} from {course}" if out else f"enrol {who} in {course}"
+    if outcome == "deferred":
+        text = f"Could not {act} yet: {line.get('reason', '')}; next try in {_wait(line.get('retry_in_s'))}"
+    elif outcome == "dead":
+        text = f"GAVE UP to {act}: {line.get('reason', '')}; see `wcsync dead list`"
+    else:
+        known = (_OUT if out else _IN).get(outcome)
+        text = (
+            _capital(known.format(who=who, course=course))
+            if known
+            else f"Settled {who} in {course}: {outcome}"
+        )
+    attempt = line.get("attempt")
+    return f"{text} [{_ordinal(attempt)} attempt]" if isinstance(attempt, int) and attempt > 1 else text
+
+
+def _message_settled(line: Line) -> str:
+    about = str(line.get("subject") or line.get("channel") or "something")
+    outcome = str(line.get("outcome"))
+    if outcome == "deferred":
+        wait = _wait(line.get("retry_in_s"))
+        return f"Could not send the message about {about} yet: {line.get('reason', '')}; next try in {wait}"
+    if outcome == "dead":
+        return f"GAVE UP the message about {about}: {line.get('reason', '')}"
+    return (
+        f"The message about {about} was there already"
+        if outcome == "already"
+        else f"Sent the message about {about}"
+    )
+
+
+def _orders_polled(line: Line) -> str:
+    fresh, lines = _count(line.get("fresh"), "new or changed order"), _count(line.get("lines"), "line")
+    text = f"Read the shop: {fresh} with {lines}"
+    text += f", {line['unmapped']} NOT IN THE MAPPING" if line.get("unmapped") else ""
+    text += f", {line['parked']} for a person (`wcsync parked list`)" if line.get("parked") else ""
+    return text if line.get("complete", True) else f"{text}; not to the end, it goes on from there"
+
+
+def _cycle_finished(line: Line) -> str:
+    names = ("enrolled", "due", "parked", "unmapped", "dead", "unexplained")
+    figures = ", ".join(f"{line[name]} {name}" for name in names if line.get(name))
+    return f"One cycle is done: {_count(line.get('lines'), 'paid line')}; {figures or 'nothing waits'}"
+
+
+def _mapping_refused(line: Line) -> str:
+    problems = line.get("problems")
+    listed = "; ".join(map(str, problems)) if isinstance(problems, list) else str(problems or "")
+    return f"The mapping file is REFUSED, the last good version stays in force: {listed}"
+
+
+def _backfill_progressed(line: Line) -> str:
+    of = f" of about {line['pages']}" if line.get("pages") else ""
+    return f"Backfill: page {line.get('page', '?')}{of}, {_count(line.get('fresh'), 'new or changed order')} so far"
+
+
+def _daemon_started(line: Line) -> str:
+    lms = line.get("lms")
+    names = ", ".join(map(str, lms)) if isinstance(lms, list) else str(lms or "")
+    return f"wcsync {line.get('version', '')} started, for the LMSs: {names}"
+
+
+SENTENCES: dict[str, Sentence] = {
+    "backfill_progressed": _backfill_progressed,
+    "clock_jumped": lambda _: "This machine's clock was set; all jobs run at once",
+    "config_warning": lambda line: (
+        f"Config: {line.get('where', '')}: {line.get('reason', '')}. {line.get('hint', '')}"
+    ),
+    "cycle_finished": _cycle_finished,
+    "daemon_started": _daemon_started,
+    "daemon_stopped": lambda _: "wcsync stopped",
+    "daemon_stopping": lambda _: "wcsync is stopping: it finishes what is under way",
+    "daemon_unsound": lambda line: f"wcsync cannot go on and ends itself: {line.get('reason', '')}",
+    "enrolment_settled": _enrolment_settled,
+    "enrolments_confirmed": lambda line: (
+        f"{line.get('lms', '?')} now shows {_count(line.get('shown'), 'learner')} in the course, of those it had taken"
+    ),
+    "enrolments_unconfirmed": lambda line: (
+        f"{line.get('lms', '?')} took {_count(line.get('late'), 'learner')}, but does not show them in the course: "
+        f"{line.get('hint', '')}"
+    ),
+    "leases_recovered": lambda line: (
+        f"Took up again {_count(line.get('rows'), 'enrolment')} left by a stopped process"
+    ),
+    "ledger_started": lambda line: (
+        f"A new ledger begins: orders changed since {line.get('orders_since', '?')} are read; {line.get('hint', '')}"
+    ),
+    "lines_replanned": lambda line: (
+        f"The mapping now knows products of {_count(line.get('orders'), 'order')} sold before; "
+        f"{_count(line.get('still_unmapped'), 'line')} still in no row"
+    ),
+    "mapping_accepted": lambda line: f"The mapping is in force: {_count(line.get('rows'), 'row')}",
+    "mapping_mended": lambda _: "The mapping file is mended and in force again",
+    "mapping_refused": _mapping_refused,
+    "message_settled": _message_settled,
+    "orders_polled": _orders_polled,
+    "poller_failed": lambda _: "A FAULT OF WCSYNC while it read orders; nothing is lost, it is tried again",
+    "rules_changed": lambda line: f"paid_statuses is another than before: {line.get('hint', '')}",
+    "service_blocked": lambda line: (
+        f"{line.get('service', '?')} REFUSES wcsync, its work waits until a person mends it: {line.get('reason', '')}"
+    ),
+    "service_first_seen": lambda line: (
+        f"{line.get('service', '?')} answers for the first time: {line.get('identity')}"
+    ),
+    "service_recovered": lambda line: (
+        f"{line.get('service', '?')} works again after {_wait(line.get('down_s'))}"
+    ),
+    "service_unavailable": lambda line: (
+        f"{line.get('service', '?')} is in trouble, its work waits: {line.get('reason', '')}"
+    ),
+    "worker_failed": lambda _: "A FAULT OF WCSYNC while it worked; the work is put off, not lost",
+}
+_ABOUT_SHOP = {"orders_polled", "ledger_started", "rules_changed", "backfill_progressed", "poller_failed"}
+
+
+def _wait(seconds: object) -> str:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return "a while"
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"
+
+
+def _count(number: object, noun: str) -> str:
+    return f"{number if number is not None else '?'} {noun}{'' if number == 1 else 's'}"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in {11, 12, 13} else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,48 @@
+"""The courses of a Moodle site, for people to choose from."""
+
+import html
+
+import msgspec
+
+from wcsync.lms.moodle.courses import SITE_ITSELF
+from wcsync.lms.moodle.rest import Rest
+from wcsync.model import LmsName, Offer
+
+
+class _Course(msgspec.Struct):
+    """What is None or absent may not be seen by the web service user."""
+
+    id: int
+    fullname: str
+    shortname: str = ""
+    idnumber: str | None = None
+    visible: int | None = None
+    enrollmentmethods: list[str] | None = None
+
+
+class _Courses(msgspec.Struct):
+    courses: list[_Course]
+
+
+def fetch_offers(rest: Rest, lms: LmsName) -> list[Offer]:
+    """Every course but the site itself. Without moodle/course:update their idnumber is not told."""
+    told = rest.read("core_course_get_courses_by_field", [], _Courses)
+    return [_offer(course, lms) for course in told.courses if str(course.id) != SITE_ITSELF]
+
+
+def _offer(course: _Course, lms: LmsName) -> Offer:
+    codes = (html.unescape(course.shortname), html.unescape(course.idnumber or ""))
+    return Offer(
+        lms=lms,
+        key="course",
+        value=str(course.id),
+        title=html.unescape(course.fullname),
+        codes=tuple(dict.fromkeys(filter(None, codes))),
+        concern=_concern(course),
+    )
+
+
+def _concern(course: _Course) -> str:
+    if course.enrollmentmethods is not None and "manual" not in course.enrollmentmethods:
+        return "manual enrolment is off in it"
+    return "it is hidden" if course.visible == 0 else ""

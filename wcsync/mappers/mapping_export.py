@@ -1,0 +1,94 @@
+"""All products with what each maps to today, as a mapping file for a spreadsheet. Pure.
+
+Read as mapping.csv it means what the mapping means now, for every product it lists: rows name products by their
+numbers, which no spreadsheet changes, and products without a row say `later`.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from wcsync.mappers.mapping import Mapping, Match
+from wcsync.mappers.mapping_csv import SEVERAL
+from wcsync.mappers.mapping_rows import LATER, SELECTORS, Targets, course_keys, known_keys
+from wcsync.mappers.mapping_table import course_key
+from wcsync.mappers.selectors import as_line
+from wcsync.model import LmsName, Option, Product, Target
+
+BOM = "\ufeff"
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""What a spreadsheet takes for a formula, or what we make of that. https://owasp.org/www-community/attacks/CSV_Injection"""
+
+Cells = dict[str, str]
+
+
+def render_csv(
+    products: Iterable[Product], mapping: Mapping, lms: Targets, *, delimiter: str = ",", bom: bool = False
+) -> bytes:
+    """UTF-8, one line or more for each product, variations below their parents."""
+    columns = export_columns(lms)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="", delimiter=delimiter, lineterminator="\r\n")
+    writer.writeheader()
+    for product in products:
+        for cells in _rows(product, mapping, lms):
+            writer.writerow({column: guarded(cell) for column, cell in cells.items()})
+    return ((BOM if bom else "") + text.getvalue()).encode()
+
+
+def export_columns(lms: Targets) -> Sequence[str]:
+    plurals = {course.plural for course in course_keys(lms)}
+    return [key for key in known_keys(lms) if key not in plurals]
+
+
+def guarded(cell: str) -> str:
+    """So that no spreadsheet takes it for a formula; reading the file takes the apostrophe away again."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def _rows(product: Product, mapping: Mapping, lms: Targets) -> Iterator[Cells]:
+    match = _decided(product, mapping)
+    cells = _selectors(product) | {"note": _note(product, match)}
+    if match is None:
+        yield cells | {"ignore": LATER}
+    elif match.ignore:
+        yield cells | {"ignore": "yes"}
+    else:
+        for (name, options), courses in _grouped(match.targets).items():
+            goes = {"lms": str(name), course_key(lms[name]).name: SEVERAL.join(courses)}
+            yield cells | goes | _options(options)
+
+
+def _decided(product: Product, mapping: Mapping) -> Match | None:
+    """A parent is never bought itself: of rows about it only one by its number counts, for its variations."""
+    line = as_line(product)
+    return mapping.match(replace(line, sku="") if product.variation_ids else line)
+
+
+def _selectors(product: Product) -> Cells:
+    assert set(SELECTORS) >= {"product_id", "variation_id"}
+    if product.parent_id:
+        return {"product_id": str(product.parent_id), "variation_id": str(product.product_id)}
+    return {"product_id": str(product.product_id)}
+
+
+def _note(product: Product, match: Match | None) -> str:
+    source = match.source if match else "no row"
+    return " · ".join(filter(None, (product.sku, product.name, f"[{source}]")))
+
+
+def _grouped(targets: Iterable[Target]) -> dict[tuple[LmsName, tuple[Option, ...]], list[str]]:
+    """Courses that go into one cell: those with the same options."""
+    groups: dict[tuple[LmsName, tuple[Option, ...]], list[str]] = {}
+    for target in targets:
+        groups.setdefault((target.lms, target.options), []).append(str(target.course_id))
+    return groups
+
+
+def _options(options: Iterable[Option]) -> Cells:
+    cells = Cells()
+    for key, value in options:
+        cells[key] = f"{cells[key]}{SEVERAL}{value}" if key in cells else value
+    return cells

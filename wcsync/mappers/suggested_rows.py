@@ -1,0 +1,69 @@
+"""Suggestions as rows of a mapping file, ready to paste. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from wcsync.mappers.suggestions import Candidate, Suggestion
+
+LONGEST_TITLE = 80
+LONGEST_COMMENT = 400
+
+
+def render_rows(suggestions: Iterable[Suggestion]) -> str:
+    """One block for each product: rows that are certain as they count, the others as comments."""
+    return "\n".join("\n".join(_block(one)) + "\n" for one in suggestions)
+
+
+def about(candidate: Candidate) -> str:
+    """Half a sentence: which course, why, and what to know before it is mapped."""
+    offer, said = candidate.offer, candidate.judgement.why
+    parts = [f"{offer.key} {offer.value} in {offer.lms}, {comment(offer.title)!r}: {said}"]
+    if candidate.missing:
+        parts.append(f"no {candidate.missing} fits, so make one for it first")
+    if offer.concern and offer.concern not in said:
+        parts.append(offer.concern)
+    if candidate.mapped_by:
+        parts.append(f"mapped already by {candidate.mapped_by}")
+    return comment("; ".join(parts), longest=LONGEST_COMMENT)
+
+
+def comment(text: str, *, longest: int = LONGEST_TITLE) -> str:
+    """What may stand in a comment: one line, nothing invisible, not endless."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def quoted(text: str) -> str:
+    """A TOML text. https://toml.io/en/v1.0.0#string"""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in escaped) + '"'
+
+
+def _block(suggestion: Suggestion) -> Iterator[str]:
+    product = suggestion.product
+    sold = f", sold without a row: {suggestion.sold}" if suggestion.sold else ""
+    sku = f", SKU {comment(product.sku)}" if product.sku and suggestion.selector[0] != "sku" else ""
+    yield f"# {comment(product.name) or 'a product without a name'}{sku}{sold}"
+    if not suggestion.candidates:
+        yield "#   looks like no course; if it is none:"
+        yield from _commented(_row(suggestion, ["ignore = true"]))
+    for candidate in suggestion.candidates:
+        yield f"#   {candidate.likeness.word}: {about(candidate)}"
+        row = _row(suggestion, list(_target(candidate)))
+        yield from row if suggestion.certain else _commented(row)
+
+
+def _row(suggestion: Suggestion, rest: list[str]) -> list[str]:
+    key, value = suggestion.selector
+    return ["[[map]]", f"{key} = {quoted(value) if key == 'sku' else value}", *rest]
+
+
+def _target(candidate: Candidate) -> Iterator[str]:
+    yield f"lms = {quoted(candidate.offer.lms)}"
+    if candidate.missing:
+        yield f'{candidate.missing} = ""     # its id, once it is made'
+    for one in (candidate.offer, *candidate.beside):
+        yield f"{one.key} = {quoted(one.value)}     # {comment(one.title)}"
+
+
+def _commented(lines: Iterable[str]) -> Iterator[str]:
+    return (f"# {line}" for line in lines)
