@@ -46,6 +46,12 @@ NO_REWRITE = Finding(
     "try_files with /index.php",
 )
 
+RENAMED = Finding(
+    code="rest_renamed",
+    message="WordPress is there, but a plugin has given /wp-json/ another name",
+    remedy="look for a security plugin that does so, and let it be called wp-json",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -160,10 +166,12 @@ def absent(url: str, reply: Reply, fetch_front: Callable[[], Reply]) -> Finding 
             root = _root_of(fetch_front())
     if not root:
         return None
-    base, _, rest = root.partition("/wp-json")
     if "rest_route=" in root:
         return PLAIN_PERMALINKS
-    if rest not in {"", "/"} or not base or _site(base) == _site(url):
+    base, found, _ = root.partition("/wp-json")
+    if not found:
+        return RENAMED
+    if _site(base) == _site(url):
         return NO_REWRITE
     return Finding(
         code="wrong_folder",
