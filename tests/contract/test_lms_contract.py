@@ -610,7 +610,7 @@ class LmsContract:
     def test_a_course_is_called_as_people_know_it(self, campus: Campus, lms: Lms) -> None:
         title = 'Données & Événements — 数据科学 für "Anfänger" 🚀'
         sighting = lms.fetch_target(Target(lms=lms.name, course_id=campus.add_course(title)))
-        assert (sighting.title, sighting.findings) == (title, ())
+        assert (sighting.title, sighting.findings, sighting.general) == (title, (), ())
 
     def test_a_course_that_is_not_there_is_a_mistake_in_the_mapping(self, campus: Campus, lms: Lms) -> None:
         campus.add_course("Another")

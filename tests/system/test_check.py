@@ -530,7 +530,7 @@ def test_each_trouble_of_a_moodle_is_told_from_all_others(
 def test_each_capability_that_is_missing_is_named(clinic: Clinic, capability: str) -> None:
     clinic.moodle.deny(capability)
     (trouble,) = [one for one in clinic.diagnoses() if not one["ok"]]
-    assert (trouble["code"], trouble["fatal"]) == ("missing_capability", True)
+    assert (trouble["code"], trouble["fatal"], trouble["where"]) == ("missing_capability", True, [])
     assert capability in trouble["message"] + trouble["remedy"]
     assert clinic.moodle.enrolments == []
 

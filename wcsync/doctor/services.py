@@ -98,8 +98,8 @@ def _examine_lms(lms: Lms, targets: Targets, looks: Looks) -> Iterator[Diagnosis
 
 
 def _examine_targets(lms: Lms, targets: Targets, tell: Tell) -> Iterator[Diagnosis]:
-    """What several rows meet is told once, with all their lines."""
-    there, found = 0, dict[Finding, list[str]]()
+    """What several rows meet is told once, with all their lines; what all meet, without."""
+    there, general, found = 0, dict[Finding, None](), dict[Finding, list[str]]()
     stopped: WcsyncError | None = None
     for number, (target, lines) in enumerate(targets.items(), start=1):
         tell(f"{lms.name}: mapped course {number} of {len(targets)}")
@@ -113,12 +113,13 @@ def _examine_targets(lms: Lms, targets: Targets, tell: Tell) -> Iterator[Diagnos
             stopped = exc
             break
         there += sighting.title is not None
+        general |= dict.fromkeys(sighting.general)
         for finding in sighting.findings:
             found.setdefault(finding, []).extend(lines)
     if targets and stopped is None:
         yield fine(lms.name, "courses_there", f"{there} of {len(targets)} mapped courses are there")
-    for finding, lines in found.items():
-        yield Diagnosis.of(lms.name, finding, lines)
+    yield from (Diagnosis.of(lms.name, finding) for finding in general)
+    yield from (Diagnosis.of(lms.name, finding, lines) for finding, lines in found.items())
     if stopped is not None:
         raise stopped
 

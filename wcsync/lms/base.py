@@ -102,11 +102,12 @@ class Sighting:
     """What a look at one mapped target showed.
 
     `title`: the course's name as people know it, None if it is not to be seen. `findings`: all that keeps buyers of
-    this target out, or will; none = in order.
+    this target out, or will; none = in order. `general`: what was found out on the way and concerns them all.
     """
 
     title: str | None
     findings: tuple[Finding, ...] = ()
+    general: tuple[Finding, ...] = ()
 
 
 class Lms(Protocol):

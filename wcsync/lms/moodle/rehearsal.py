@@ -52,8 +52,13 @@ class Rehearsal:
         course = self._course(target.course_id)
         if course is None:
             return Sighting(title=None, findings=(_unknown_course(target.course_id),))
-        findings = (*self._place(course), *self._needed(course), *self._extras(target))
-        return Sighting(title=html.unescape(course.fullname), findings=findings)
+        general, findings = list(self._needed(course)), [*self._place(course), *self._extras(target)]
+        roles = [value for name, value in target.options if name == "role"]
+        for role in roles or [self._student_role]:
+            (findings if roles else general).extend(self._about_role(role, in_mapping=bool(roles)))
+        return Sighting(
+            title=html.unescape(course.fullname), findings=tuple(findings), general=tuple(general)
+        )
 
     def _course(self, course_id: CourseId) -> Course | None:
         if course_id not in self._courses:
@@ -105,11 +110,6 @@ class Rehearsal:
             yield lacks("moodle/course:enrolreview", "it does not see who is suspended in a course")
 
     def _extras(self, target: Target) -> Iterator[Finding]:
-        roles = [value for name, value in target.options if name == "role"]
-        for role in roles or [self._student_role]:
-            if role not in self._roles:
-                self._roles[role] = self._try_role(role, in_mapping=bool(roles))
-            yield from filter(None, [self._roles[role]])
         for name, value in target.options:
             if name == "group":
                 yield from self._see_group(target.course_id, value)
@@ -117,6 +117,11 @@ class Rehearsal:
                 if value not in self._cohorts:
                     self._cohorts[value] = self._see_cohort(value)
                 yield from filter(None, [self._cohorts[value]])
+
+    def _about_role(self, role: str, *, in_mapping: bool) -> Iterator[Finding]:
+        if role not in self._roles:
+            self._roles[role] = self._try_role(role, in_mapping=in_mapping)
+        yield from filter(None, [self._roles[role]])
 
     def _try_role(self, role: str, *, in_mapping: bool) -> Finding | None:
         """Tried where nobody can be enrolled. A web service user with rights in some category alone may not even try
