@@ -12,18 +12,36 @@ from benchmarks.meter import Sample, timed
 
 
 def by_app(*, url: str, polls: int) -> Sample:
-    """The product's poll: the mapping file looked at, the shop asked, the ledger told."""
+    """The product's poll: the shop asked, the ledger told."""
     from benchmarks.product import opened
     from benchmarks.sites import Site
 
     with opened(shop_url=url) as app:
-        assert app.poll()
+        assert app.poll().complete
         before = Site(url=url).stats()
         with timed() as span:
             for _ in range(polls):
-                assert app.poll()
+                assert app.poll().complete
         after = Site(url=url).stats()
     return {"cpu_s": span.cpu_s, "requests": after.requests - before.requests}
+
+
+def by_ticks(*, url: str, polls: int) -> Sample:
+    """So many seconds of a daemon in which nothing is due, and the mapping file stays as it is."""
+    from benchmarks.product import opened
+    from benchmarks.sites import Site
+
+    with opened(shop_url=url) as app:
+        app.poll_when_due()
+        app.watch_mapping()
+        before = Site(url=url).stats()
+        with timed() as span:
+            for second in range(polls):
+                app.poll_when_due()
+                if second % 2:
+                    app.watch_mapping()
+        assert Site(url=url).stats().requests == before.requests
+    return {"cpu_s": span.cpu_s}
 
 
 def by_app_traced(*, url: str, polls: int) -> Sample:
@@ -31,10 +49,10 @@ def by_app_traced(*, url: str, polls: int) -> Sample:
     from benchmarks.product import opened
 
     with _listening() as said, opened(shop_url=url) as app:
-        assert app.poll()
+        assert app.poll().complete
         said.clear()
         for _ in range(polls):
-            assert app.poll()
+            assert app.poll().complete
         commits = sum(statement.startswith("COMMIT") for statement in said)
     return {"commits": commits}
 

@@ -61,7 +61,7 @@ def by_poller(*, url: str, query: Query, orders: int) -> Sample:
     with opened(shop_url=url, page_size=int(query["per_page"]), start="2026-01-01") as app:
 
         def poll() -> int:
-            assert app.poll()
+            assert app.poll().complete
             return app.summary().orders
 
         first = _measured(poll, orders)

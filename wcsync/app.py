@@ -6,9 +6,11 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 import structlog
 
+from wcsync.cadence import Cadence, Look, Tempo
 from wcsync.config import Config
 from wcsync.confirmer import Confirmer
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
@@ -27,7 +29,7 @@ from wcsync.notes import OrderNotes
 from wcsync.notify.base import Channel
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
-from wcsync.pollers.orders import OnPage, OrdersPoller
+from wcsync.pollers.orders import OnPage, OrdersPoller, Pass
 from wcsync.pool import Pool
 from wcsync.retry import Backoff
 from wcsync.schedule import Job
@@ -40,6 +42,12 @@ log = structlog.get_logger(__name__)
 
 LEASE_LIMIT = timedelta(minutes=15)
 """With forty of the longest time-outs, whichever is more: no attempt takes so long, so nobody will settle the lease."""
+
+TICK_S = 1.0
+"""How often it is asked whether the shop is due to be looked at."""
+MAPPING_EVERY_S = 2.0
+MAPPING_ABANDON_S = 5.0
+"""How long a stop waits for a look at the mapping file: its folder may be a mount that went away."""
 
 
 def utc_now() -> datetime:
@@ -62,7 +70,9 @@ class App:
         self.clock = clock
         self._dice = dice
         self.stop = threading.Event()
-        self._replan_owed = False
+        self._replan_owed = threading.Event()
+        self._planned_by: Mapping | None = None
+        self._cadence = Cadence.begin(tempo(config))
         self.ledger = ledger or SqliteLedger(config.ledger.path)
         self._file = _identity_of(config.ledger.path)
         self.store = build_store(config)
@@ -101,25 +111,54 @@ class App:
         self.ledger.record_channels([channel.name for channel in self.channels], now)
         self._replan()
 
-    def poll(self) -> bool:
-        """One pass: the mapping if it changed, then the shop. True if the shop was read to the end."""
-        self._replan_owed |= self.mapping.refresh()
-        if self._replan_owed:
+    def poll(self) -> Pass:
+        """One look at the shop."""
+        if self._replan_owed.is_set():
             self._replan()
-        complete = self.poller.poll_once()
+        mapping = self.mapping.current
+        found = self.poller.poll_once()
+        if self.mapping.current is not mapping:
+            self._replan_owed.set()  # a page by the mapping before may have come after the replanning by the new one
         self.pool.wake()
-        return complete
+        return found
+
+    def poll_when_due(self) -> None:
+        """A look at the shop if its time has come, else nothing."""
+        if not self._cadence.is_due(monotonic()):
+            return
+        found = self.poll()
+        look = Look(
+            began=found.began,
+            ended=found.ended,
+            hit=found.fresh > 0,
+            trouble_s=found.trouble_s,
+            asked=found.asked,
+        )
+        self._cadence = self._cadence.after(look)
+
+    def watch_mapping(self) -> None:
+        """A look at the mapping file. What it has learnt counts at once for the lines that waited for it."""
+        self.mapping.watch()
+        if self._replan_owed.is_set() or self.mapping.current is not self._planned_by:
+            self._replan()
+            self.pool.wake()
 
     def run_cycle(self) -> bool:
         """One full cycle: poll, then work until nothing is due now. False if the shop could not be read."""
-        complete = self.poll()
+        complete = self.poll().complete
         self.pool.drain()
         return complete
 
     def jobs(self) -> list[Job]:
         return [
-            Job(name="orders", every_s=self.config.orders.poll_every_s, run=self.poll),
-            Job(name="leases", every_s=60, run=self._recover_stale),
+            Job(name="orders", every_s=TICK_S, run=self.poll_when_due),
+            Job(
+                name="mapping",
+                every_s=MAPPING_EVERY_S,
+                run=self.watch_mapping,
+                abandon_after_s=MAPPING_ABANDON_S,
+            ),
+            Job(name="leases", every_s=60, run=self._keep_house),
             Job(name="waiting", every_s=60, run=self._tell_waiting),
         ]
 
@@ -156,6 +195,7 @@ class App:
             return sum(row["waiting"] for row in report.messages())
 
     def close(self) -> None:
+        self.mapping.close()
         self.store.close()
         for channel in self.channels:
             channel.close()
@@ -239,9 +279,13 @@ class App:
         )
 
     def _replan(self) -> None:
-        self._replan_owed = True
-        record = self.ledger.replan_unmapped(self._planner(), self.clock())
-        self._replan_owed = False
+        self._replan_owed.clear()  # first: what is owed from now on is owed again
+        self._planned_by = self.mapping.current
+        try:
+            record = self.ledger.replan_unmapped(self._planner(), self.clock())
+        except BaseException:
+            self._replan_owed.set()
+            raise
         if record.lines > record.unmapped:
             log.info("lines_replanned", orders=record.fresh, still_unmapped=record.unmapped)
 
@@ -254,6 +298,10 @@ class App:
     def _tell_waiting(self) -> None:
         now = self.clock()
         self.ledger.record_waiting(now - timedelta(seconds=self.config.notes.waiting_after_s), now)
+
+    def _keep_house(self) -> None:
+        self.mapping.tell_if_stuck()
+        self._recover_stale()
 
     def _recover_stale(self) -> None:
         now = self.clock()
@@ -288,6 +336,11 @@ def revive(
 def plan_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> PlanOrder:
     paid_statuses = frozenset(config.orders.paid_statuses)
     return Planner(mapping=mapping, paid_statuses=paid_statuses, identify=ledger.identify).plan
+
+
+def tempo(config: Config) -> Tempo:
+    orders = config.orders
+    return Tempo(longest_s=orders.poll_every_s, duty=orders.duty_share, hot_s=orders.hot_s)
 
 
 def build_store(config: Config) -> Store:

@@ -131,7 +131,7 @@ class World(RuleBasedStateMachine):
         self.late_for_s = 0.0
         self.position = T0
         self.plan_faults()
-        assert self.spine.poller.poll_once()
+        assert self.spine.poller.poll_once().complete
 
     def plan_faults(self) -> None:
         self.faults: dict[tuple[str, str], Fault] = {}
@@ -272,7 +272,7 @@ class World(RuleBasedStateMachine):
         self.wait(LATEST_EFFECT_S)
         spine.lms.catch_up()
         self.wait(4000)
-        assert spine.poller.poll_once()
+        assert spine.poller.poll_once().complete
         spine.settle()
         if spine.ledger.revive(None, None, None, spine.plan, spine.clock()):
             spine.settle()

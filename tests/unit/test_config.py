@@ -592,8 +592,8 @@ def test_the_example_shows_the_default(section: str, key: str, field: FieldInfo)
 
 
 @pytest.mark.parametrize(("section", "key", "field"), FIELDS)
-def test_a_key_that_is_a_time_says_its_unit(section: str, key: str, field: FieldInfo) -> None:
-    assert (field.annotation is float) == key.endswith("_s")
+def test_a_key_that_is_a_time_or_a_share_says_so(section: str, key: str, field: FieldInfo) -> None:
+    assert (field.annotation is float) == key.endswith(("_s", "_share"))
     assert not key.endswith("_s") or "seconds" in str(field.description)
 
 

@@ -10,6 +10,7 @@ from time import monotonic
 
 import pytest
 import structlog
+from structlog.testing import LogCapture
 
 from wcsync import log as logs
 from wcsync.daemon import AlreadyRunning, only_instance, serve, stopping_on_signals
@@ -80,7 +81,10 @@ def test_serving_runs_jobs_and_workers_until_stopped() -> None:
     assert sorted(worker.done) == [0, 1, 2, 3, 4]
 
 
-def test_a_job_that_raises_runs_again_at_its_next_time() -> None:
+def test_a_job_that_raises_is_told_with_its_traceback_and_runs_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wcsync.schedule.AFTER_BUG_S", 0.05)
+    capture = LogCapture()
+    structlog.configure(processors=[capture])
     stop, twice, calls = threading.Event(), threading.Event(), []
 
     def job() -> None:
@@ -92,9 +96,12 @@ def test_a_job_that_raises_runs_again_at_its_next_time() -> None:
     pool = Pool([], 1, stop)
     thread = threading.Thread(target=serve, args=([Job(name="one", every_s=0.05, run=job)], pool, stop))
     thread.start()
-    assert twice.wait(5)
+    again = twice.wait(5)
     stop.set()
     thread.join(10)
+    assert again
+    told = [entry for entry in capture.entries if entry["log_level"] == "critical"]
+    assert told == [{"event": "poller_failed", "log_level": "critical", "job": "one", "exc_info": True}]
 
 
 def test_draining_works_everything_off_and_returns() -> None:

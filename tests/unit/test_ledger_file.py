@@ -295,12 +295,12 @@ def test_a_page_that_finds_the_disk_full_is_recorded_not_at_all_and_again_when_t
     for order in many():
         spine.store.put(order)
     fill(spine)
-    assert not spine.poller.poll_once()
+    assert not spine.poller.poll_once().complete
     assert spine.rows("SELECT count(*) AS n FROM entitlements")[0]["n"] % 100 == 0
     before = spine.summary()
     assert before.orders == before.lines == before.due
     make_room(spine)
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     assert (spine.summary().orders, spine.summary().due, spine.summary().unexplained) == (300, 300, 0)
 
 

@@ -31,7 +31,7 @@ def buy(spine: Spine, **fields: Any) -> Order:
 def sold(spine: Spine, **fields: Any) -> Order:
     """An order, read and worked off."""
     order = buy(spine, **fields)
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     spine.work()
     return order
 

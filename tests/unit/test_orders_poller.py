@@ -15,6 +15,7 @@ from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import SHOP
 from wcsync.health import Condition
 from wcsync.model import OrderId, Page, Unreadable
+from wcsync.pollers.orders import Tide
 
 MINUTE = timedelta(minutes=1)
 
@@ -29,7 +30,7 @@ def spine(tmp_path: Path) -> Iterator[Spine]:
 @pytest.fixture
 def begun(spine: Spine) -> Spine:
     """Polled once, with the shop empty; ten minutes later."""
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     spine.tick(600)
     spine.store.asked.clear()
     spine.store.pages.clear()
@@ -77,7 +78,7 @@ def health(spine: Spine) -> Any:
 def test_a_new_ledger_begins_now_by_the_shops_clock_and_says_so(spine: Spine, logs: list[Any]) -> None:
     spine.store.now = T0 + timedelta(hours=3)
     spine.store.put(make_order(1, modified_at=T0))
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     assert position(spine) == T0 + timedelta(hours=3)
     assert known(spine) == set()
     (told,) = [entry for entry in logs if entry["event"] == "ledger_started"]
@@ -95,7 +96,7 @@ def test_a_new_ledger_may_begin_at_an_instant(tmp_path: Path) -> None:
     spine = Spine(tmp_path, start=T0 - timedelta(days=30))
     spine.store.put(make_order(1, modified_at=T0 - timedelta(days=20)))
     spine.store.put(make_order(2, modified_at=T0 - timedelta(days=40)))
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     assert known(spine) == {1}
     spine.close()
 
@@ -113,22 +114,81 @@ def test_each_poll_reaches_back_behind_the_cursor(begun: Spine) -> None:
     assert begun.store.asked == [T0 - timedelta(seconds=300)]
 
 
+@pytest.fixture
+def tidal(begun: Spine) -> Spine:
+    """The poller's watch goes with the clock."""
+    begun.poller = replace(begun.poller, tide=Tide(lambda: begun.clock().timestamp()))
+    return begun
+
+
+def test_a_bulk_edit_is_not_read_again_for_ever_on_a_quiet_shop(tidal: Spine) -> None:
+    sell(tidal, *range(1, 20))
+    for _ in range(12):
+        tidal.poller.poll_once()
+        tidal.tick(60)
+    tidal.store.pages.clear()
+    tidal.poller.poll_once()
+    assert tidal.store.pages == [1]
+    assert tidal.store.asked[-1] == position(tidal)
+
+
+def test_a_change_that_becomes_visible_late_is_seen_as_long_as_the_overlap_says(tidal: Spine) -> None:
+    sell(tidal, 1)
+    tidal.poller.poll_once()
+    tidal.tick(299)
+    sell(tidal, 2, ago_s=299 + 290)
+    tidal.poller.poll_once()
+    assert known(tidal) == {1, 2}
+
+
+def test_a_newer_change_makes_polls_reach_back_again(tidal: Spine) -> None:
+    sell(tidal, 1)
+    for _ in range(12):
+        tidal.poller.poll_once()
+        tidal.tick(60)
+    sell(tidal, 2)
+    tidal.poller.poll_once()
+    sell(tidal, 3, ago_s=200)
+    tidal.tick(2)
+    tidal.poller.poll_once()
+    assert known(tidal) == {1, 2, 3}
+
+
+def test_an_outage_is_no_time_in_which_late_changes_were_looked_for(tidal: Spine) -> None:
+    sell(tidal, 1)
+    tidal.poller.poll_once()
+    tidal.tick(60)
+    tidal.poller.poll_once()
+
+    def refuse(_page: int) -> None:
+        raise TransientError("shop: down", whole_service=True)
+
+    tidal.store.on_page = refuse
+    tidal.tick(7200)
+    tidal.poller.poll_once()
+    tidal.store.on_page = lambda _page: None
+    sell(tidal, 2, ago_s=60 + 7200 + 200)
+    tidal.tick(3600)
+    tidal.poller.poll_once()
+    assert known(tidal) == {1, 2}
+
+
 def test_the_cursor_is_the_newest_change_seen(begun: Spine) -> None:
     sell(begun, 1, ago_s=60)
     sell(begun, 2, ago_s=120)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert position(begun) == begun.clock() - MINUTE
 
 
 def test_with_nothing_seen_the_cursor_stays(begun: Spine) -> None:
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert position(begun) == T0
 
 
 def test_our_own_clock_plays_no_part(begun: Spine) -> None:
     sell(begun, 1)
     begun.clock.now += timedelta(days=300)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert position(begun) == T0 + timedelta(minutes=10)
 
 
@@ -136,30 +196,30 @@ def test_a_change_dated_in_the_future_carries_the_cursor_no_further_than_the_sho
     begun: Spine,
 ) -> None:
     sell(begun, 1, ago_s=-365 * 86400)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert position(begun) == begun.clock()
     begun.tick(3600)
     sell(begun, 2)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == {1, 2}
 
 
 def test_a_shop_whose_clock_was_a_year_ahead_for_once_hides_no_later_order(begun: Spine) -> None:
     begun.store.now += timedelta(days=365)
     begun.store.put(make_order(1, modified_at=begun.store.now))
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     begun.tick(2 * 86400)
     sell(begun, 2)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == {1, 2}
 
 
 def test_a_ledger_begun_while_the_shops_clock_was_a_year_ahead_hides_no_later_order(spine: Spine) -> None:
     spine.store.now += timedelta(days=365)
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     spine.tick(2 * 86400)
     sell(spine, 2)
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     assert known(spine) == {2}
 
 
@@ -173,7 +233,7 @@ def test_the_cursor_is_capped_by_the_clock_at_the_walks_beginning(begun: Spine) 
             begun.store.change(4, begun.clock())
 
     begun.store.on_page = change_meanwhile
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert position(begun) == began
 
 
@@ -187,10 +247,10 @@ def test_an_order_changed_after_its_page_was_read_is_seen_by_the_next_poll(begun
             begun.store.change(4, begun.clock())
 
     begun.store.on_page = complete_meanwhile
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     begun.store.on_page = lambda _number: None
     begun.tick(5)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     (row,) = begun.rows("SELECT status FROM orders WHERE order_id = 1")
     assert row["status"] == "refunded"
 
@@ -221,7 +281,7 @@ def test_a_walk_cut_short_goes_on_where_it_stopped_and_loses_nothing(
     sell(begun, *range(1, 12), ago_s=60)
     begun.store.on_page = raising(error, page)
     if isinstance(error, Exception):
-        assert not begun.poller.poll_once()
+        assert not begun.poller.poll_once().complete
     else:
         with pytest.raises(KeyboardInterrupt):
             begun.poller.poll_once()
@@ -231,7 +291,7 @@ def test_a_walk_cut_short_goes_on_where_it_stopped_and_loses_nothing(
     begun.store.pages.clear()
     begun.tick(60)
     begun.reopen()
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == set(range(1, 12))
     assert begun.store.pages == list(range(max(page - 1, 1), 5))
     assert position(begun) == begun.clock() - 2 * MINUTE
@@ -244,8 +304,8 @@ def test_an_order_that_came_while_the_walk_was_cut_short_is_not_lost(begun: Spin
     begun.store.on_page = lambda _number: None
     begun.tick(3600)
     sell(begun, 1, 2, 12)
-    assert begun.poller.poll_once()
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
+    assert begun.poller.poll_once().complete
     assert known(begun) == {1, 2, *range(5, 13)}
 
 
@@ -258,7 +318,7 @@ def test_a_walk_with_another_window_begins_anew(begun: Spine) -> None:
     begun.tick(60)
     begun.reopen()
     begun.store.pages.clear()
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert begun.store.pages[0] == 1
 
 
@@ -277,7 +337,7 @@ def deleting(spine: Spine, order_id: int, page: int) -> Callable[[int], None]:
 def test_an_order_deleted_between_two_pages_hides_no_other(begun: Spine, count: int) -> None:
     sell(begun, *range(1, count + 1), ago_s=60)
     begun.store.on_page = deleting(begun, 1, 2)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == set(range(1, count + 1))
 
 
@@ -288,7 +348,7 @@ def test_an_order_deleted_while_the_walk_was_cut_short_hides_no_other(begun: Spi
     begun.store.on_page = lambda _number: None
     del begun.store.orders[1]
     begun.tick(60)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == {1, 2, 3, 4}
 
 
@@ -300,13 +360,13 @@ def test_a_page_emptied_while_the_walk_was_cut_short_hides_no_other(begun: Spine
     for order_id in (1, 2, 3, 4, 5):
         del begun.store.orders[order_id]
     begun.tick(60)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == set(range(1, 8))
 
 
 def test_a_last_page_that_is_full_needs_no_second_walk(begun: Spine) -> None:
     sell(begun, 1, 2, 3, 4, 5, 6, ago_s=60)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert begun.store.pages == [1, 2, 3]
 
 
@@ -318,11 +378,11 @@ def test_a_shop_that_never_stops_deleting_is_left_to_the_next_poll(begun: Spine,
             begun.store.orders.pop(min(begun.store.orders))
 
     begun.store.on_page = delete_one
-    assert not begun.poller.poll_once()
+    assert not begun.poller.poll_once().complete
     assert position(begun) == T0
     assert [entry["complete"] for entry in logs if entry["event"] == "orders_polled"] == [False]
     begun.store.on_page = lambda _number: None
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == set(range(1, 40))
 
 
@@ -341,10 +401,10 @@ def test_a_shop_in_trouble_is_noted_and_left_alone_for_a_while(
     begun: Spine, error: Exception, condition: Condition
 ) -> None:
     begun.store.on_page = raising(error)
-    assert not begun.poller.poll_once()
+    assert not begun.poller.poll_once().complete
     assert (health(begun).condition, health(begun).reason) == (condition, str(error))
     begun.store.asked.clear()
-    assert not begun.poller.poll_once()
+    assert not begun.poller.poll_once().complete
     assert begun.store.asked == []
 
 
@@ -354,7 +414,7 @@ def test_a_shop_that_recovered_is_read_again(begun: Spine, logs: list[Any]) -> N
     begun.poller.poll_once()
     begun.store.on_page = lambda _number: None
     begun.tick(60)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == {1}
     assert [entry["event"] for entry in logs if "service" in entry] == [
         "service_unavailable",
@@ -367,15 +427,15 @@ def test_a_wait_the_shop_asked_for_is_kept(begun: Spine) -> None:
     begun.poller.poll_once()
     begun.store.on_page = lambda _number: None
     begun.tick(599)
-    assert not begun.poller.poll_once()
+    assert not begun.poller.poll_once().complete
     begun.tick(1)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
 
 
 def test_a_shop_that_does_not_tell_the_time_is_blocked_and_nothing_is_recorded(begun: Spine) -> None:
     sell(begun, 1)
     begun.store.tells_time = False
-    assert not begun.poller.poll_once()
+    assert not begun.poller.poll_once().complete
     assert health(begun).condition is Condition.BLOCKED
     assert "Date header" in health(begun).reason
     assert known(begun) == set()
@@ -383,7 +443,7 @@ def test_a_shop_that_does_not_tell_the_time_is_blocked_and_nothing_is_recorded(b
 
 def test_a_new_ledger_cannot_begin_without_the_shops_time(spine: Spine) -> None:
     spine.store.tells_time = False
-    assert not spine.poller.poll_once()
+    assert not spine.poller.poll_once().complete
     assert "Date header" in health(spine).reason
     assert spine.ledger.read_cursor("orders") is None
 
@@ -392,14 +452,14 @@ def test_another_shop_at_the_address_is_not_read(begun: Spine) -> None:
     sell(begun, 1)
     begun.store.url = "https://staging.example.com"
     begun.tick(3600)
-    assert not begun.poller.poll_once()
+    assert not begun.poller.poll_once().complete
     assert (begun.store.asked, known(begun)) == ([], set())
     assert "`wcsync accept shop`" in health(begun).reason
 
 
 def test_a_bug_is_told_and_does_not_get_out(begun: Spine, logs: list[Any]) -> None:
     begun.store.on_page = raising(ZeroDivisionError("boom"))
-    assert not begun.poller.poll_once()
+    assert not begun.poller.poll_once().complete
     (told,) = [entry for entry in logs if entry["log_level"] == "critical"]
     assert (told["event"], told["exc_info"]) == ("poller_failed", True)
 
@@ -412,7 +472,7 @@ def test_a_ledger_that_cannot_note_the_trouble_does_not_get_out_either(
 
     begun.store.on_page = raising(TransientError("timed out"))
     monkeypatch.setattr(begun.ledger, "record_health", full)
-    assert not begun.poller.poll_once()
+    assert not begun.poller.poll_once().complete
     assert [entry["event"] for entry in logs if entry["log_level"] == "critical"] == ["poller_failed"]
 
 
@@ -426,7 +486,7 @@ def test_an_idle_poll_is_one_page_and_one_transaction(begun: Spine) -> None:
     told: list[str] = []
     begun.ledger._db.set_trace_callback(told.append)
     begun.tick(60)
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     begun.ledger._db.set_trace_callback(None)
     assert begun.store.pages == [1]
     assert [statement for statement in told if statement in {"BEGIN IMMEDIATE", "COMMIT"}] == [
@@ -463,7 +523,7 @@ def test_a_poll_that_brought_something_says_what(begun: Spine, logs: list[Any]) 
 def test_an_unreadable_order_is_parked_and_the_rest_goes_on(begun: Spine) -> None:
     sell(begun, 1)
     begun.store.unreadable = [Unreadable(order_id=OrderId(9), reason="line_items.0.quantity: not a number")]
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == {1}
     assert begun.rows("SELECT order_id, kind FROM parked") == [{"order_id": 9, "kind": "unreadable"}]
 
@@ -490,7 +550,7 @@ def test_a_shop_that_does_not_count_is_read_all_the_same(
 
     monkeypatch.setattr(begun.store, "_page", uncounted)
     sell(begun, *range(1, 8))
-    assert begun.poller.poll_once()
+    assert begun.poller.poll_once().complete
     assert known(begun) == set(range(1, 8))
 
 
@@ -550,13 +610,13 @@ def test_one_order_may_be_read_again(begun: Spine, monkeypatch: pytest.MonkeyPat
 def test_after_the_shops_clock_was_set_back_what_changes_then_is_read(spine: Spine) -> None:
     spine.store.now = spine.clock() + timedelta(hours=2)
     spine.store.put(make_order(1, modified_at=spine.clock() + timedelta(hours=2)))
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     spine.tick(60)
     spine.store.now = spine.clock()
     spine.store.put(
         make_order(2, email="bob@example.test", modified_at=spine.clock() - timedelta(seconds=10))
     )
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     assert spine.summary().orders == 2
 
 
@@ -564,7 +624,7 @@ def test_a_walk_is_left_where_it_is_when_the_process_is_to_stop(spine: Spine) ->
     for number in range(1, 8):
         spine.store.put(make_order(number, modified_at=T0 + timedelta(seconds=1)))
     stopping = replace(spine.poller, stopping=lambda: True)
-    assert not stopping.poll_once()
+    assert not stopping.poll_once().complete
     assert len(spine.store.asked) == 1
-    assert spine.poller.poll_once()
+    assert spine.poller.poll_once().complete
     assert spine.summary().orders == 7

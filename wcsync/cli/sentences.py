@@ -133,6 +133,9 @@ SENTENCES: dict[str, Sentence] = {
         f"{line.get('lms', '?')} took {_count(line.get('late'), 'learner')}, but does not show them in the course: "
         f"{line.get('hint', '')}"
     ),
+    "job_abandoned": lambda line: (
+        f"wcsync ends although its job {line.get('job', '?')} hangs (a mount that went away?); nothing is lost"
+    ),
     "leases_recovered": lambda line: (
         f"Took up again {_count(line.get('rows'), 'enrolment')} left by a stopped process"
     ),

@@ -55,6 +55,18 @@ class OrdersSettings(Section):
     poll_every_s: float = Field(
         default=60.0, ge=1, le=DAY_S, description="longest wait between two looks at the shop, in seconds"
     )
+    duty_share: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="share of one of the shop's cores that looking may cost while nothing happens: 0.01 is 1 %",
+    )
+    hot_s: float = Field(
+        default=120.0,
+        ge=0,
+        le=3600,
+        description="seconds during which the shop is looked at often after an order came or changed; 0 = never",
+    )
     overlap_s: float = Field(
         default=300.0,
         ge=1,

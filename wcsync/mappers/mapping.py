@@ -12,6 +12,12 @@ from wcsync.model import LmsName
 
 __all__ = ["MapRow", "Mapping", "Match", "TargetKey", "read_mapping"]
 
+ADD_A_ROW = (
+    "Add a row with a product, its lms and its course. If nothing is to be sold any more, say so in a row with "
+    'sku = "*" and ignore = true.'
+)
+"""A file without rows is more often a save that failed than somebody's wish."""
+
 
 def read_mapping(name: str, content: bytes, lms: Targets) -> Mapping:
     """What the file `name` (ending .toml or .csv) maps.
@@ -25,8 +31,8 @@ def read_mapping(name: str, content: bytes, lms: Targets) -> Mapping:
     good = tuple(row for row in rows if row is not None)
     problems.attempt(_check_repeats, good)
     problems.raise_any()
-    if sku_is_course is None and all(row.ignore for row in good):
-        raise refused(name, "the file maps nothing", "Add a row with a product, its lms and its course.")
+    if sku_is_course is None and all(row.ignore and row.sku != "*" for row in good):
+        raise refused(name, "the file maps nothing", ADD_A_ROW)
     return Mapping(rows=good, sku_is_course=sku_is_course, course_pattern=_course_pattern(sku_is_course, lms))
 
 
@@ -35,7 +41,7 @@ def _parse_raw(name: str, content: bytes, lms: Targets, problems: Problems) -> R
     if ending not in {"toml", "csv"}:
         raise refused(name, "a mapping is a .toml or a .csv file", "Save it as one of the two.")
     if not content.strip():
-        raise refused(name, "the file is empty", "Add a row with a product, its lms and its course.")
+        raise refused(name, "the file is empty", ADD_A_ROW)
     if ending == "csv":
         return parse_mapping_csv(name, content, lms, problems)
     return parse_mapping_toml(name, content, problems)

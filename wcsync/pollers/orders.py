@@ -1,18 +1,21 @@
 """Reading orders: from the shop's pages into the ledger, none lost."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Never
 
 import structlog
 
+from wcsync.cadence import Reach
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import Gate
 from wcsync.health import Sign
 from wcsync.ledger.base import Cursor, CursorMove, Ledger, PageRecord, Walk
 from wcsync.model import Order, OrderId, Page, PlanOrder, Unreadable
 from wcsync.patient import Patient
+from wcsync.retry import LONGEST_ASKED_WAIT_S
 from wcsync.store.base import Store
 from wcsync.times import Clock, render_instant
 
@@ -29,12 +32,50 @@ OnPage = Callable[[Page, PageRecord], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """What one look at the shop came to. `complete`: all that changed was read; `fresh`: orders new or changed.
+
+    `began` and `ended` by the monotonic clock. `trouble_s`: why it is not complete is trouble, and the shop is to be
+    left alone for so long; None without trouble. `asked`: False if it was left alone this time.
+    """
+
+    asked: bool
+    complete: bool
+    fresh: int
+    began: float
+    ended: float
+    trouble_s: float | None = None
+
+    def __bool__(self) -> Never:
+        raise TypeError("a pass is neither true nor false; ask whether it is complete")
+
+
+class Tide:
+    """Keeps from one poll to the next how far the window reaches back. For one poller, which polls one at a time."""
+
+    def __init__(self, timer: Callable[[], float]) -> None:
+        self._timer = timer
+        self._reach = Reach()
+        self._began = timer()
+
+    def back_s(self, place: float, overlap_s: float) -> float:
+        """Seconds to reach back behind `place` in the look that begins now."""
+        self._began = self._timer()
+        return self._reach.back_s(place, overlap_s)
+
+    def note(self, place: float, overlap_s: float) -> None:
+        """The look is over and read everything."""
+        self._reach = self._reach.after(place, began=self._began, ended=self._timer(), overlap_s=overlap_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersPoller:
     """Asks the shop for what changed and records it.
 
     `start`: where a new ledger begins to read, None = now by the shop's clock. `overlap_s`: how far behind the cursor
-    each poll begins, for changes that became visible late. `planner` gives the plan in force at that moment.
-    `stopping` says that a long walk is to be left where it is; the next process takes it up there.
+    each poll begins, for changes that became visible late; `tide` knows when none can come any more. `planner` gives
+    the plan in force at that moment. `stopping` says that a long walk is to be left where it is; the next process
+    takes it up there.
     """
 
     store: Store
@@ -46,17 +87,32 @@ class OrdersPoller:
     overlap_s: float
     start: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
+    tide: Tide = field(default_factory=lambda: Tide(monotonic))
 
-    def poll_once(self) -> bool:
-        """Reads all that changed since the last poll. True if the pass was complete. Never raises; says why in the log.
+    def poll_once(self) -> Pass:
+        """Reads all that changed since the last poll. Never raises; says in the log why a pass is not complete.
 
-        Safe to repeat and to kill anywhere: what is recorded is recorded, the rest is read again.
+        Safe to repeat and to kill anywhere: what is recorded is recorded, the rest is read again. While the shop is to
+        be left alone it is not asked.
         """
+        began, asked, fresh, complete = monotonic(), True, 0, False
         try:
-            return self.patient.may_call() and self._poll_noting()
+            asked = self.patient.may_call()
+            if asked:
+                record, complete = self._poll_noting()
+                fresh = record.fresh
+            trouble_s = self._trouble_s()
         except Exception:
             log.critical("poller_failed", exc_info=True)
-            return False
+            complete, trouble_s = False, 0.0
+        return Pass(
+            asked=asked,
+            complete=complete,
+            fresh=fresh,
+            began=began,
+            ended=monotonic(),
+            trouble_s=trouble_s,
+        )
 
     def read_since(self, since: datetime, on_page: OnPage = lambda _page, _record: None) -> PageRecord:
         """Reads every order changed after `since`, whatever the cursor says, and leaves the cursor alone.
@@ -85,32 +141,42 @@ class OrdersPoller:
             return self._record((), (order,))
         return self._record((order,), ())
 
-    def _poll_noting(self) -> bool:
+    def _trouble_s(self) -> float | None:
+        """How long the shop is to be left alone from now; None if it is well."""
+        health, now = self.patient.health, self.clock()
+        if health.retry_at is None:
+            return None
+        left_s = 0.0 if health.may_call(now) else (health.retry_at - now).total_seconds()
+        return min(left_s, LONGEST_ASKED_WAIT_S)
+
+    def _poll_noting(self) -> tuple[PageRecord, bool]:
         started = monotonic()
         try:
             record, complete = self._poll()
         except TransientError as exc:
             self.gate.forget()
             self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
-            return False
+            return PageRecord(), False
         except (ServiceBlocked, PermanentError) as exc:
             self.gate.forget()
             self.patient.note(Sign.REFUSED, str(exc))
-            return False
+            return PageRecord(), False
         self.patient.note(Sign.WORKED)
         _tell(record, complete=complete, duration_ms=round((monotonic() - started) * 1000))
-        return complete
+        return record, complete
 
     def _poll(self) -> tuple[PageRecord, bool]:
         self.gate.check()
         cursor = self.ledger.read_cursor(CURSOR) or self._begin()
-        since = cursor.position - timedelta(seconds=self.overlap_s)
+        place = cursor.position.timestamp()
+        since = cursor.position - timedelta(seconds=self.tide.back_s(place, self.overlap_s))
         walk = cursor.walk if cursor.walk is not None and cursor.walk.since == since else None
         total = PageRecord()
         for _ in range(WALKS):
             record, walked = self._walk(since, walk, keep=True)
             total = total.plus(record)
             if walked:
+                self.tide.note(place, self.overlap_s)
                 return self._look_back(cursor, walked.started_at, total)
             if self.stopping():
                 break
