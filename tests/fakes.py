@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from wcsync.errors import PermanentError, TransientError
-from wcsync.lms.base import Capability, Intent, LmsIdentity, Write
+from wcsync.errors import Finding, PermanentError, Severity, TransientError
+from wcsync.lms.base import Capability, Intent, LmsIdentity, Sighting, Write
 from wcsync.mappers.mapping import Match
 from wcsync.model import (
     Applied,
@@ -29,6 +29,7 @@ from wcsync.model import (
     UnreadableProduct,
 )
 from wcsync.store.base import ShopIdentity
+from wcsync.times import Clock
 
 T0 = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 CAMPUS = LmsName("campus")
@@ -101,8 +102,8 @@ class FakeLms:
             return Presence.ABSENT
         return Presence.ENROLLED if self.arrives(seat) else Presence.UNKNOWN
 
-    def fetch_course_title(self, course_id: CourseId) -> str | None:
-        return f"Course {course_id}"
+    def fetch_target(self, target: Target) -> Sighting:
+        return Sighting(title=f"Course {target.course_id}")
 
     def fetch_offers(self) -> list[Offer]:
         self.before_read()
@@ -260,6 +261,9 @@ class FakeStore:
             raise PermanentError(f"shop: there is no order {order_id} any more")
         self.notes.setdefault(order_id, []).append(text)
         self.after_note()
+
+    def fetch_findings(self, clock: Clock, *, writing: bool) -> Iterator[Finding]:  # noqa: ARG002 - a healthy shop
+        yield Finding(code="may_read", message="the key may read orders", severity=Severity.OK)
 
     def close(self) -> None:
         pass

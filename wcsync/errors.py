@@ -1,10 +1,45 @@
 """The four classes of failure: each says what the caller must do, not what went wrong inside."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """`FATAL`: the daemon cannot do its work there until it is mended. `OK`: what was looked at works."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FATAL = "fatal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a look at a service showed.
+
+    `code`: a short word that never changes, for scripts; README lists them all. `message`: what is wrong, in plain
+    words. `remedy`: where to change it, in the words of that product's screens. `in_mapping`: the mistake is in the
+    mapping file. None of them holds a secret, a person's address, or text of the far side's body.
+    """
+
+    code: str
+    message: str
+    remedy: str = ""
+    severity: Severity = Severity.FATAL
+    in_mapping: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
 class WcsyncError(Exception):
-    """Base of all errors wcsync raises on purpose. The text is for people and holds no secret and no address."""
+    """Base of all errors wcsync raises on purpose. The text is for people and holds no secret and no address.
+
+    `finding`: the same in parts, None where the cause was not told apart.
+    """
+
+    def __init__(self, message: str = "", *, finding: Finding | None = None) -> None:
+        super().__init__(message)
+        self.finding = finding
 
 
 class TransientError(WcsyncError):
@@ -22,8 +57,9 @@ class TransientError(WcsyncError):
         retry_after_s: float | None = None,
         answer_lost: bool = False,
         whole_service: bool = False,
+        finding: Finding | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, finding=finding)
         self.retry_after_s = retry_after_s
         self.answer_lost = answer_lost
         self.whole_service = whole_service

@@ -17,14 +17,14 @@ from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
-from wcsync.errors import ConfigError, Problem, ServiceBlocked, TransientError, WcsyncError
+from wcsync import outages
+from wcsync.errors import ConfigError, Finding, Problem, ServiceBlocked, TransientError, WcsyncError
 from wcsync.retry import LONGEST_ASKED_WAIT_S
 from wcsync.times import parse_http_date
 
@@ -82,6 +82,14 @@ class Reply:
         return self.content.lstrip()[:1] == b"<" or "text/html" in self.headers.get("content-type", "")
 
 
+class Redirected(ServiceBlocked):
+    """The service sent us elsewhere. `adds_slash`: to the same address with a slash at its end."""
+
+    def __init__(self, message: str, *, finding: Finding, adds_slash: bool) -> None:
+        super().__init__(message, finding=finding)
+        self.adds_slash = adds_slash
+
+
 class Service:
     """The way to one remote service. Thread-safe; `close()` when done.
 
@@ -100,6 +108,7 @@ class Service:
     ) -> None:
         self.name = name
         self._timeout_s = timeout_s
+        self._ca_given = ca_file is not None
         self._max_body_bytes = max_body_bytes
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
@@ -135,7 +144,7 @@ class Service:
         answer = self._attempt(outgoing, may_act=may_act)
         if isinstance(answer, WcsyncError):
             raise answer
-        self._check_status(answer, may_act=may_act)
+        self._check_status(outgoing, answer, may_act=may_act)
         return answer
 
     def _attempt(self, outgoing: Outgoing, *, may_act: bool) -> Reply | WcsyncError:
@@ -149,9 +158,10 @@ class Service:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError) as exc:
             return _caused(self._unsendable(exc), exc)
         except _TooMuchError:
-            return TransientError(
-                f"{self.name}: sent more than {self._max_body_bytes} bytes in one answer", answer_lost=may_act
+            finding = Finding(
+                code="too_much", message=f"sent more than {self._max_body_bytes} bytes in one answer"
             )
+            return TransientError(f"{self.name}: {finding}", answer_lost=may_act, finding=finding)
         except httpx.HTTPError as exc:
             return _caused(self._transport_error(exc, may_act=may_act), exc)
 
@@ -179,40 +189,52 @@ class Service:
 
     def _unsendable(self, exc: Exception) -> WcsyncError:
         if isinstance(exc, httpx.UnsupportedProtocol):
-            return ServiceBlocked(f"{self.name}: its url must begin with https:// or http://")
-        return ServiceBlocked(
-            f"{self.name}: its address or key holds characters that cannot be sent; look for blanks, line ends "
-            "and accents in the config's url and in the files with the keys"
+            return self._blocked(
+                Finding(code="bad_url", message="its url must begin with https:// or http://")
+            )
+        return self._blocked(
+            Finding(
+                code="bad_url",
+                message="its address or key holds characters that cannot be sent",
+                remedy="look for blanks, line ends and accents in the config's url and in the files with the keys",
+            )
         )
+
+    def _blocked(self, finding: Finding) -> ServiceBlocked:
+        return ServiceBlocked(f"{self.name}: {finding}", finding=finding)
 
     def _transport_error(self, exc: httpx.HTTPError, *, may_act: bool) -> WcsyncError:
         untrusted = _first(exc, ssl.SSLCertVerificationError)
         if untrusted is not None:
-            return ServiceBlocked(
-                f"{self.name}: its TLS certificate is not accepted ({untrusted.verify_message}); renew it, or "
-                "set ca_file if a private CA signed it"
-            )
+            code, reason = untrusted.verify_code, untrusted.verify_message
+            return self._blocked(outages.untrusted(code, reason, ca_given=self._ca_given))
         never_sent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         shaky = isinstance(exc, httpx.NetworkError | httpx.RemoteProtocolError)
+        finding = _what_happened(exc)
         return (_ShakyError if shaky else TransientError)(
-            f"{self.name}: {_what_happened(exc)}",
+            f"{self.name}: {finding}",
             answer_lost=may_act and not never_sent,
             whole_service=never_sent,
+            finding=finding,
         )
 
-    def _check_status(self, reply: Reply, *, may_act: bool) -> None:
+    def _check_status(self, outgoing: Outgoing, reply: Reply, *, may_act: bool) -> None:
         if reply.status >= 500 or reply.status in BUSY:
+            finding = outages.in_trouble(reply.status)
             raise TransientError(
-                f"{self.name}: answered {reply.status} ({_meaning(reply.status)}); it will be asked again",
+                f"{self.name}: {finding}",
                 retry_after_s=_retry_after_s(reply),
                 answer_lost=may_act and reply.status >= 500,
                 whole_service=reply.status not in OWN_FAULT,
+                finding=finding,
             )
         if 300 <= reply.status < 400:
-            raise ServiceBlocked(
-                f"{self.name}: redirects to {_place(reply.headers.get('location', ''))}; set url in the config to "
-                "the address the site really answers at (https, with or without www), and set permalinks to "
-                "anything but Plain if it is a WordPress site"
+            location = reply.headers.get("location", "")
+            finding = outages.redirected(location)
+            raise Redirected(
+                f"{self.name}: {finding}",
+                finding=finding,
+                adds_slash=outages.adds_slash(outgoing.url, location),
             )
 
 
@@ -334,30 +356,23 @@ def _first(exc: BaseException, kind: type[Fault]) -> Fault | None:
     return next((link for link in _chain(exc) if isinstance(link, kind)), None)
 
 
-def _what_happened(exc: httpx.HTTPError) -> str:
+def _what_happened(exc: httpx.HTTPError) -> Finding:
     if isinstance(exc, httpx.ConnectTimeout):
-        return "did not accept a connection in time; is the host up and its firewall open to this machine?"
+        return outages.NO_CONNECTION
     if isinstance(exc, httpx.ConnectError):
         return _why_unreachable(exc)
     if isinstance(exc, httpx.TimeoutException):
-        return "did not answer in time"
+        return outages.TIMED_OUT
     if isinstance(exc, httpx.DecodingError):
-        return "sent a damaged answer"
-    return f"broke off the connection ({type(exc).__name__})"
+        return outages.DAMAGED
+    return outages.broken_off(type(exc).__name__)
 
 
-def _why_unreachable(exc: httpx.ConnectError) -> str:
+def _why_unreachable(exc: httpx.ConnectError) -> Finding:
     tls = _first(exc, ssl.SSLError)
     if tls is not None:
-        return f"no TLS connection came about ({tls.reason or 'broken off'}); does url name the right port?"
-    if _first(exc, socket.gaierror) is not None:
-        return "its host name is unknown; check url and this machine's DNS"
-    return "cannot be reached; check that url is right and the host is up"
-
-
-def _meaning(status: int) -> str:
-    known = {429: "too many requests", 500: "an error inside it", 503: "unavailable or in maintenance"}
-    return known.get(status, "a server or proxy in trouble")
+        return outages.no_tls(tls.reason or "broken off")
+    return outages.UNKNOWN_HOST if _first(exc, socket.gaierror) is not None else outages.UNREACHABLE
 
 
 def _retry_after_s(reply: Reply) -> float | None:
@@ -376,13 +391,3 @@ def _instant(text: str | None) -> datetime | None:
         return parse_http_date(text)
     except OverflowError:  # a zone or a year beyond the calendar
         return None
-
-
-def _place(location: str) -> str:
-    """Scheme and host alone: a path or a query may name a person or hold a key."""
-    try:
-        parts = urlsplit(location)
-        host = parts.hostname
-    except ValueError:
-        return "an unreadable address"
-    return f"{parts.scheme or 'https'}://{host}" if host else "another page of its own"

@@ -106,7 +106,8 @@ def _examine_id(row: MapRow, shop: _Shop, rows: dict[tuple[str, str], list[MapRo
     if product_id in shop.unreadable:
         yield _unreadable(row, f"{kind} {product_id}", shop.unreadable[product_id])
     elif product is None:
-        yield _gone(row, f"unknown_{kind}", f"the shop has no {kind} {product_id} (any more)")
+        message = f"the shop has no {kind} {product_id} (any more)"
+        yield _gone(row, "unknown_product" if kind == "product" else "unknown_variation", message)
     elif kind == "product" and product.parent_id:
         yield _wrong(
             row,

@@ -1,6 +1,7 @@
 """What people see in a terminal. Nothing that came from outside reaches it with control characters in it."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from wcsync.errors import Problem
 from wcsync.ledger.report import Summary
 
 _MARK = "  -> "
+_LINES_SHOWN = 3
 
 MEANINGS = {
     "orders": "orders read from the shop so far",
@@ -67,11 +69,60 @@ def print_problems(problems: Sequence[Problem], mark: str = "") -> None:
         click.echo(plain(f"{_MARK}{problem.remedy}"), err=True)
 
 
-def print_diagnosis(diagnosis: Diagnosis) -> None:
+def print_diagnosis(diagnosis: Diagnosis, after: Diagnosis | None = None) -> None:
+    """One look's outcome, under its service's name unless `after` was about the same."""
+    if after is None or after.service != diagnosis.service:
+        click.echo(plain(diagnosis.service if after is None else f"\n{diagnosis.service}"))
     mark = "ok  " if diagnosis.ok else ("FAIL" if diagnosis.fatal else "warn")
-    click.echo(plain(f"{mark}  {diagnosis.service}: {diagnosis.message}"))
+    click.echo(plain(f"  {mark}  {_lines(diagnosis.where)}{diagnosis.message}"))
     if diagnosis.remedy:
-        click.echo(plain(f"    {_MARK}{diagnosis.remedy}"))
+        click.echo(plain(f"      {_MARK}{diagnosis.remedy}"))
+    if not diagnosis.ok:
+        click.echo(f"        {_consequence(diagnosis)}")
+
+
+def _lines(where: Sequence[str]) -> str:
+    """`mapping.toml:1, mapping.toml:6 and 4 more: `."""
+    if not where:
+        return ""
+    more = f" and {len(where) - _LINES_SHOWN} more" if len(where) > _LINES_SHOWN else ""
+    return f"{', '.join(where[:_LINES_SHOWN])}{more}: "
+
+
+def _consequence(diagnosis: Diagnosis) -> str:
+    """Whether the daemon can go on."""
+    if not diagnosis.fatal:
+        return "(the daemon goes on)"
+    match diagnosis.service:
+        case _ if diagnosis.code == "mapping_mistake":
+            return "(a daemon that runs goes on with the last good mapping; a first start needs a good one)"
+        case "files" | "machine":
+            return "(the daemon does not start until this is mended)"
+        case _ if diagnosis.where:
+            return (
+                "(nothing is enrolled by these rows until this is mended; the daemon goes on with the others)"
+            )
+        case "shop":
+            return "(no order is read until this is over; nothing is lost)"
+    return "(nothing is enrolled there until this is over; nothing is lost)"
+
+
+class Waiting:
+    """Says on a terminal what is being waited for, and takes that away again."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def tell(self, what: str) -> None:
+        if sys.stderr.isatty():
+            self.done()
+            click.echo(plain(f"… {what}"), nl=False, err=True)
+            self._shown = True
+
+    def done(self) -> None:
+        if self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
+            self._shown = False
 
 
 def print_summary(summary: Summary) -> None:

@@ -15,11 +15,11 @@ import stamina
 
 from tests.openapi import WatchedThreeSixty
 from wcsync.credentials import Secret
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
-from wcsync.lms.base import Capability, Intent, Lms, Severity, Write
+from wcsync.errors import PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
+from wcsync.lms.base import Capability, Intent, Lms, Write
 from wcsync.lms.moodle import Moodle, MoodleSettings
 from wcsync.lms.threesixty import ThreeSixty, ThreeSixtySettings
-from wcsync.model import Applied, CourseId, Outcome, Person, Presence, Seat
+from wcsync.model import Applied, CourseId, Outcome, Person, Presence, Seat, Target
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.server import Fault, Request, SandboxServer
 
@@ -504,7 +504,7 @@ class LmsContract:
         with closing(campus.connect(timeout_s=0.3)) as lms:
             for ask in (
                 lambda: lms.fetch_presences([seat])[0],
-                lambda: lms.fetch_course_title(seat.course_id),
+                lambda: lms.fetch_target(Target(lms=lms.name, course_id=seat.course_id)),
                 lms.fetch_identity,
                 lms.fetch_offers,
                 lambda: row.attempt(lambda intent: lms.ensure_withdrawn(seat, intent)),
@@ -609,8 +609,31 @@ class LmsContract:
 
     def test_a_course_is_called_as_people_know_it(self, campus: Campus, lms: Lms) -> None:
         title = 'Données & Événements — 数据科学 für "Anfänger" 🚀'
-        assert lms.fetch_course_title(campus.add_course(title)) == title
-        assert lms.fetch_course_title(CourseId("99999")) is None
+        sighting = lms.fetch_target(Target(lms=lms.name, course_id=campus.add_course(title)))
+        assert (sighting.title, sighting.findings, sighting.general) == (title, (), ())
+
+    def test_a_course_that_is_not_there_is_a_mistake_in_the_mapping(self, campus: Campus, lms: Lms) -> None:
+        campus.add_course("Another")
+        sighting = lms.fetch_target(Target(lms=lms.name, course_id=CourseId("99999")))
+        (finding,) = sighting.findings
+        assert (sighting.title, finding.severity, finding.in_mapping) == (None, Severity.FATAL, True)
+        assert "99999" in finding.message
+        assert "mapping" in finding.remedy
+
+    def test_a_look_at_a_target_changes_nothing(self, campus: Campus, lms: Lms, course_id: CourseId) -> None:
+        before = campus.state()
+        lms.fetch_target(Target(lms=lms.name, course_id=course_id))
+        assert campus.state() == before
+
+    def test_looks_at_many_targets_ask_little_more_than_one_question_each(
+        self, campus: Campus, lms: Lms
+    ) -> None:
+        targets = [
+            Target(lms=lms.name, course_id=campus.add_course(f"Course {number}")) for number in range(30)
+        ]
+        for target in targets * 3:
+            lms.fetch_target(target)
+        assert len(campus.server.requests) <= 40
 
     def test_every_course_is_on_offer_under_the_name_people_know(self, campus: Campus, lms: Lms) -> None:
         titles = ["Prévention & sécurité", "Inglés B1", "Inglés B2"]

@@ -420,7 +420,7 @@ def test_an_unreadable_order_is_unreadable_by_its_id_too(woo: SandboxStage) -> N
         (Fault(kind="reset_in_body", times=3), TransientError, "broke off"),
         (Fault(kind="redirect", location="https://www.example.test/x"), ServiceBlocked, "www.example.test"),
         (Fault(kind="status", status=403, body=b"<html>"), ServiceBlocked, "firewall"),
-        (Fault(kind="status", status=404, body=b"<html>"), ServiceBlocked, "permalinks"),
+        (Fault(kind="status", status=404, body=b"<html>"), ServiceBlocked, "[Pp]ermalinks"),
         (Fault(kind="status", status=401, body=b"<html>"), ServiceBlocked, "password prompt"),
     ],
     ids=lambda value: f"{value.kind}-{value.status}" if isinstance(value, Fault) else "",

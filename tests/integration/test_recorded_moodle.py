@@ -44,6 +44,8 @@ SHAPES: dict[str, Any] = {
     "enrol_manual_unenrol_users": NoneType,
     "core_group_add_group_members": NoneType,
     "core_cohort_add_cohort_members": WarningList,
+    "core_group_get_course_groups": list[Numbered],
+    "core_cohort_get_cohorts": list[Numbered],
 }
 
 WRITES = frozenset(name for name in SHAPES if "_get_" not in name)

@@ -13,7 +13,7 @@ from tests.openapi import ABSENT, WatchedThreeSixty, threesixty
 from wcsync.credentials import Secret
 from wcsync.lms.base import Write
 from wcsync.lms.threesixty import ThreeSixty, ThreeSixtySettings
-from wcsync.model import CourseId, Outcome, Person, Presence, Seat
+from wcsync.model import CourseId, Outcome, Person, Presence, Seat, Target
 
 pytestmark = pytest.mark.skipif(threesixty() is None, reason=ABSENT)
 
@@ -58,7 +58,9 @@ def test_a_learners_whole_story_is_as_described(company: WatchedThreeSixty, acad
     outcomes.append(academy.ensure_withdrawn(seat, Willing()).outcome)
     company.delete_user(company.accounts("anna@example.test")[0].id)
     outcomes.append(academy.ensure_enrolled(seat, Willing()).outcome)
-    assert academy.fetch_course_title(group) == "Python"
+    assert (
+        academy.fetch_target(Target(lms=academy.name, course_id=group, options=seat.options)).findings == ()
+    )
     assert outcomes == [Outcome.CREATED, Outcome.REMOVED, Outcome.RESTORED]
     assert company.faults_seen == []
     assert company.exchanges_checked == len(company.requests) > 12

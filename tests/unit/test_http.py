@@ -508,7 +508,7 @@ def test_a_certificate_of_an_unknown_ca_blocks_the_service_at_the_first_try(
     serve: Serve, reach: Reach, ca: trustme.CA
 ) -> None:
     server = serve(OK, tls=secured(ca))
-    with pytest.raises(ServiceBlocked, match=r"certificate is not accepted .*set ca_file"):
+    with pytest.raises(ServiceBlocked, match=r"certificate is not accepted.*set ca_file"):
         fetch(reach(), server.url)
     assert server.connections == 1
 

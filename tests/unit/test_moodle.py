@@ -12,11 +12,11 @@ import pytest
 import stamina
 
 from wcsync.credentials import Secret
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
-from wcsync.lms.base import Finding, Severity, Write
+from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
+from wcsync.lms.base import Write
 from wcsync.lms.moodle import TARGET_KEYS, Moodle, MoodleSettings
 from wcsync.lms.moodle.names import full_name, usernames
-from wcsync.model import Applied, CourseId, Outcome, Person, Presence, Seat
+from wcsync.model import Applied, CourseId, Outcome, Person, Presence, Seat, Target
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.server import Fault, Request
 
@@ -209,7 +209,7 @@ class TestBlocked:
             closing(Moodle(settings(site, url=f"{site.url}/login"))) as moodle,
             pytest.raises(ServiceBlocked, match="front page"),
         ):
-            moodle.fetch_course_title(COURSE)
+            moodle.fetch_target(Target(lms=moodle.name, course_id=COURSE))
 
     def test_a_firewall_against_everything_blocks(self, site: SandboxMoodle, moodle: Moodle) -> None:
         site.faults.add(Fault(kind="status", status=403, times=None))
@@ -496,7 +496,7 @@ class TestCourses:
             enrol(moodle)
 
     def test_the_site_itself_is_no_course(self, moodle: Moodle) -> None:
-        assert moodle.fetch_course_title(CourseId("1")) is None
+        assert moodle.fetch_target(Target(lms=moodle.name, course_id=CourseId("1"))).title is None
 
     def test_somebody_far_down_a_big_course_is_found(self, site: SandboxMoodle, moodle: Moodle) -> None:
         fill(site, 1200)

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 
 from tests.openapi import WatchedThreeSixty
 from wcsync.credentials import Secret
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
+from wcsync.errors import PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
 from wcsync.http import Service
-from wcsync.lms.base import Severity, Write
+from wcsync.lms.base import Write
 from wcsync.lms.threesixty import TARGET_KEYS, ThreeSixty, ThreeSixtySettings
 from wcsync.lms.threesixty.tokens import Tokens
-from wcsync.model import Applied, CourseId, Option, Outcome, Person, Presence, Seat
+from wcsync.model import Applied, CourseId, Option, Outcome, Person, Presence, Seat, Target
 from wcsync.sandbox.server import Fault, Request
 from wcsync.sandbox.threesixty import SandboxThreeSixty
 
@@ -759,7 +759,10 @@ class TestIdentity:
         company.page_size = 1
         identity = academy.fetch_identity()
         assert identity.identity == f"{company.url}/groups/{company.root_id}"
-        assert (identity.title, identity.findings) == ("Sandbox Academy", ())
+        assert (identity.title, [one.code for one in identity.findings]) == (
+            "Sandbox Academy",
+            ["writes_unseen"],
+        )
 
     def test_new_credentials_are_the_same_company(
         self, company: WatchedThreeSixty, academy: ThreeSixty
@@ -781,7 +784,7 @@ class TestIdentity:
         self, company: WatchedThreeSixty, academy: ThreeSixty, scope: str, severity: Severity
     ) -> None:
         company.credentials["sandboxid"].scopes.remove(scope)
-        [finding] = academy.fetch_identity().findings
+        [finding, _] = academy.fetch_identity().findings
         assert finding.severity is severity
         assert scope in finding.message
 
@@ -811,8 +814,8 @@ class TestIdentity:
 
     def test_titles_are_looked_up_in_one_list(self, company: WatchedThreeSixty, academy: ThreeSixty) -> None:
         first, second = company.add_group("First"), company.add_group("Second")
-        assert academy.fetch_course_title(CourseId(first)) == "First"
-        assert academy.fetch_course_title(CourseId(second)) == "Second"
+        for group, title in ((first, "First"), (second, "Second")):
+            assert academy.fetch_target(Target(lms=academy.name, course_id=CourseId(group))).title == title
         assert calls(company) == ["GET /groups"]
 
 

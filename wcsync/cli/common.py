@@ -17,7 +17,7 @@ from wcsync import log as logs
 from wcsync.app import REMOTE_ERRORS, App
 from wcsync.config import Config, Loaded, find_config, load_config
 from wcsync.daemon import AlreadyRunning
-from wcsync.errors import ConfigError
+from wcsync.errors import ConfigError, Problem
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 
@@ -84,6 +84,14 @@ def read_config(config_path: Path | None) -> Config:
     logs.configure(level=config.log.level, style=config.log.format, secrets=config.secrets())
     screen.print_problems(loaded.warnings, mark="warning: ")
     return config
+
+
+def checked_config(config_path: Path | None) -> tuple[Config, tuple[Problem, ...]]:
+    """As `read_config`, but its warnings are handed back. Raises ConfigError."""
+    loaded = _load(config_path)
+    config = loaded.config
+    logs.configure(level=config.log.level, style=config.log.format, secrets=config.secrets())
+    return config, loaded.warnings
 
 
 @contextmanager

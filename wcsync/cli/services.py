@@ -1,6 +1,5 @@
 """Commands that talk to the services: demo, check, run, accept."""
 
-import errno
 import faulthandler
 import os
 import sys
@@ -18,6 +17,7 @@ from wcsync.cli.common import (
     EXIT_CONFIG,
     EXIT_SOFTWARE,
     EXIT_UNAVAILABLE,
+    checked_config,
     in_plain_words,
     main,
     opened_app,
@@ -27,12 +27,21 @@ from wcsync.cli.common import (
 )
 from wcsync.cli.renewal import LiveConfig
 from wcsync.config import Config
-from wcsync.daemon import Daemon, Ending, Signals, no_folder, only_instance, stopping_on_signals
-from wcsync.doctor import Diagnosis, examine
-from wcsync.errors import ConfigError, Problem
+from wcsync.daemon import (
+    Daemon,
+    Ending,
+    Signals,
+    no_folder,
+    only_instance,
+    running_instance,
+    stopping_on_signals,
+)
+from wcsync.doctor import Diagnosis, Looks, examine, examine_machine
+from wcsync.doctor.diagnosis import FILES, fine
+from wcsync.doctor.machine import unusable_folder
+from wcsync.errors import ConfigError
 from wcsync.ledger.report import Report
 from wcsync.mappers.mapping import Mapping
-from wcsync.model import CourseId, LmsName
 from wcsync.pollers.mapping import read_file
 from wcsync.shift import describe
 from wcsync.supervisor import Supervisor
@@ -63,56 +72,70 @@ def demo(*, keep: bool, orders: int, as_json: bool) -> None:
 @with_json
 @with_config
 def check(*, config_path: Path | None, as_json: bool) -> None:
-    """Look at files and services; say what is wrong.
+    """Look at files, services and this machine; say what is wrong.
 
-    Reads config and mapping, calls each service once, and says what to do about each problem.
+    Changes nothing. Each problem with what to do about it, and whether the daemon can go on.
     """
-    config = read_config(config_path)
-    mapping, problems = _look_at_files(config)
-    screen.print_problems(problems)
-    found = []
-    for diagnosis in _look_at_services(config, mapping):
-        found.append(diagnosis)
+    waiting = screen.Waiting()
+    found = list[Diagnosis]()
+    for diagnosis in _look(config_path, waiting.tell):
+        waiting.done()
         if not as_json:
-            screen.print_diagnosis(diagnosis)
+            screen.print_diagnosis(diagnosis, after=found[-1] if found else None)
+        found.append(diagnosis)
+    waiting.done()
     if as_json:
-        documents = [asdict(problem) for problem in problems], [asdict(diagnosis) for diagnosis in found]
-        screen.print_json(dict(zip(("problems", "services"), documents, strict=True)))
-    if problems or any(diagnosis.file for diagnosis in found):
+        screen.print_json({"diagnoses": [asdict(diagnosis) for diagnosis in found]})
+    if any(diagnosis.fatal and diagnosis.file for diagnosis in found):
         sys.exit(EXIT_CONFIG)
     sys.exit(EXIT_UNAVAILABLE if any(diagnosis.fatal for diagnosis in found) else 0)
 
 
-def _look_at_files(config: Config) -> tuple[Mapping, list[Problem]]:
-    """The mapping, and what is wrong with it or with the place of the ledger."""
-    mapping, problems = Mapping(), list[Problem]()
+def _look(config_path: Path | None, tell: Callable[[str], None]) -> Iterator[Diagnosis]:
+    try:
+        config, warnings = checked_config(config_path)
+    except ConfigError as exc:
+        yield from (Diagnosis.of_problem("config_mistake", problem) for problem in exc.problems)
+        return
+    yield from (Diagnosis.of_problem("config_warning", problem, fatal=False) for problem in warnings)
+    mapping = Mapping()
     try:
         mapping = read_file(config.mapping.path, target_keys(config))
+        rows = f"{len(mapping.rows)} rows" if len(mapping.rows) != 1 else "1 row"
+        yield fine(FILES, "files_sound", f"config and mapping can be read; the mapping has {rows}")
     except ConfigError as exc:
-        problems.extend(exc.problems)
-    if not os.access(config.ledger.path.parent, os.W_OK | os.X_OK):
-        folder = config.ledger.path.parent
-        reason = errno.EACCES if folder.exists() else errno.ENOENT
-        problems.append(no_folder(config.ledger.path, OSError(reason, os.strerror(reason))))
-    return mapping, problems
+        yield from (Diagnosis.of_problem("mapping_mistake", problem) for problem in exc.problems)
+    yield from _look_at_machine(config)
+    yield from _look_at_services(config, mapping, tell)
 
 
-def _look_at_services(config: Config, mapping: Mapping) -> Iterator[Diagnosis]:
-    mapped: dict[LmsName, dict[CourseId, str]] = {}
-    for row in mapping.rows:
-        for target in row.targets:
-            mapped.setdefault(target.lms, {}).setdefault(target.course_id, row.source)
+def _look_at_machine(config: Config) -> Iterator[Diagnosis]:
+    ledger = config.ledger.path
+    return examine_machine(
+        ledger, running_instance(ledger), no_folder(ledger, unusable_folder(ledger.parent))
+    )
+
+
+def _look_at_services(config: Config, mapping: Mapping, tell: Callable[[str], None]) -> Iterator[Diagnosis]:
+    looks = Looks(
+        known=_known_identity(config),
+        clock=utc_now,
+        mapping=mapping,
+        writing=config.notes.enabled,
+        tell=tell,
+    )
     with closing(build_store(config)) as store, ExitStack() as stack:
         lmss = {name: stack.enter_context(closing(lms)) for name, lms in build_lmss(config).items()}
-        yield from examine(store, lmss, mapped, _known_identity(config), utc_now())
+        yield from examine(store, lmss, looks)
 
 
 def _known_identity(config: Config) -> Callable[[str], str]:
     """What the ledger says of each service; nothing while there is no ledger, which a check does not make."""
-    if not config.ledger.path.exists():
+    try:
+        with closing(Report(config.ledger.path)) as report:
+            known = {row["name"]: row["identity"] for row in report.services()}
+    except ConfigError:  # there is none yet, or it cannot be used, which has been told
         return lambda _name: ""
-    with closing(Report(config.ledger.path)) as report:
-        known = {row["name"]: row["identity"] for row in report.services()}
     return lambda name: known.get(name, "")
 
 

@@ -102,6 +102,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 def migrate(path: Path, connection: sqlite3.Connection) -> None:
     """Brings the tables up to date. Raises ConfigError for a database that is no ledger of ours."""
     database = Database(connection)
+    missing = _check_version(path, database)
+    if missing:
+        with transaction(connection):
+            migrations.apply(database)
+
+
+def _check_version(path: Path, database: Database) -> bool:
+    """Whether tables are to be brought up to date. Raises ConfigError for a file that is not ours to change."""
     known = {migration.name for migration in migrations._migrations}  # noqa: SLF001  no public list
     applied = [migration.name for migration in migrations.applied(database)]
     unknown = [name for name in applied if name not in known]
@@ -109,9 +117,28 @@ def migrate(path: Path, connection: sqlite3.Connection) -> None:
         raise unusable(path, f"was written by a newer wcsync ({unknown[-1]})", "Install that version again.")
     if not applied and database.table_names():
         raise unusable(path, "is a database of another program", "Give the ledger a file of its own.")
-    if len(applied) < len(known):
-        with transaction(connection):
-            migrations.apply(database)
+    return len(applied) < len(known)
+
+
+def inspect_file(path: Path) -> Problem | None:
+    """What keeps the ledger at `path` from being used; None if nothing does, or if there is none yet.
+
+    Makes and changes nothing.
+    """
+    if not path.exists():
+        return None
+    if not os.access(path, os.R_OK | os.W_OK):
+        return unusable(path, "may not be read and written by this account").problems[0]
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            _check_version(path, Database(connection))
+    except ConfigError as exc:
+        return exc.problems[0]
+    except sqlite3.OperationalError as exc:
+        return unusable(path, f"cannot be used ({exc})").problems[0]
+    except sqlite3.DatabaseError as exc:
+        return unusable(path, f"is not a ledger or is damaged ({exc})").problems[0]
+    return None
 
 
 def unusable(path: Path, what: str, remedy: str = "") -> ConfigError:

@@ -6,8 +6,9 @@ A new LMS costs one file, one registry line and one class in the contract suite:
    `LmsSettings`), `TARGET_KEYS` (what a mapping row may say for this LMS) and a class that fulfils `Lms`. Talk through
    `wcsync.http.Service`: `fetch` for calls that change nothing, `send` for calls that may. Translate every answer into
    the outcomes of `wcsync.model.Outcome` or one of the four errors: TransientError (try again), PermanentError (this
-   row needs a person), ServiceBlocked (every call needs a person). Match on the vendor's codes, never on translated
-   texts.
+   row needs a person), ServiceBlocked (every call needs a person), with a `Finding` in it: what is wrong, and where to
+   change it in that LMS's own words. `fetch_target` says the same of a row of the mapping before anybody buys. Match
+   on the vendor's codes, never on translated texts. List new codes of findings in README.
 2. `lms/registry.py`: one line in `KINDS`.
 3. `tests/contract/test_lms_contract.py`: one `Campus` that says how to start that LMS's sandbox and look behind it.
 
@@ -32,7 +33,8 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from wcsync.model import Applied, CourseId, LmsName, Offer, Presence, Seat
+from wcsync.errors import Finding
+from wcsync.model import Applied, LmsName, Offer, Presence, Seat, Target
 
 
 class LmsSettings(BaseModel):
@@ -85,20 +87,6 @@ class Intent(Protocol):
         """Raises TransientError while an earlier write may still take effect, so that 'absent' proves nothing."""
 
 
-class Severity(StrEnum):
-    FATAL = "fatal"
-    WARNING = "warning"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing wrong at the far side. `FATAL`: the daemon cannot enrol until it is mended."""
-
-    severity: Severity
-    message: str
-    remedy: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LmsIdentity:
     """Who answers: its own stable address or id, its name and version for people, and what is amiss."""
@@ -107,6 +95,19 @@ class LmsIdentity:
     title: str
     version: str
     findings: tuple[Finding, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What a look at one mapped target showed.
+
+    `title`: the course's name as people know it, None if it is not to be seen. `findings`: all that keeps buyers of
+    this target out, or will; none = in order. `general`: what was found out on the way and concerns them all.
+    """
+
+    title: str | None
+    findings: tuple[Finding, ...] = ()
+    general: tuple[Finding, ...] = ()
 
 
 class Lms(Protocol):
@@ -124,8 +125,12 @@ class Lms(Protocol):
     def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
         """Whether each learner has an active enrolment in the course now, in the order asked. Changes nothing."""
 
-    def fetch_course_title(self, course_id: CourseId) -> str | None:
-        """The course's name as people know it; None if the LMS has no such course. Changes nothing."""
+    def fetch_target(self, target: Target) -> Sighting:
+        """What a buyer of this target would meet, its options included. For `check`: a person waits. Changes nothing.
+
+        Asked once for each target of a mapping of hundreds: what holds for many of them (rights, lists) is asked once
+        and kept, and its findings are the same each time, so that they can be told once.
+        """
 
     def fetch_offers(self) -> list[Offer]:
         """All that a mapping row can name as its course, and what goes with it as far as it can be listed, for people

@@ -70,7 +70,7 @@ class SandboxMoodle(MoodleSite, SandboxServer):
             return instead
         if request.path.removesuffix("/") != PATH:
             return Response.html("File not found.\n", status=404)
-        if not self.webservices_enabled:
+        if not self.webservices_enabled or not self.rest_enabled:
             return Response.html("", status=403)
         fields = _fields(request)
         as_json = fields.pop("moodlewsrestformat", None) == "json"
@@ -141,10 +141,18 @@ class SandboxMoodle(MoodleSite, SandboxServer):
 
 
 def _check_user(user: ServiceUser) -> None:
+    """Codes of an unconfirmed, deleted or expired user are from Moodle's source, the others were recorded."""
     if user.suspended:
         raise moodle_error(
             "wsaccessusersuspended", f"Refused web service access for suspended username: {user.username}"
         )
+    for wrong, code in (
+        (user.deleted, "wsaccessuserdeleted"),
+        (not user.confirmed, "wsaccessuserunconfirmed"),
+        (user.password_expired, "wsaccessuserexpired"),
+    ):
+        if wrong:
+            raise moodle_error(code, f"Refused web service access for username: {user.username}")
     if user.auth == "nologin":
         raise moodle_error(
             "wsaccessusernologin",

@@ -178,6 +178,9 @@ class ServiceUser:
     capabilities: set[str]
     assignable_roles: set[str] = field(default_factory=lambda: {"student"})
     suspended: bool = False
+    deleted: bool = False
+    confirmed: bool = True
+    password_expired: bool = False
     auth: str = "manual"
     must_change_password: bool = False
     profile_incomplete: bool = False

@@ -39,8 +39,8 @@ class MoodleSite:
 
     Settings: `database` (how text compares), `allow_same_email`, `extended_usernames`, `password_policy`,
     `min_password_length`, `languages`, `sitename`, `release`.
-    Trouble: `outage`; `webservices_enabled`; `service_user` (capabilities and what may be wrong with it);
-    `tokens`; `functions` (those in the service); `mail_fails`, `mail_delay_s` (of each mail, within the request).
+    Trouble: `outage`; `webservices_enabled`; `rest_enabled`; `service_user` (capabilities and what may be wrong with
+    it); `tokens`; `functions` (those in the service); `mail_fails`, `mail_delay_s` (of each mail, within the request).
     `race_window_s`: how long two requests that check and then write can overlap.
     Seen by tests: `enrolments`, `former_enrolments`, `mails` (welcome mails sent, per user and course),
     `created_passwords_mailed` (the addresses). `next_user_id` may be set.
@@ -55,6 +55,7 @@ class MoodleSite:
         self.siteurl: str | None = None
         self.outage: Outage | None = None
         self.webservices_enabled = True
+        self.rest_enabled = True
         self.allow_same_email = False
         self.extended_usernames = False
         self.password_policy = True

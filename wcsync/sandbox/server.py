@@ -31,6 +31,7 @@ class SandboxServer(ABC):
 
     `requests` lists every request in order of its answer; `connections` counts those ever accepted;
     `concurrent_peak` is the largest number of requests that were being worked on at once.
+    `tells_time` False: without the `Date` header, as behind some proxies.
     `faults` fail on demand; `latency_s` holds up every request. `lock` guards what `handle()` works on.
     """
 
@@ -48,6 +49,7 @@ class SandboxServer(ABC):
         self.connections = 0
         self.concurrent_peak = 0
         self.latency_s = latency_s
+        self.tells_time = True
         self.lock = threading.RLock()
         self._tls = tls
         self._port = port
@@ -319,7 +321,8 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _head(self, response: Response) -> bytes:
         now = self.server.sandbox.clock().astimezone(UTC)
-        headers = {"Date": format_datetime(now, usegmt=True)} | dict(response.headers)
+        date = {"Date": format_datetime(now, usegmt=True)} if self.server.sandbox.tells_time else {}
+        headers = date | dict(response.headers)
         headers["Content-Length"] = str(len(response.body))
         headers["Connection"] = "close" if self.close_connection else "keep-alive"
         try:

@@ -7,7 +7,7 @@ from typing import Any
 from wcsync.sandbox.exchange import Request, Response
 from wcsync.sandbox.server import SandboxServer
 from wcsync.sandbox.shop_auth import Gate
-from wcsync.sandbox.shop_http import NAMESPACES, Site
+from wcsync.sandbox.shop_http import Site
 from wcsync.sandbox.shop_routes import build_routes
 from wcsync.sandbox.shop_state import ShopState
 from wcsync.times import Clock
@@ -16,8 +16,9 @@ from wcsync.times import Clock
 class SandboxShop(ShopState, SandboxServer):
     """WooCommerce 9.9 with order tables (HPOS), as a client sees it. Use as a context manager or `start()` it.
 
-    Switches: `gate` (permissions, stripped Authorization header), `site.maintenance`, `site.plain_permalinks`,
-    `site_url` (the address the shop believes to have; None = where it answers), `name`.
+    Switches: `gate` (permissions, stripped Authorization header), `site` (maintenance, permalinks, folder, …),
+    `site_url` (the address the shop believes to have; None = where it answers), `name`, `stated_timezone` (the name of
+    its time zone, if it is to state another).
     Over plain http it takes OAuth 1.0a signatures only; give it a `tls` context for keys.
     """
 
@@ -37,6 +38,7 @@ class SandboxShop(ShopState, SandboxServer):
         ShopState.__init__(self, clock=self.clock, timezone=timezone, lock=self.lock)
         self.name = name
         self.site_url: str | None = None
+        self.stated_timezone = ""
         self.gate = Gate(consumer_key=consumer_key, consumer_secret=consumer_secret, clock=self.clock)
         self.site = Site(url=self._address, index=self._index, admits=self._admits, routes=())
         self.site.routes = build_routes(
@@ -61,11 +63,11 @@ class SandboxShop(ShopState, SandboxServer):
             "url": self._address(),
             "home": self._address(),
             "gmt_offset": int(hours) if hours == int(hours) else hours,
-            "timezone_string": self.timezone.key,
+            "timezone_string": self.stated_timezone or self.timezone.key,
             "page_for_posts": 0,
             "page_on_front": 0,
             "show_on_front": "posts",
-            "namespaces": list(NAMESPACES),
+            "namespaces": list(self.site.namespaces),
             "authentication": {},
             "routes": {},
             "_links": {"help": [{"href": "https://developer.wordpress.org/rest-api/"}]},

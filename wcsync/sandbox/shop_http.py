@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -70,6 +70,9 @@ class Site:
 
     `url`: the address it believes to have, in its links; `admits(request, method)` whether the keys are right.
     `maintenance`: as while WordPress updates itself. `plain_permalinks`: as with that setting, no /wp-json at all.
+    `folder`: below which WordPress lies, as in `/shop`; what is not below it is not WordPress. `namespaces`: of its
+    REST API. `closed`: as with a plugin that closes the REST API to strangers. `no_rewrite`: the web server does not
+    hand /wp-json to WordPress.
     """
 
     url: Callable[[], str]
@@ -78,17 +81,27 @@ class Site:
     routes: tuple[Route, ...]
     maintenance: bool = False
     plain_permalinks: bool = False
+    folder: str = ""
+    front_page: str = ""
+    namespaces: tuple[str, ...] = NAMESPACES
+    closed: bool = False
+    no_rewrite: bool = False
 
     def answer(self, request: Request) -> Response:
         if self.maintenance:
             page = f"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>{MAINTENANCE_PAGE}</body></html>"
             return Response.html(page, status=503, headers={"Retry-After": "600"})
+        if self.folder and not f"{request.path}/".startswith(f"{self.folder}/"):
+            return self._outside(request.path)
+        return self._inside(replace(request, path=request.path.removeprefix(self.folder)))
+
+    def _inside(self, request: Request) -> Response:
         fields = as_php_reads(request.query)
         stated = dict(fields).get("rest_route")
         if stated is not None:
             return self._rest(request, fields, stated)
         prefix = next((one for one in PREFIXES if f"{request.path}/".startswith(f"{one}/")), None)
-        if prefix is None:
+        if prefix is None or self.no_rewrite:
             return self._page(request.path)
         if self.plain_permalinks:
             return self._without_permalinks(request, prefix)
@@ -101,6 +114,12 @@ class Site:
 
     def route_url(self, route: str) -> str:
         return f"{self.url()}{'/index.php' if self.plain_permalinks else '/wp-json' + route}"
+
+    def _outside(self, path: str) -> Response:
+        """The web server's own pages; its front page may be WordPress's, as where WordPress lies in a folder."""
+        if path == "/" and self.front_page:
+            return Response.html(self.front_page)
+        return Response.html("<html><body><h1>404 Not Found</h1></body></html>", status=404)
 
     def _page(self, path: str) -> Response:
         found = path in {"/", "/index.php"}
@@ -121,6 +140,11 @@ class Site:
             dict(fields).get("_method") or request.headers.get("x-http-method-override") or request.method
         )
         route = stated.rstrip("/")
+        if self.closed:
+            refusal = ShopError(
+                401, "rest_cannot_access", "Only authenticated users can access the REST API."
+            )
+            return refusal.response(headers)
         try:
             if not route:
                 return self._index(fields, headers)

@@ -88,17 +88,28 @@ class Path:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """One run of a path. `groups`: whose learners are its audience; `mode`: what follows when that changes."""
+    """One run of a path. `groups`: whose learners are its audience; `mode`: what follows when that changes.
+
+    `audience_builder` False: made before there was one, so that it has no audience to be seen. `ends_at`: when it ends.
+    """
 
     id: str
     path: Path
     groups: tuple[str, ...]
     mode: Mode
     name: str = "Always open"
+    audience_builder: bool = True
+    ends_at: datetime | None = None
+
+    def audience_as_json(self) -> dict[str, Any]:
+        return {
+            "filters": [{"type": "groups", "ids": list(self.groups)}] if self.groups else [],
+            "mode": self.mode,
+        }
 
     def as_json(self) -> dict[str, Any]:
         at = render_instant(self.path.created_at)
-        return {
+        shown = {
             "_id": self.id,
             "pathId": self.path.id,
             "groupId": self.path.group_id,
@@ -106,12 +117,14 @@ class Session:
             "mainInstructorId": self.path.author_id,
             "instructorIds": [],
             "registrationRequestValidation": "disabled",
-            "isAudienceBuilder": True,
+            "isAudienceBuilder": self.audience_builder,
             "startDate": at,
+            "endDate": render_instant(self.ends_at) if self.ends_at else None,
             "createdAt": at,
             "modifiedAt": at,
             "translations": [],
         }
+        return _without_nothing(shown)
 
 
 @dataclass(slots=True, kw_only=True)

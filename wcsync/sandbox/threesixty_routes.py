@@ -11,7 +11,7 @@ from typing import Any
 
 from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.threesixty_errors import bad_request, not_found
-from wcsync.sandbox.threesixty_records import GROUP_ROLES, User
+from wcsync.sandbox.threesixty_records import GROUP_ROLES, Session, User
 from wcsync.sandbox.threesixty_state import Company
 
 LANGS = re.compile("[a-z]{2,3}(_[A-Z]{2})?")
@@ -135,6 +135,17 @@ def list_sessions(company: Company, _request: Request, path_id: str) -> Answer:
     return Answer(rows=[session.as_json() for session in sessions])
 
 
+def show_session(company: Company, _request: Request, path_id: str, session_id: str) -> Answer:
+    return Answer(body=_session(company, path_id, session_id).as_json())
+
+
+def show_audience(company: Company, _request: Request, path_id: str, session_id: str) -> Answer:
+    session = _session(company, path_id, session_id)
+    if not session.audience_builder:
+        raise bad_request("sessionIsNotAudienceBuilder")
+    return Answer(body=session.audience_as_json())
+
+
 def list_enrollments(company: Company, request: Request, path_id: str) -> Answer:
     _check_path(company, path_id)
     rows = [one for one in company.enrollments if one.path_id == path_id]
@@ -162,6 +173,15 @@ def _check_path(company: Company, path_id: str) -> None:
         raise not_found("pathNotFound")
 
 
+def _session(company: Company, path_id: str, session_id: str) -> Session:
+    _check_path(company, path_id)
+    if session_id not in company.sessions:
+        raise not_found("sessionNotFound")
+    if company.sessions[session_id].path.id != path_id:
+        raise bad_request("sessionNotBelongToPath")
+    return company.sessions[session_id]
+
+
 def _role(word: str) -> str:
     """Addresses write `user-admin` for what bodies call `userAdmin`."""
     return "userAdmin" if word == "user-admin" else word
@@ -186,5 +206,7 @@ ROUTES = (
     _route("GET", "/paths", "paths:read", list_paths, 200),
     _route("GET", f"/paths/{_ID}", "paths:read", show_path),
     _route("GET", f"/paths/{_ID}/sessions", "paths:read", list_sessions, 100),
+    _route("GET", f"/paths/{_ID}/sessions/{_ID}", "paths:read", show_session),
+    _route("GET", f"/paths/{_ID}/sessions/{_ID}/audiences", "paths:read", show_audience),
     _route("GET", f"/paths/{_ID}/enrollments", "paths:read", list_enrollments, 5000),
 )

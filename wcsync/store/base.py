@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from wcsync.errors import Finding
 from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
+from wcsync.times import Clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,13 @@ class Store(Protocol):
         """Adds a private note. Not safe to repeat: the shop takes the same text twice.
 
         Raises also PermanentError if there is no such order.
+        """
+
+    def fetch_findings(self, clock: Clock, *, writing: bool) -> Iterator[Finding]:
+        """Tries all that the daemon will need, and yields what works and what may not, each once. Changes nothing.
+
+        `writing`: whether notes are to be written. What ends the look is raised, with its finding. Takes for granted
+        that the shop has told its identity.
         """
 
     def close(self) -> None: ...

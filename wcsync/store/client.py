@@ -18,13 +18,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import woocommerce  # loads requests, 0.1 s and 7.5 MB: the price of not writing the rules a second time
 
-from wcsync.errors import MalformedReply, PermanentError, ServiceBlocked, TransientError, WcsyncError
-from wcsync.http import DEFAULT_TIMEOUT_S, Outgoing, Reply, Service, Transport
+from wcsync.errors import Finding, MalformedReply, PermanentError, ServiceBlocked, TransientError, WcsyncError
+from wcsync.http import DEFAULT_TIMEOUT_S, Outgoing, Redirected, Reply, Service, Transport
 from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
-from wcsync.store import wire
+from wcsync.store import checkup, wire
 from wcsync.store.base import ShopIdentity
+from wcsync.store.checkup import Line
 from wcsync.store.products import Products, Talk
-from wcsync.store.refusal import Way, explain
+from wcsync.store.refusal import NO_WOOCOMMERCE, Way, explain, not_understood
+from wcsync.times import Clock
 
 PAGE_SIZE = 100
 STATUSES_LAST_S = 3600.0
@@ -69,6 +71,7 @@ class WooCommerce:
         )
         self._products = Products(talk, page_size)
         self._zone: ZoneInfo | None = None
+        self._unknown_zone = ""
         self._statuses: tuple[str, ...] = wire.STATUSES
         self._ask_statuses_at = 0.0
 
@@ -78,18 +81,21 @@ class WooCommerce:
         Raises ServiceBlocked also where WooCommerce's own API is missing.
         """
         address = f"{self._url}/wp-json?{urlencode(wire.render_index_query())}"
-        reply = self._service.fetch(lambda: Outgoing(method="GET", url=address, headers=_HEADERS))
+        try:
+            reply = self._service.fetch(lambda: Outgoing(method="GET", url=address, headers=_HEADERS))
+        except Redirected as exc:
+            raise checkup.moved(exc) from exc
+        if reply.status == 404 and (finding := checkup.absent(self._url, reply, self._fetch_front)):
+            raise ServiceBlocked(f"shop: {finding}", finding=finding)
         self._check(reply)
         try:
             index = wire.parse_index(reply.content)
         except MalformedReply as exc:
             raise self._not_understood(reply) from exc
         if API_VERSION not in index.namespaces:
-            raise ServiceBlocked(
-                f"shop: WordPress answers, but without WooCommerce's REST API ({API_VERSION}); activate "
-                "WooCommerce, or update it"
-            )
+            raise ServiceBlocked(f"shop: {NO_WOOCOMMERCE}", finding=NO_WOOCOMMERCE)
         self._zone = _zone(index.timezone)
+        self._unknown_zone = "" if self._zone else index.timezone
         return ShopIdentity(url=index.url, name=index.name, server_time=reply.server_time)
 
     def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
@@ -181,8 +187,28 @@ class WooCommerce:
         except MalformedReply as exc:
             raise self._unsure(reply) from exc
 
+    def fetch_findings(self, clock: Clock, *, writing: bool) -> Iterator[Finding]:
+        """Tries all that the daemon will need, and yields what works and what may not, each once. Changes nothing.
+
+        Raises: TransientError, ServiceBlocked.
+        """
+        line = Line(
+            way=self._way,
+            zone=self._unknown_zone,
+            ask=self._api.ask,
+            ask_in_query=self._api.ask_in_query,
+            tell=self._api.tell,
+            check=self._check,
+            parse_rows=self._parse_rows,
+        )
+        yield from checkup.look(line, clock, writing=writing)
+        next(self.fetch_pages(clock() - timedelta(minutes=1)))  # the very question of every poll
+
     def close(self) -> None:
         self._service.close()
+
+    def _fetch_front(self) -> Reply:
+        return self._service.fetch(lambda: Outgoing(method="GET", url=f"{self._url}/"))
 
     def _fetch_page(self, since: datetime, number: int, statuses: tuple[str, ...]) -> Reply:
         begin = before_skipped_hour(since, self._zone)
@@ -248,19 +274,8 @@ class WooCommerce:
         refusal = wire.parse_refusal(reply.content)
         if refusal is not None:
             return explain("shop", reply.status, refusal, self._way)
-        if not reply.content.strip():
-            problem = "sent an empty answer; look into PHP's error log"
-        elif reply.looks_like_html:
-            problem = (
-                "sent a web page instead of data: a maintenance, log-in, firewall or cache page stands in front of "
-                "it; exempt /wp-json/ from that"
-            )
-        else:
-            problem = (
-                "sent something that is not the JSON we asked for, or half of it; if it stays so, look for plugins "
-                "that print into answers, and set WP_DEBUG_DISPLAY to false"
-            )
-        return TransientError(f"shop: {problem}", whole_service=True)
+        finding = not_understood(empty=not reply.content.strip(), page=reply.looks_like_html)
+        return TransientError(f"shop: {finding}", whole_service=True, finding=finding)
 
     def _unsure(self, reply: Reply) -> WcsyncError:
         """A write was answered by something else than its result: it may have been done all the same."""
@@ -268,10 +283,12 @@ class WooCommerce:
         return TransientError(str(problem), answer_lost=True, whole_service=True)
 
     def _cached(self, what: str) -> TransientError:
-        return TransientError(
-            f"shop: {what}; if it stays so, a cache stands in front of it: exempt /wp-json/ from it",
-            whole_service=True,
+        finding = Finding(
+            code="cached",
+            message=what,
+            remedy="if it stays so, a cache stands in front of it: exempt /wp-json/ from it",
         )
+        return TransientError(f"shop: {finding}", whole_service=True, finding=finding)
 
 
 class _Api(woocommerce.API):  # type: ignore[misc]  # the package comes without types
@@ -288,6 +305,13 @@ class _Api(woocommerce.API):  # type: ignore[misc]  # the package comes without 
         reply = self.get(endpoint, params=params)
         assert isinstance(reply, Reply), reply
         return reply
+
+    def ask_in_query(self, endpoint: str, params: dict[str, str]) -> Reply:
+        """As `ask`, but the key travels in the query. Over https alone."""
+        assert self.is_ssl, endpoint
+        keys = {"consumer_key": self.consumer_key, "consumer_secret": self.consumer_secret}
+        address = f"{self._API__get_url(endpoint)}?{urlencode(params | keys)}"
+        return self._service.fetch(lambda: Outgoing(method="GET", url=address, headers=_HEADERS))
 
     def tell(self, endpoint: str, body: dict[str, object]) -> Reply:
         """Writes, once: a lost answer says so."""

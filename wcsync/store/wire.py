@@ -41,6 +41,8 @@ _FIELDS = (  # of a buyer no more than we use travels; of the lists a part canno
     "billing.email,billing.first_name,billing.last_name,line_items,refunds"
 )
 _NO_SUCH_ORDER = frozenset({"woocommerce_rest_shop_order_invalid_id", "woocommerce_rest_order_invalid_id"})
+CANNOT_VIEW = "woocommerce_rest_cannot_view"
+NOT_AUTHENTICATED = "woocommerce_rest_authentication_error"
 _UNKNOWN_STATUS = "wcsync-unknown"
 _LARGEST_INT = 2**63 - 1  # what SQLite can keep
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -112,6 +114,11 @@ def render_order_query() -> dict[str, str]:
 def render_status_question() -> dict[str, str]:
     """A status that no shop has: the refusal lists those it has (and costs it no search)."""
     return {"status": _UNKNOWN_STATUS, "per_page": "1", "_fields": "id"}
+
+
+def render_key_question() -> dict[str, str]:
+    """Any order: who may not read is refused. (A wrong parameter would be refused first, whoever asks.)"""
+    return {"per_page": "1", "_fields": "id"}
 
 
 def render_index_query() -> dict[str, str]:

@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
-from wcsync.errors import PermanentError, ServiceBlocked
-from wcsync.lms.base import Finding, Intent, Severity, Write
+from wcsync.errors import Finding, PermanentError, ServiceBlocked
+from wcsync.lms.base import Intent, Write
 from wcsync.lms.moodle.names import fold_address, full_name, usernames
 from wcsync.lms.moodle.rest import Created, Refused, Rest, Stumbled, User, Users, looking_into
 from wcsync.model import Person, Seat
@@ -15,7 +15,7 @@ GUEST = "guest"
 BROWSE_USERS = "Site administration → Users → Browse list of users"
 
 NO_ADDRESSES = Finding(
-    severity=Severity.FATAL,
+    code="missing_capability",
     message="the web service user may not see the addresses of accounts",
     remedy="Allow moodle/site:viewuseridentity in its role (Site administration → Users → Permissions → Define roles)",
 )

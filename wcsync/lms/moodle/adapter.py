@@ -21,26 +21,21 @@ from typing import Literal
 from pydantic import Field
 
 from wcsync.credentials import Secret
-from wcsync.errors import PermanentError, ServiceBlocked
-from wcsync.lms.base import (
-    Capability,
-    Finding,
-    Intent,
-    LmsIdentity,
-    LmsSettings,
-    Severity,
-    Write,
-)
+from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity
+from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting, Write
 from wcsync.lms.moodle.accounts import NO_ADDRESSES, Accounts
 from wcsync.lms.moodle.courses import REFUSALS, Classrooms
 from wcsync.lms.moodle.offers import fetch_offers
+from wcsync.lms.moodle.rehearsal import Rehearsal
 from wcsync.lms.moodle.rest import NEEDED, Refused, Rest, SiteInfo, Stumbled, WarningList, looking_into
+from wcsync.lms.moodle.troubles import ACCESS_REFUSED, BLOCKING, TOKEN_EXPIRED, WRONG_TOKEN, lacks_function
 from wcsync.mappers.mapping import TargetKey
-from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat
+from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
 
 OLDEST_TRIED = 2022112800
 """The `version` of Moodle 4.1."""
 
+SITE_INFO = "core_webservice_get_site_info"
 ALREADY_IN_COHORT = "3"
 
 _NUMBER = "[1-9][0-9]{0,9}"
@@ -89,13 +84,14 @@ class Moodle:
         self._where = self._rest.name
         self._accounts = Accounts(self._rest, auth=settings.auth, lang=settings.lang)
         self._classrooms = Classrooms(self._rest)
+        self._rehearsal = Rehearsal(self._rest, self._classrooms, settings.student_role_id)
 
     def close(self) -> None:
         self._rest.close()
 
     def fetch_identity(self) -> LmsIdentity:
         """`identity` is the site's own address, as it knows it."""
-        site = self._rest.read("core_webservice_get_site_info", [], SiteInfo)
+        site = self._fetch_site()
         return LmsIdentity(
             identity=site.siteurl.rstrip("/"),
             title=html.unescape(site.sitename),
@@ -111,8 +107,8 @@ class Moodle:
         place = self._classrooms.place(seat.course_id, user.id) if user else None
         return Presence.ENROLLED if place and place.active else Presence.ABSENT
 
-    def fetch_course_title(self, course_id: CourseId) -> str | None:
-        return self._classrooms.fetch_title(course_id)
+    def fetch_target(self, target: Target) -> Sighting:
+        return self._rehearsal.sight(target)
 
     def fetch_offers(self) -> list[Offer]:
         """Every course the web service user can see. Course groups, cohorts and roles are not listed."""
@@ -151,6 +147,23 @@ class Moodle:
         intent.declare()
         self._unenrol(seat.course_id, user.id)
         return Applied(outcome=Outcome.REMOVED, user_id=str(user.id))
+
+    def _fetch_site(self) -> SiteInfo:
+        """Moodle says the same of many mistakes. But it deletes an expired token when that is used: then the second
+        answer is another one.
+        """
+        try:
+            return self._rest.read(SITE_INFO, [], SiteInfo)
+        except ServiceBlocked as exc:
+            if exc.finding is None or exc.finding.code != BLOCKING[ACCESS_REFUSED].code:
+                raise
+            refused = exc
+        try:
+            return self._rest.read(SITE_INFO, [], SiteInfo)
+        except ServiceBlocked as exc:
+            if exc.finding == WRONG_TOKEN:
+                raise ServiceBlocked(f"{self._where}: {TOKEN_EXPIRED}", finding=TOKEN_EXPIRED) from refused
+            raise
 
     def _judge(self, seat: Seat, user_id: int) -> Outcome:
         """What enrolling somebody we found would come to. ALREADY: nothing is to be written."""
@@ -249,13 +262,15 @@ class Moodle:
         try:
             users = self._accounts.find_all_by_id(site.userid, 1, 2)
         except ServiceBlocked as exc:
-            yield _fatal(str(exc), "Until then nobody can be enrolled")
+            yield exc.finding or Finding(code="other", message=str(exc))
             return
         others = [user for user in users if user.id != site.userid]
         if not others:
-            yield _warning(
-                "the web service user seems to see no account but its own",
-                "Allow moodle/user:viewdetails and moodle/user:viewalldetails in its role",
+            yield Finding(
+                code="sees_no_accounts",
+                message="the web service user seems to see no account but its own",
+                remedy="Allow moodle/user:viewdetails and moodle/user:viewalldetails in its role",
+                severity=Severity.WARNING,
             )
         elif all(user.email is None for user in others):
             yield NO_ADDRESSES
@@ -263,28 +278,18 @@ class Moodle:
 
 def _missing_functions(site: SiteInfo) -> Iterator[Finding]:
     present = {function.name for function in site.functions}
-    for function in NEEDED:
-        if function not in present:
-            yield _fatal(
-                f"the service lacks the function {function}",
-                "Add it under Site administration → Server → Web services → External services → Functions",
-            )
+    return (lacks_function(function) for function in NEEDED if function not in present)
 
 
 def _too_old(site: SiteInfo) -> Iterator[Finding]:
     digits = re.match("[0-9]+", site.version)
     if digits is None or int(digits.group()) < OLDEST_TRIED:
-        yield _warning(
-            f"Moodle {site.release} is older than any tried with wcsync", "Upgrade to 4.1 or later"
+        yield Finding(
+            code="old_version",
+            message=f"Moodle {site.release} is older than any tried with wcsync",
+            remedy="Upgrade to 4.1 or later",
+            severity=Severity.WARNING,
         )
-
-
-def _fatal(message: str, remedy: str) -> Finding:
-    return Finding(severity=Severity.FATAL, message=message, remedy=remedy)
-
-
-def _warning(message: str, remedy: str) -> Finding:
-    return Finding(severity=Severity.WARNING, message=message, remedy=remedy)
 
 
 def _chosen(seat: Seat, option: str) -> list[str]:

@@ -1,6 +1,5 @@
 """Courses of a Moodle site and who is in them."""
 
-import html
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,9 +59,13 @@ class Classrooms:
         self._rest = rest
         self._kept: dict[CourseId, tuple[float, Course]] = {}
 
-    def fetch_title(self, course_id: CourseId) -> str | None:
-        course = self._fetch(course_id)
-        return html.unescape(course.fullname) if course else None
+    def fetch(self, course_id: CourseId) -> Course | None:
+        """The course; None if there is none, or none that the web service user can see."""
+        if course_id == SITE_ITSELF:
+            return None
+        wanted = [("field", "id"), ("value", course_id)]
+        found = self._rest.read("core_course_get_courses_by_field", wanted, CourseList).courses
+        return next((course for course in found if str(course.id) == course_id), None)
 
     def require_open(self, course_id: CourseId) -> None:
         """Raises PermanentError when nobody can be enrolled by hand in the course."""
@@ -106,19 +109,12 @@ class Classrooms:
         kept_until, kept = self._kept.get(course_id, (0.0, None))
         if kept is not None and time.monotonic() < kept_until:
             return kept
-        course = self._fetch(course_id)
+        course = self.fetch(course_id)
         if course is None:
             raise PermanentError(self._about(course_id, "invalidrecord"))
         if course.takes_manual:  # what a person has to mend is looked at afresh every time
             self._kept[course_id] = (time.monotonic() + KEPT_S, course)
         return course
-
-    def _fetch(self, course_id: CourseId) -> Course | None:
-        if course_id == SITE_ITSELF:
-            return None
-        wanted = [("field", "id"), ("value", course_id)]
-        found = self._rest.read("core_course_get_courses_by_field", wanted, CourseList).courses
-        return next((course for course in found if str(course.id) == course_id), None)
 
     def _walk(self, course_id: CourseId, user_id: int, *, active: bool) -> Place | None:
         """Goes through everybody enrolled; with `active` False through those who are suspended or expired."""

@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from wcsync.credentials import Secret
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
+from wcsync.errors import Finding, PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.lms.base import LmsSettings
+from wcsync.lms.moodle import troubles
 
 T = TypeVar("T")
 Fields = Sequence[tuple[str, str]]
@@ -39,42 +40,11 @@ NEEDED = {
 
 OPTIONAL = {
     "core_group_add_group_members": "moodle/course:managegroups",
+    "core_group_get_course_groups": "moodle/course:managegroups",
+    "core_cohort_get_cohorts": "moodle/cohort:view",
     "core_cohort_add_cohort_members": "moodle/cohort:assign",
 }
 """Functions that only some mapping rows need: lacking one is those rows' trouble, not the service's."""
-
-PASSING = {
-    "sitemaintenance": "is in maintenance",
-    "upgraderunning": "is being upgraded",
-    "dbconnectionfailed": "cannot reach its database",
-}
-"""Codes of trouble that ends by itself."""
-
-_USERS = "Site administration → Users → Browse list of users"
-_SERVICES = "Site administration → Server → Web services"
-_LOG_IN = "log in to Moodle as that user once"
-
-BLOCKING = {
-    "invalidtoken": f"does not know this token; make one under {_SERVICES} → Manage tokens and put it into the config",
-    "accessexception": (
-        "does not let this token call {function}; is that function in the service, and the service enabled "
-        f"({_SERVICES} → External services)? Is the token valid, not bound to another IP address (Manage tokens), and "
-        "may its user use REST (webservice/rest:use)?"
-    ),
-    "nopermissions": (
-        "does not let the web service user call {function}; allow {rights} in its role (Site administration → Users → "
-        "Permissions → Define roles)"
-    ),
-    "wsaccessusersuspended": f"the web service user is suspended; activate it under {_USERS}",
-    "wsaccessuserdeleted": f"the web service user was deleted; make another one and a token for it ({_SERVICES})",
-    "wsaccessuserunconfirmed": f"the web service user is not confirmed; confirm it under {_USERS}",
-    "wsaccessuserexpired": f"the web service user's password expired; {_LOG_IN} and change it",
-    "wsaccessusernologin": "the web service user may not log in; set its authentication to Manual accounts",
-    "forcepasswordchangenotice": f"the web service user must change its password; {_LOG_IN} and do it",
-    "sitepolicynotagreed": f"the web service user has not agreed to the site policy; {_LOG_IN} and do it",
-    "usernotfullysetup": f"the web service user's profile lacks a required field; {_LOG_IN} and fill it in",
-}
-"""Codes of trouble that a person must end, whatever is called; each with where to do what."""
 
 
 class Refused(PermanentError):
@@ -141,11 +111,11 @@ class Created(msgspec.Struct):
 
 
 class Course(msgspec.Struct):
-    """`visible` 0 also when we may not know; `enrollmentmethods` None when we may not know."""
+    """`visible` None when we may not know, as `enrollmentmethods`."""
 
     id: int
     fullname: str
-    visible: int = 0
+    visible: int | None = None
     enrollmentmethods: list[str] | None = None
 
     @property
@@ -233,24 +203,15 @@ class Rest:
         if reply.status < 300:
             return
         if reply.status != 403:
-            raise ServiceBlocked(
-                f"{self.name}: no web service answers there (status {reply.status}); set url in the config to the "
-                "address of the site's front page"
-            )
+            raise self._blocked(troubles.no_moodle(reply.status))
         if not reply.content.strip():
-            raise ServiceBlocked(
-                f"{self.name}: web services are off; switch them on under Site administration → Advanced features → "
-                f"Enable web services, and REST under {_SERVICES} → Manage protocols"
-            )
+            raise self._blocked(troubles.WEB_SERVICES_OFF)
         self._blame_firewall(function)
 
     def _blame_firewall(self, function: str) -> None:
         """A firewall that refuses everything blocks the service; one that refuses this call's content does not."""
         if function == "core_webservice_get_site_info":
-            raise ServiceBlocked(
-                f"{self.name}: something in front of it refuses us (status 403); let this machine's address through "
-                "its firewall"
-            )
+            raise self._blocked(troubles.FIREWALL)
         self.read("core_webservice_get_site_info", [], SiteInfo)
         raise PermanentError(
             f"{self.name}: a firewall in front of it refused this call of {function} (status 403) but lets others "
@@ -258,21 +219,25 @@ class Rest:
         )
 
     def _unreadable(self, reply: Reply, function: str, *, may_act: bool) -> Stumbled:
-        what = "a page instead of data" if reply.looks_like_html else "something that cannot be read"
+        finding = troubles.unreadable(function, page=reply.looks_like_html)
         return Stumbled(
-            f"{self.name}: answered {function} with {what}; it will be asked again",
+            f"{self.name}: {finding}",
             answer_lost=may_act,
             whole_service=reply.looks_like_html,
+            finding=finding,
         )
 
+    def _blocked(self, finding: Finding) -> ServiceBlocked:
+        return ServiceBlocked(f"{self.name}: {finding}", finding=finding)
+
     def _refusal(self, function: str, code: str) -> WcsyncError:
-        if code in PASSING:
-            return TransientError(f"{self.name}: {PASSING[code]}; it will be asked again", whole_service=True)
-        if code in BLOCKING:
-            rights = (NEEDED | OPTIONAL).get(function, "")
-            message = f"{self.name}: {BLOCKING[code].format(function=function, rights=rights)}"
-            its_own = function in OPTIONAL and code in {"accessexception", "nopermissions"}
-            return Refused(message, code) if its_own else ServiceBlocked(message)
+        if code in troubles.PASSING:
+            finding = troubles.PASSING[code]
+            return TransientError(f"{self.name}: {finding}", whole_service=True, finding=finding)
+        if code in troubles.BLOCKING:
+            finding = troubles.blocking(code, function, (NEEDED | OPTIONAL).get(function, ""))
+            its_own = function in OPTIONAL and code in {troubles.ACCESS_REFUSED, "nopermissions"}
+            return Refused(f"{self.name}: {finding}", code) if its_own else self._blocked(finding)
         if not code or code.startswith("dml"):
             return Stumbled(
                 f"{self.name}: failed inside at {function} ({code or 'no code'}); it will be asked again"

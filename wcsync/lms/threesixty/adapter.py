@@ -20,19 +20,34 @@ from typing import Literal
 from pydantic import Field
 
 from wcsync.credentials import Secret
-from wcsync.errors import PermanentError, TransientError
-from wcsync.lms.base import Capability, Finding, Intent, LmsIdentity, LmsSettings, Severity
+from wcsync.errors import Finding, PermanentError, Severity, TransientError
+from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting
 from wcsync.lms.threesixty.answers import LEARNER, User
 from wcsync.lms.threesixty.offers import fetch_offers
 from wcsync.lms.threesixty.people import OBJECT_ID, People, no_such_group
 from wcsync.lms.threesixty.places import Groups, Place, enrolled_of
-from wcsync.lms.threesixty.rest import INVALID_SCOPE, PATHS_READ, PROBE, Call, LacksScope, Refused, Rest
-from wcsync.lms.threesixty.tokens import SETTINGS_PAGE
+from wcsync.lms.threesixty.rehearsal import Rehearsal
+from wcsync.lms.threesixty.rest import (
+    INVALID_SCOPE,
+    PATHS_READ,
+    PROBE,
+    Call,
+    LacksScope,
+    Refused,
+    Rest,
+    lacks_scope,
+)
 from wcsync.mappers.mapping import TargetKey
-from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat
+from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
 
 A_PATH = Call(method="GET", path=f"/paths/{'0' * 24}", scope=PATHS_READ)
 """Asks for a path that nobody has."""
+
+WRITES_UNSEEN = Finding(
+    code="writes_unseen",
+    message="whether the credentials have the scopes users:write and groups:write shows only at the first sale",
+    severity=Severity.OK,
+)
 
 TARGET_KEYS = (
     TargetKey(
@@ -77,6 +92,7 @@ class ThreeSixty:
         self._where = self._rest.name
         self._people = People(self._rest, lang=settings.lang, send_invitation=settings.send_invitation)
         self._groups = Groups(self._rest)
+        self._rehearsal = Rehearsal(self._rest, self._groups)
 
     def close(self) -> None:
         self._rest.close()
@@ -90,7 +106,7 @@ class ThreeSixty:
             identity=f"{self._url}/groups/{root.id}",
             title=root.name,
             version="API v2",
-            findings=tuple(self._missing_scopes()),
+            findings=(*self._missing_scopes(), WRITES_UNSEEN),
         )
 
     def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
@@ -107,8 +123,8 @@ class ThreeSixty:
         seen = {place: enrolled_of(self._rest, *place, ids) for place, ids in wanted.items()}
         return [_presence(seat, user, seen) for seat, user in zip(seats, users, strict=True)]
 
-    def fetch_course_title(self, course_id: CourseId) -> str | None:
-        return self._groups.fetch_title(course_id)
+    def fetch_target(self, target: Target) -> Sighting:
+        return self._rehearsal.sight(target)
 
     def fetch_offers(self) -> list[Offer]:
         """Every group, and every path where the credentials may read paths. No call tells which belong together."""
@@ -196,11 +212,7 @@ class ThreeSixty:
                 self._rest.read(call, object)
             except (LacksScope, Refused) as exc:
                 if isinstance(exc, LacksScope) or exc.code == INVALID_SCOPE:
-                    yield Finding(
-                        severity=severity,
-                        message=f"the credentials lack the scope {call.scope}",
-                        remedy=f"Add it under {SETTINGS_PAGE} of the platform",
-                    )
+                    yield lacks_scope(call.scope, severity=severity)
 
 
 def _presence(seat: Seat, user: User | None, seen: Mapping[Place, set[str]]) -> Presence:

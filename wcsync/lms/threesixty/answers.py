@@ -1,6 +1,7 @@
 """What the 360Learning API answers: the fields we read, and the code of a refusal."""
 
 import re
+from datetime import datetime
 
 import msgspec
 
@@ -32,6 +33,36 @@ class Group(msgspec.Struct, rename={"id": "_id"}):
     id: str
     name: str
     parent_id: str | None = msgspec.field(name="parentId", default=None)
+    public: bool = False
+
+
+class Path(msgspec.Struct, rename={"id": "_id"}):
+    id: str
+    status: str = "published"
+
+
+class Session(msgspec.Struct, rename={"id": "_id"}):
+    """One run of a path. `end_date` None: open for good."""
+
+    id: str
+    path_id: str = msgspec.field(name="pathId")
+    is_audience_builder: bool = msgspec.field(name="isAudienceBuilder")
+    end_date: datetime | None = msgspec.field(name="endDate", default=None)
+
+
+class AudienceFilter(msgspec.Struct):
+    type: str
+    ids: list[str] = []
+
+
+class Audience(msgspec.Struct):
+    """Who is enrolled in a session; `mode`: what follows when that changes."""
+
+    filters: list[AudienceFilter]
+    mode: str
+
+    def has(self, group_id: str) -> bool:
+        return any(one.type == "groups" and group_id in one.ids for one in self.filters)
 
 
 class Enrollment(msgspec.Struct):

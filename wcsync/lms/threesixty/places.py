@@ -1,16 +1,23 @@
 """Groups and paths of a 360Learning company: looked at, never changed."""
 
+import math
 import threading
 import time
 from collections.abc import Collection
 
-from wcsync.errors import PermanentError, ServiceBlocked
+from wcsync.errors import Finding, PermanentError, ServiceBlocked
 from wcsync.lms.threesixty.answers import Enrollment, Group
 from wcsync.lms.threesixty.rest import PATHS_READ, Call, Refused, Rest
 from wcsync.model import CourseId
 
 KEPT_S = 600.0
 GROUPS = Call(method="GET", path="/groups", scope="groups:read")
+
+NO_ROOT = Finding(
+    code="no_root_group",
+    message="shows no root group, so that the company cannot be told from others",
+    remedy="make credentials that see all groups",
+)
 
 
 class Groups:
@@ -20,7 +27,7 @@ class Groups:
         self._rest = rest
         self._root: Group | None = None
         self._kept: dict[str, Group] = {}
-        self._kept_until = 0.0
+        self._kept_until = -math.inf
         self._lock = threading.Lock()
 
     def fetch_root(self) -> Group:
@@ -29,23 +36,25 @@ class Groups:
         Raises ServiceBlocked if it cannot be seen.
         """
         if self._root is None:
-            roots = [group for group in self._walk().values() if group.parent_id is None]
+            roots = [group for group in self._list().values() if group.parent_id is None]
             if not roots:
-                raise ServiceBlocked(
-                    f"{self._rest.name}: shows no root group, so that the company cannot be told from others; make "
-                    "credentials that see all groups"
-                )
+                raise ServiceBlocked(f"{self._rest.name}: {NO_ROOT}", finding=NO_ROOT)
             self._root = min(
                 roots, key=lambda group: group.id
             )  # ids grow with time: a later one changes nothing
         return self._root
 
-    def fetch_title(self, group_id: CourseId) -> str | None:
+    def fetch(self, group_id: CourseId) -> Group | None:
+        return self._list().get(group_id)
+
+    def has_subgroups(self, group_id: str) -> bool:
+        return any(group.parent_id == group_id for group in self._list().values())
+
+    def _list(self) -> dict[str, Group]:
         with self._lock:
-            if group_id not in self._kept or time.monotonic() >= self._kept_until:
+            if time.monotonic() >= self._kept_until:
                 self._kept, self._kept_until = self._walk(), time.monotonic() + KEPT_S
-            group = self._kept.get(group_id)
-        return group.name if group else None
+            return self._kept
 
     def _walk(self) -> dict[str, Group]:
         return {group.id: group for page in self._rest.read_pages(GROUPS, list[Group]) for group in page}

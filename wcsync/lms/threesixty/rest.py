@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import msgspec
 
 from wcsync.credentials import Secret
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.lms.base import Intent, LmsSettings
 from wcsync.lms.threesixty.answers import User, code_of
@@ -44,6 +44,17 @@ PATHS_READ = "paths:read"
 INVALID_SCOPE = "invalid_scope"
 
 _NEXT_PAGE = re.compile(r'<([^<>]*)>[^,<]*;\s*rel="?next"?', re.IGNORECASE)
+
+OTHER_ADDRESS = Finding(
+    code="other_address",
+    message="its lists go on at another address than the configured one",
+    remedy="set url in the config to the address the platform itself uses",
+)
+TOKEN_REFUSED = Finding(
+    code="token_refused",
+    message="does not accept the token it has just given",
+    remedy=f"look whether the credentials are still there under {SETTINGS_PAGE} of the platform",
+)
 
 
 class Refused(PermanentError):
@@ -130,11 +141,12 @@ class Rest:
 
     def lost(self, reply: Reply, call: Call, *, may_act: bool = True) -> Stumbled:
         """The error for an answer that says nothing."""
-        what = "a page instead of data" if reply.looks_like_html else "something that cannot be read"
+        finding = _not_understood(f"{call.method} {_kind(call)}", page=reply.looks_like_html)
         return Stumbled(
-            f"{self.name}: answered {call.method} {_kind(call)} with {what}; it will be asked again",
+            f"{self.name}: {finding}",
             answer_lost=may_act,
             whole_service=reply.looks_like_html,
+            finding=finding,
         )
 
     def _fetch(self, call: Call, url: str) -> Reply:
@@ -167,10 +179,7 @@ class Rest:
         """The next page's address. Never another host's: it would get our token."""
         url = urljoin(here, link)
         if _origin(url) != _origin(self._base):
-            raise ServiceBlocked(
-                f"{self.name}: its lists go on at another address than the configured one; set url in the config to "
-                "the address the platform itself uses"
-            )
+            raise self._blocked(OTHER_ADDRESS)
         return url
 
     def _parse(self, reply: Reply, call: Call, shape: type[T], *, may_act: bool = False) -> T:
@@ -184,10 +193,7 @@ class Rest:
             return reply
         code = code_of(reply)
         if reply.status == 401:
-            raise ServiceBlocked(
-                f"{self.name}: does not accept the token it has just given; look whether the credentials are still "
-                f"there under {SETTINGS_PAGE} of the platform"
-            )
+            raise self._blocked(TOKEN_REFUSED)
         if code == INVALID_SCOPE:
             raise self._lacks(call, code)
         if code:
@@ -195,18 +201,16 @@ class Rest:
         raise self._blame_firewall(reply, call)
 
     def _lacks(self, call: Call, code: str) -> Refused | LacksScope:
-        message = (
-            f"{self.name}: the credentials lack the scope {call.scope}; add it under {SETTINGS_PAGE} of the platform "
-            "(your contact at 360Learning sets which scopes can be chosen there)"
-        )
-        return Refused(message, code) if call.scope == PATHS_READ else LacksScope(message)
+        finding = lacks_scope(call.scope)
+        message = f"{self.name}: {finding}"
+        return Refused(message, code) if call.scope == PATHS_READ else LacksScope(message, finding=finding)
+
+    def _blocked(self, finding: Finding) -> ServiceBlocked:
+        return ServiceBlocked(f"{self.name}: {finding}", finding=finding)
 
     def _blame_firewall(self, reply: Reply, call: Call) -> PermanentError | ServiceBlocked:
         """Something in front that refuses everything blocks the service; refusing one call's content does not."""
-        nobody_there = ServiceBlocked(
-            f"{self.name}: no API answers there (status {reply.status}); set url in the config to the platform's "
-            "address, and let this machine's address through any firewall in front of it"
-        )
+        nobody_there = self._blocked(_nobody_there(reply.status))
         if call is PROBE:
             return nobody_there
         self.read(PROBE, list[User])
@@ -214,6 +218,39 @@ class Rest:
             f"{self.name}: something in front of it refused {call.method} {_kind(call)} (status {reply.status}) but "
             "lets other calls through; look for an odd name or address in the order"
         )
+
+
+def lacks_scope(scope: str, *, severity: Severity = Severity.FATAL) -> Finding:
+    return Finding(
+        code="missing_scope",
+        message=f"the credentials lack the scope {scope}",
+        remedy=f"add it under {SETTINGS_PAGE} of the platform (your contact at 360Learning sets which scopes can be "
+        "chosen there)",
+        severity=severity,
+    )
+
+
+def _not_understood(what: str, *, page: bool) -> Finding:
+    if page:
+        return Finding(
+            code="page_instead",
+            message=f"answered {what} with a page instead of data",
+            remedy="it will be asked again; if it stays so, check url, and any firewall in front of it",
+        )
+    return Finding(
+        code="not_json",
+        message=f"answered {what} with something that cannot be read",
+        remedy="it will be asked again",
+    )
+
+
+def _nobody_there(status: int) -> Finding:
+    return Finding(
+        code="no_api",
+        message=f"no API answers there (status {status})",
+        remedy="set url in the config to the platform's address, and let this machine's address through any firewall "
+        "in front of it",
+    )
 
 
 def _kind(call: Call) -> str:

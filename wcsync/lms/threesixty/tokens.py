@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from wcsync.credentials import Secret
-from wcsync.errors import ServiceBlocked, TransientError
+from wcsync.errors import Finding, ServiceBlocked, TransientError
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.lms.threesixty.answers import code_of
 
@@ -18,6 +18,12 @@ MARGIN_S = 60.0
 """A token is replaced so long before it expires, but not before half its life: no call may outlive its token."""
 
 SETTINGS_PAGE = "Settings → API v2"
+
+FIREWALL = Finding(
+    code="firewall",
+    message="something in front of it refuses us (status 403)",
+    remedy="let this machine's address through any firewall in front of it, and check url",
+)
 
 
 class _Grant(msgspec.Struct):
@@ -84,29 +90,56 @@ class Tokens:
 
     def _parse(self, reply: Reply) -> _Grant:
         if reply.status >= 400:
-            raise ServiceBlocked(f"{self._service.name}: {self._why_refused(reply)}")
+            finding = _why_refused(reply)
+            raise ServiceBlocked(f"{self._service.name}: {finding}", finding=finding)
         try:
             grant = msgspec.json.decode(reply.content, type=_Grant, strict=False)
         except (msgspec.DecodeError, UnicodeDecodeError):
             grant = None
         if grant is None or not grant.access_token:
-            what = "a page" if reply.looks_like_html else "something that cannot be read"
-            raise TransientError(
-                f"{self._service.name}: gave {what} instead of a token; it will be asked again",
-                whole_service=True,
-            )
+            finding = _no_token(page=reply.looks_like_html)
+            raise TransientError(f"{self._service.name}: {finding}", whole_service=True, finding=finding)
         return grant
 
-    def _why_refused(self, reply: Reply) -> str:
-        code = code_of(reply)
-        if code == "invalid_client":
-            return (
-                "does not know these credentials; compare client_id and client_secret with those under "
-                f"{SETTINGS_PAGE} of the platform, and url with its region"
-            )
-        if code:
-            return f"gives no token ({code}); make new credentials under {SETTINGS_PAGE} of the platform"
-        return (
-            f"no API answers there (status {reply.status}); set url in the config to https://app.360learning.com or, "
-            "for a platform hosted in the USA, https://app.us.360learning.com"
+
+def _why_refused(reply: Reply) -> Finding:
+    code = code_of(reply)
+    if code == "invalid_client":
+        return Finding(
+            code="wrong_credentials",
+            message="does not know these credentials",
+            remedy=(
+                f"compare client_id and client_secret with those under {SETTINGS_PAGE} of the platform, and url with "
+                "its region"
+            ),
         )
+    if code:
+        return Finding(
+            code="no_token",
+            message=f"gives no token ({code})",
+            remedy=f"make new credentials under {SETTINGS_PAGE} of the platform",
+        )
+    if reply.status == 403:
+        return FIREWALL
+    return Finding(
+        code="no_api",
+        message=f"no API answers there (status {reply.status})",
+        remedy=(
+            "set url in the config to https://app.360learning.com or, for a platform hosted in the USA, "
+            "https://app.us.360learning.com"
+        ),
+    )
+
+
+def _no_token(*, page: bool) -> Finding:
+    if page:
+        return Finding(
+            code="page_instead",
+            message="gave a page instead of a token",
+            remedy="it will be asked again; if it stays so, check url, and any firewall in front of it",
+        )
+    return Finding(
+        code="not_json",
+        message="gave something that cannot be read instead of a token",
+        remedy="it will be asked again; if it stays so, check url",
+    )

@@ -1,0 +1,48 @@
+"""Looking at this machine: whether the ledger can be used, has room, and is in use already."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from wcsync.doctor.diagnosis import MACHINE, Diagnosis, fine
+from wcsync.errors import Problem
+from wcsync.ledger.connection import inspect_file
+
+ROOM_BYTES = 50 * 1024 * 1024
+
+
+def examine_machine(ledger: Path, running: int | None, no_folder: Problem) -> Iterator[Diagnosis]:
+    """`running`: the process that works on the ledger now; `no_folder`: what to say if its folder cannot be used."""
+    if not os.access(ledger.parent, os.W_OK | os.X_OK):
+        yield Diagnosis.of_problem("ledger_folder", no_folder, service=MACHINE)
+        return
+    problem = inspect_file(ledger)
+    if problem is not None:
+        yield Diagnosis.of_problem("ledger_unusable", problem, service=MACHINE)
+        return
+    yield fine(
+        MACHINE, "ledger_usable", "the ledger can be used" if ledger.exists() else "a ledger can be made"
+    )
+    if running is not None:
+        yield fine(MACHINE, "running", f"wcsync runs as process {running} and works on this ledger")
+    yield from _room(ledger.parent)
+
+
+def unusable_folder(folder: Path) -> OSError:
+    """Why a folder cannot be used, as the system would say."""
+    reason = errno.EACCES if folder.exists() else errno.ENOENT
+    return OSError(reason, os.strerror(reason))
+
+
+def _room(folder: Path) -> Iterator[Diagnosis]:
+    free = shutil.disk_usage(folder).free
+    if free < ROOM_BYTES:
+        yield Diagnosis(
+            service=MACHINE,
+            code="disk_nearly_full",
+            ok=False,
+            message=f"{free // (1024 * 1024)} MB are free where the ledger is",
+            remedy="make room there: once the disk is full nothing is read or enrolled any more",
+        )
