@@ -9,10 +9,11 @@ import pytest
 
 from tests.fakes import T0, make_line, make_order
 from tests.spine import Spine
-from wcsync.errors import ConfigError, PermanentError
+from wcsync.errors import ConfigError, PermanentError, TransientError
 from wcsync.ledger.connection import connect
 from wcsync.ledger.report import Report, Summary
 from wcsync.model import Order, OrderId, Unreadable
+from wcsync.screen import print_order
 
 NOTHING = Summary(
     orders=0,
@@ -292,3 +293,31 @@ def test_a_report_changes_nothing_and_waits_for_no_writer(spine: Spine, report: 
         db.execute("ROLLBACK")
     with pytest.raises(Exception, match="readonly"):
         report._db.execute("DELETE FROM cursors")
+
+
+@pytest.mark.parametrize(
+    ("lose", "words"),
+    [
+        pytest.param(None, "written 2026-11-21", id="written"),
+        pytest.param(TransientError("shop: down", whole_service=True), "shop: down", id="waits"),
+        pytest.param(PermanentError("shop: no such order"), "given up: shop: no such order", id="given-up"),
+    ],
+)
+def test_the_story_of_an_order_tells_of_its_note(
+    spine: Spine, capsys: pytest.CaptureFixture[str], lose: Exception | None, words: str
+) -> None:
+    def before(_text: str) -> None:
+        if lose is not None:
+            raise lose
+
+    order = make_order(17)
+    spine.store.put(order)
+    spine.record(order)
+    spine.work()
+    spine.store.before_note = before
+    spine.send()
+    with closing(Report(spine.path)) as report:
+        story = report.order("17")
+    assert story is not None
+    print_order(story)
+    assert words in capsys.readouterr().out

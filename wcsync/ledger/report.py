@@ -120,6 +120,7 @@ class Report:
         order["lines"] = list(self._db.query(_LINES, key))
         order["enrolments"] = list(self._db.query(_ENROLMENTS_OF_ORDER, key))
         order["parked"] = list(self._db.query(_PARKED_OF_ORDER, key))
+        order["notes"] = list(self._db.query(_NOTES_OF_ORDER, key))
         order["audit"] = list(self._db.query(_AUDIT_OF_ORDER, key))
         return order
 
@@ -175,7 +176,8 @@ class Report:
         parked = list(self._db.query(_PARKED_OF_ORDER, {"order_id": int(number)}))
         if not parked:
             return None
-        return {"order_id": int(number), "lines": [], "enrolments": [], "parked": parked, "audit": []}
+        nothing: Row = {name: [] for name in ("lines", "enrolments", "notes", "audit")}
+        return {"order_id": int(number), "parked": parked, **nothing}
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -282,6 +284,11 @@ _ORDER = f"""
 _LINES = """
     SELECT line_id, product_id, variation_id, sku, name, quantity, verdict, reason FROM order_lines
     WHERE order_id = :order_id ORDER BY line_id
+"""
+
+_NOTES_OF_ORDER = """
+    SELECT number, state, attempts, error, created_at, changed_at, next_attempt_at FROM outbox
+    WHERE channel = 'note' AND subject = 'order ' || :order_id ORDER BY number
 """
 
 _ENROLMENTS_OF_ORDER = """
