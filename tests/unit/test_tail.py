@@ -19,11 +19,9 @@ from hypothesis import strategies as st
 
 from tests.fakes import make_order
 from tests.spine import Spine
-from tests.unit.test_readme import logged_events
 from wcsync.cli import main
 from wcsync.cli.sentences import SENTENCES, render_sentence
 from wcsync.cli.tail import LONGEST_LINE
-from wcsync.patient import _EVENTS
 
 ROOT = Path(__file__).parents[2]
 AT = "2026-11-22T01:02:03.456789Z"
@@ -62,11 +60,6 @@ def shown(text: str | bytes, *words: str) -> list[str]:
 
 
 # -- sentences -------------------------------------------------------------------------------------------------------
-
-
-def test_each_event_of_the_code_has_a_sentence_and_no_other_has() -> None:
-    assert set(SENTENCES) == logged_events() - {"service_accepted"}
-    assert set(_EVENTS.values()) <= set(SENTENCES)
 
 
 @pytest.mark.parametrize(
