@@ -123,7 +123,10 @@ class Lms(Protocol):
         """Who answers, and what it lacks to do its work. Changes nothing."""
 
     def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
-        """Whether each learner has an active enrolment in the course now, in the order asked. Changes nothing."""
+        """Whether each learner has an active enrolment in the course now, in the order asked. Changes nothing.
+
+        For hundreds at once: whoever asks for them one by one calls `wcsync.pulse.beat()` at each, or passes for hung.
+        """
 
     def fetch_target(self, target: Target) -> Sighting:
         """What a buyer of this target would meet, its options included. For `check`: a person waits. Changes nothing.
