@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wcsync.cli import main
-from wcsync.cli.starter import CONFIG, GUIDES, ROWS, example, render_drop_in
+from wcsync.cli.starter import CONFIG, example, render_drop_in
 from wcsync.config import load_config
 from wcsync.errors import ConfigError
 from wcsync.lms.registry import KINDS
+from wcsync.mappers.mapping_table import course_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -205,9 +206,10 @@ def test_credentials_that_the_unit_does_not_load_get_a_drop_in() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_each_kind_of_lms_is_told_where_its_secrets_and_rows_come_from(kind: str) -> None:
-    assert GUIDES[kind]
-    assert ROWS[kind]
+def test_each_kind_of_lms_is_told_where_its_secrets_and_rows_come_from(kind: str, tmp_path: Path) -> None:
+    told = init(tmp_path / "shop", "--lms", kind).output
+    assert KINDS[kind].guide in told
+    assert course_key(KINDS[kind].target_keys).doc in told
 
 
 def test_the_template_is_the_example_itself() -> None:

@@ -332,7 +332,6 @@ class TestLimits:
             )
         assert {seen.status for seen in company.requests} == {200}
 
-
     def test_a_look_at_many_seats_gives_a_sign_of_life_at_each(
         self, academy: ThreeSixty, group: CourseId
     ) -> None:

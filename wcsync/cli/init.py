@@ -17,8 +17,6 @@ from wcsync.cli.common import EXIT_CONFIG, in_plain_words, main
 from wcsync.cli.folder import make_file, make_folder, open_to_others
 from wcsync.cli.starter import (
     CREDENTIALS,
-    GUIDES,
-    ROWS,
     SHOP_GUIDE,
     SHOP_SECRETS,
     Campus,
@@ -37,6 +35,7 @@ from wcsync.errors import ConfigError, Problem
 from wcsync.gate import SHOP
 from wcsync.lms.base import LmsSettings
 from wcsync.lms.registry import KINDS
+from wcsync.mappers.mapping_table import course_key
 from wcsync.mappers.text_file import MAX_BYTES
 from wcsync.mappers.toml_file import TomlFile, parse_toml
 from wcsync.mappers.toml_lines import KeyPath
@@ -227,9 +226,8 @@ def _steps(start: Start, file: TomlFile, references: Sequence[tuple[Way, str]]) 
     if unsaid:
         lines = [f"\n      {file.where((*path, 'url'))}: {what}" for path, what in unsaid]
         yield "Write the addresses, as in a browser:" + "".join(lines)
-    hints = sorted({ROWS[kind] for _, section, _ in sections if (kind := section.get("kind")) in ROWS})
-    where = "; ".join(("for products, their SKU or number in the shop", *hints))
-    yield f"Say which product sells which course ({where}):\n      {start.mapping}"
+    hints = "; ".join(("product: its SKU or number in the shop", *_course_hints(sections)))
+    yield f"Say which product sells which course. {hints[0].upper()}{hints[1:]}\n      {start.mapping}"
     yield f"Look whether all is well:\n      {_command(start, references, 'check')}"
     if start.folder.is_relative_to(SYSTEM):
         yield _service_step(start, references)
@@ -249,8 +247,17 @@ def _sections(file: TomlFile) -> Iterator[tuple[KeyPath, dict[str, Any], str]]:
 
 
 def _guide(section: dict[str, Any]) -> str:
-    kind = section.get("kind")
-    return SHOP_GUIDE if kind is None else GUIDES.get(str(kind), f"The secrets of {kind}")
+    kind = str(section.get("kind", ""))
+    if not kind:
+        return SHOP_GUIDE
+    return KINDS[kind].guide if kind in KINDS else f"The secrets of {kind}"
+
+
+def _course_hints(sections: Sequence[tuple[KeyPath, dict[str, Any], str]]) -> list[str]:
+    """What a mapping row says for each kind of LMS that the config names."""
+    kinds = dict.fromkeys(str(section.get("kind", "")) for _, section, _ in sections)
+    keys = [course_key(KINDS[kind].target_keys) for kind in kinds if kind in KINDS]
+    return [f"{key.name}: {key.doc}" for key in keys]
 
 
 def _listed(start: Start, section: dict[str, Any]) -> str:

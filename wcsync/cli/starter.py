@@ -21,18 +21,6 @@ SHOP_GUIDE = (
     "In WordPress, WooCommerce → Settings → Advanced → REST API → Add key, permission Read/Write: the consumer key "
     "(ck_…) and the consumer secret (cs_…) are shown once"
 )
-GUIDES = {
-    "moodle": "In Moodle, Site administration → Server → Web services → Manage tokens: a token for the user and the "
-    "service that README's section `In Moodle` tells how to make",
-    "360learning": "In 360Learning, Settings → API v2: credentials with the scopes that README's section "
-    "`In 360Learning` names; the client id and the secret are two files",
-}
-"""Where the secrets of each kind of LMS come from, in the words of its own screens."""
-ROWS = {
-    "moodle": "the course is the number in its address, course/view.php?id=42",
-    "360learning": "the group is the id at the end of its address",
-}
-"""Where a mapping row's value comes from."""
 
 _BLOCK = re.compile(r"#?\[\[lms\]\]")
 _KEY = re.compile(r"#?([a-z_]+) = (.*)")

@@ -180,7 +180,9 @@ class OrdersPoller:
             record, walked = self._walk(since, walk, keep=True)
             total = total.plus(record)
             if walked:
-                if walk is None:  # the rest of a walk says nothing of its first pages, which were read long ago
+                if (
+                    walk is None
+                ):  # the rest of a walk says nothing of its first pages, which were read long ago
                     self.tide.note(place, self.overlap_s)
                 return self._look_back(cursor, walked.started_at, total)
             if self.stopping():

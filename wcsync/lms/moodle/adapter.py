@@ -54,6 +54,12 @@ TARGET_KEYS = (
     TargetKey(name="role", pattern=_NUMBER, doc="the number of the role to enrol with instead of Student"),
 )
 
+GUIDE = (
+    "In Moodle, Site administration → Server → Web services → Manage tokens: a token for the user and the service that "
+    "README's section `In Moodle` tells how to make"
+)
+"""Where the token comes from."""
+
 
 class MoodleSettings(LmsSettings):
     """The keys of an `[[lms]]` section with `kind = "moodle"`."""
