@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wcsync.cli import main
-from wcsync.cli.starter import CONFIG, example, render_drop_in
+from wcsync.cli.starter import CONFIG, example
 from wcsync.config import load_config
 from wcsync.errors import ConfigError
 from wcsync.lms.registry import KINDS
@@ -195,14 +195,41 @@ def test_no_option_takes_a_secret() -> None:
     assert not [name for name in names if re.search("key|token|password|client", name)]
 
 
-def test_credentials_that_the_unit_does_not_load_get_a_drop_in() -> None:
-    text = render_drop_in("/etc/wcsync/credentials", ["woocommerce_key", "academy_id"])
-    assert text.splitlines()[1:] == [
-        "[Service]",
-        "LoadCredential=",
-        "LoadCredential=woocommerce_key:/etc/wcsync/credentials/woocommerce_key",
-        "LoadCredential=academy_id:/etc/wcsync/credentials/academy_id",
-    ]
+@pytest.fixture
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of /etc."""
+    monkeypatch.setattr("wcsync.cli.init.SYSTEM", tmp_path)
+    monkeypatch.setattr("wcsync.cli.init.HOME", tmp_path / "wcsync")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("folder", "unit", "name"),
+    [
+        pytest.param("wcsync", "wcsync.service", "wcsync", id="the one shop"),
+        pytest.param("wcsync/north", "wcsync@.service", "wcsync@north", id="one of several"),
+    ],
+)
+def test_a_unit_that_fits_is_taken_as_it_is_whatever_secrets_there_are(
+    etc: Path, folder: str, unit: str, name: str
+) -> None:
+    """The units load the whole folder: a list of secrets would keep out those that are added later."""
+    told = init(etc / folder, "--lms", "360learning").output
+    assert f"sudo cp systemd/{unit} /etc/systemd/system/\n" in told
+    assert f"sudo systemctl enable --now {name}\n" in told
+    assert not list(etc.rglob("*.conf"))
+
+
+@pytest.mark.parametrize("folder", ["elsewhere", "wcsync/North_Shop"])
+def test_a_folder_that_no_unit_is_made_for_gets_a_drop_in(etc: Path, folder: str) -> None:
+    told = init(etc / folder).output
+    [drop_in] = etc.rglob("*.conf")
+    lines = drop_in.read_text().splitlines()
+    assert lines[-2:] == ["LoadCredential=", f"LoadCredential=wcsync:{etc / folder}/credentials"]
+    assert any(line.endswith(f"run --config {etc / folder}/config.toml") for line in lines)
+    unit = f"wcsync-{Path(folder).name}"
+    assert f"{drop_in} /etc/systemd/system/{unit}.service.d/" in told
+    assert f"sudo systemctl enable --now {unit}\n" in told
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

@@ -80,10 +80,10 @@ def render_mapping(campuses: Sequence[Campus]) -> str:
     return head + "\n".join(rows) + "\n"
 
 
-def render_drop_in(folder: str, secrets: Sequence[str], extra: Sequence[str] = ()) -> str:
-    """What systemd has to be told where the unit's own list of credentials does not fit."""
-    loads = [f"LoadCredential={name}:{folder}/{name}" for name in secrets]
-    return "\n".join(("# Written by `wcsync init`.", "[Service]", *extra, "LoadCredential=", *loads, ""))
+def render_drop_in(settings: Mapping[str, str]) -> str:
+    """What systemd has to be told where the unit's own settings do not fit."""
+    lines = [line for key, value in settings.items() for line in (f"{key}=", f"{key}={value}")]
+    return "\n".join(("# Written by `wcsync init`.", "[Service]", *lines, ""))
 
 
 def secret_names(values: object) -> Iterator[tuple[Way, str]]:
