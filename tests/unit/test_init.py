@@ -102,7 +102,7 @@ def test_two_of_a_kind_have_secrets_of_their_own(tmp_path: Path) -> None:
     init(tmp_path, "--lms", "moodle", "--lms-name", "a", "--lms", "moodle", "--lms-name", "b")
     fill_in(tmp_path)
     first, second = load_config(tmp_path / "config.toml", {}).config.lms
-    assert (first.token.reveal(), second.token.reveal()) == ("amoodle_token", "ab_token")  # type: ignore[attr-defined]
+    assert (first.token.reveal(), second.token.reveal()) == ("amoodle_token", "ab_token")  # type: ignore[attr-defined]  # Moodle's own settings
 
 
 def test_a_new_mapping_has_no_row_in_force(tmp_path: Path) -> None:

@@ -364,7 +364,7 @@ def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> Non
         written = io.BytesIO()
         monkeypatch.setattr(sys, "stdout", Terminal(written))
         module._show(iter([line("x_y", "error").encode()]), module.Wanted(), None)
-        sys.stdout.detach()  # type: ignore[union-attr]
+        sys.stdout.detach()  # type: ignore[union-attr]  # the real stdout has it
         return written.getvalue()
 
     monkeypatch.setenv("TERM", "xterm")
