@@ -133,7 +133,7 @@ class Lms(Protocol):
         """What a buyer of this target would meet, its options included. For `check`: a person waits. Changes nothing.
 
         Asked once for each target of a mapping of hundreds: what holds for many of them (rights, lists) is asked once
-        and kept, and its findings are the same each time, so that they can be told once.
+        and kept for good, and its findings are the same each time, so that they can be told once. By one thread alone.
         """
 
     def fetch_offers(self) -> list[Offer]:
