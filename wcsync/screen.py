@@ -57,6 +57,16 @@ ACTIONS = {
 """What happened to an order, by the audit's actions."""
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """One or more lines, in which something from outside may stand."""
+    click.echo(plain(text), err=err)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 row`, `2 rows`; `many` where an s at the end is not enough."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
     click.echo(json.dumps(document, ensure_ascii=True, indent=2, default=str))

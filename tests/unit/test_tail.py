@@ -79,6 +79,14 @@ def shown(text: str | bytes, *words: str) -> list[str]:
             "GAVE UP to withdraw learner 9f3a0000… from campus course 42: no such course; see `wcsync dead list`",
         ),
         (line("service_recovered", service="campus", down_s=7300), "campus works again after 2 h"),
+        (
+            line("poller_failed", job="alerts"),
+            "A FAULT OF WCSYNC while it did its job alerts; nothing is lost, it is tried again",
+        ),
+        (
+            line("poller_failed"),
+            "A FAULT OF WCSYNC while it read orders; nothing is lost, it is tried again",
+        ),
         (line("something_new", a=1, b="two"), "something_new a=1 b=two"),
         (line("Connection pool is full, of a library"), "Connection pool is full, of a library"),
     ],
@@ -356,7 +364,7 @@ def test_colours_are_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> Non
         written = io.BytesIO()
         monkeypatch.setattr(sys, "stdout", Terminal(written))
         module._show(iter([line("x_y", "error").encode()]), module.Wanted(), None)
-        sys.stdout.detach()  # type: ignore[union-attr]
+        sys.stdout.detach()  # type: ignore[union-attr]  # the real stdout has it
         return written.getvalue()
 
     monkeypatch.setenv("TERM", "xterm")

@@ -20,6 +20,7 @@ from wcsync.lms.base import Write
 from wcsync.lms.threesixty import TARGET_KEYS, ThreeSixty, ThreeSixtySettings
 from wcsync.lms.threesixty.tokens import Tokens
 from wcsync.model import Applied, CourseId, Option, Outcome, Person, Presence, Seat, Target
+from wcsync.pulse import Pulse
 from wcsync.sandbox.server import Fault, Request
 from wcsync.sandbox.threesixty import SandboxThreeSixty
 
@@ -50,6 +51,14 @@ class Clock:
 
     def tick(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+class CountingPulse(Pulse):
+    beats = 0
+
+    def beat(self) -> None:
+        self.beats += 1
+        super().beat()
 
 
 @pytest.fixture(autouse=True)
@@ -322,6 +331,18 @@ class TestLimits:
                 found == [Presence.ABSENT] for found in pool.map(academy.fetch_presences, [[seat]] * 60)
             )
         assert {seen.status for seen in company.requests} == {200}
+
+    def test_a_look_at_many_seats_gives_a_sign_of_life_at_each(
+        self, academy: ThreeSixty, group: CourseId
+    ) -> None:
+        """Two hundred seats take longer than any single turn may."""
+        pulse = CountingPulse("confirmer")
+        pulse.adopt()
+        try:
+            academy.fetch_presences([Seat(learner=ANNA, course_id=group)] * 5)
+        finally:
+            pulse.rest(0)
+        assert pulse.beats > 5, "the first is that of its turn"
 
 
 class TestInviting:

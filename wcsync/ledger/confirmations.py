@@ -121,7 +121,7 @@ def _park(db: sqlite3.Connection, key: Mapping[str, Any], hint: str, now: dateti
     """Asks a person, once: an entry that somebody dropped stays dropped."""
     reason = (
         f'"{key["lms"]}" accepted the enrolment in {key["course_id"]}, but does not show the learner in the course '
-        f"yet: {hint}. When it does, this entry goes away by itself"
+        f"yet: {hint}. If it does within {LOOKED_AT_FOR.days} days of the enrolment, this entry goes away by itself"
     )
     cursor = db.execute(
         "INSERT INTO parked (order_id, line_id, kind, reason, since) "

@@ -39,6 +39,7 @@ from wcsync.lms.threesixty.rest import (
 )
 from wcsync.mappers.mapping import TargetKey
 from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
+from wcsync.pulse import beat
 
 A_PATH = Call(method="GET", path=f"/paths/{'0' * 24}", scope=PATHS_READ)
 """Asks for a path that nobody has."""
@@ -62,6 +63,12 @@ TARGET_KEYS = (
         name="session", pattern=OBJECT_ID, doc="the id of the path's session that is bound to the group"
     ),
 )
+
+GUIDE = (
+    "In 360Learning, Settings → API v2: credentials with the scopes that README's section `In 360Learning` names; the "
+    "client id and the secret are two files"
+)
+"""Where the credentials come from."""
 
 
 class ThreeSixtySettings(LmsSettings):
@@ -196,6 +203,7 @@ class ThreeSixty:
 
     def _member(self, seat: Seat) -> User | None:
         """The learner's user, if it has any role in the group."""
+        beat()
         user = self._people.find(seat)
         if user is None or user.deleted or not self._people.fetch_roles(user, seat.course_id):
             return None
