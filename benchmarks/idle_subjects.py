@@ -33,13 +33,14 @@ def by_ticks(*, url: str, polls: int) -> Sample:
 
     with opened(shop_url=url) as app:
         app.poll_when_due()
-        app.watch_mapping()
+        app.mapping.watch()
         before = Site(url=url).stats()
         with timed() as span:
             for second in range(polls):
                 app.poll_when_due()
+                app.replan_if_owed()
                 if second % 2:
-                    app.watch_mapping()
+                    app.mapping.watch()
         assert Site(url=url).stats().requests == before.requests
     return {"cpu_s": span.cpu_s}
 

@@ -11,12 +11,13 @@ from typing import Any, TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from wcsync.mappers.addresses import blot_addresses
+
 PERSONAL_KEYS = frozenset({"email", "address", "first_name", "last_name", "name", "buyer", "learner_email"})
 SHORTEST_SECRET = 6
 """A shorter value would blot out innocent text; no real key is that short."""
 
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
 
 
 def configure(
@@ -96,7 +97,7 @@ class Redactor:
     def _clean_text(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "[secret]")
-        return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", _ADDRESS.sub("[address]", text))
+        return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", blot_addresses(text))
 
 
 def _renderer(*, as_text: bool, out: TextIO) -> Processor:

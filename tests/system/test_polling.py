@@ -63,7 +63,8 @@ def map_sku(world: World, *skus: str) -> None:
 def look_at_mapping(app: App, time: Any, looks: int = 2) -> None:
     for _ in range(looks):
         time.tick(2)
-        app.watch_mapping()
+        app.mapping.watch()
+        app.replan_if_owed()
 
 
 def test_an_idle_poll_is_one_request(app: App, world: World, time: Any) -> None:
@@ -124,7 +125,7 @@ def test_a_clock_that_is_set_makes_no_poll_sooner_or_later(
     for years in (-20, 20):
         monotonic_s = time_module.monotonic()
         time.move_to(f"{2026 + years}-11-21T12:00:00Z")
-        monkeypatch.setattr("wcsync.app.monotonic", lambda at=monotonic_s: at)
+        monkeypatch.setattr("wcsync.app.app.monotonic", lambda at=monotonic_s: at)
         app.poll_when_due()
         assert asked(world) == []
     assert app._cadence.due_at == due_at

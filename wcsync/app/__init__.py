@@ -2,7 +2,6 @@
 
 from wcsync.app.app import App, revive, utc_now
 from wcsync.app.build import (
-    REMOTE_ERRORS,
     build_channels,
     build_lmss,
     build_store,
@@ -12,7 +11,6 @@ from wcsync.app.build import (
 )
 
 __all__ = [
-    "REMOTE_ERRORS",
     "App",
     "build_channels",
     "build_lmss",

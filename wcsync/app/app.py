@@ -136,8 +136,6 @@ class App:
 
     def poll(self) -> Pass:
         """One look at the shop."""
-        if self._replan_owed.is_set():
-            self._replan()
         mapping = self.mapping.current
         found = self.poller.poll_once()
         if self.mapping.current is not mapping:
@@ -161,9 +159,11 @@ class App:
         )
         self._cadence = self._cadence.after(look)
 
-    def watch_mapping(self) -> None:
-        """A look at the mapping file. What it has learnt counts at once for the lines that waited for it."""
-        self.mapping.watch()
+    def replan_if_owed(self) -> None:
+        """What the mapping has learnt counts at once for the lines that waited for it, whatever the shop is doing.
+
+        Apart from the look at the file: that one may hang and be left behind, this one writes to the ledger.
+        """
         if self._replan_owed.is_set() or self.mapping.current is not self._planned_by:
             self._replan()
             self.pool.wake()
@@ -171,6 +171,7 @@ class App:
     def run_cycle(self) -> bool:
         """One full cycle: poll, then work until nothing is due now. False if the shop could not be read."""
         complete = self.poll().complete
+        self.replan_if_owed()
         self.pool.drain()
         if self.config.alerts.wanted:
             self._watch.look_once()
@@ -183,9 +184,10 @@ class App:
             Job(
                 name="mapping",
                 every_s=MAPPING_EVERY_S,
-                run=self.watch_mapping,
+                run=self.mapping.watch,
                 abandon_after_s=MAPPING_ABANDON_S,
             ),
+            Job(name="replan", every_s=TICK_S, run=self.replan_if_owed),
             Job(name="leases", every_s=60, run=self._keep_house),
             Job(name="waiting", every_s=60, run=self._tell_waiting),
         ]

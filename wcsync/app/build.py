@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from wcsync.cadence import Tempo
 from wcsync.config import Config
 from wcsync.config.sections import WebSettings
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import SHOP, Answerer
 from wcsync.http import Service
 from wcsync.ledger.ledger import SqliteLedger
@@ -151,7 +150,3 @@ def ask_lms(lms: Lms) -> Callable[[], Answerer]:
         return Answerer(identity=identity.identity, title=identity.title)
 
     return ask
-
-
-REMOTE_ERRORS = (TransientError, PermanentError, ServiceBlocked)
-"""What talking to a service may raise."""

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from wcsync import screen
-from wcsync.app import REMOTE_ERRORS, build_channels, instance_of, utc_now
+from wcsync.app import build_channels, instance_of, utc_now
 from wcsync.cli.common import EXIT_CONFIG, EXIT_UNAVAILABLE, main, read_config, with_config, with_json
+from wcsync.errors import REMOTE_ERRORS
 from wcsync.mappers.alerts import Kind, News, Turn, digest_news, dump_news
 from wcsync.model import Message
 from wcsync.notify.base import Channel

@@ -12,12 +12,13 @@ from typing import Any
 import click
 
 from wcsync import screen
-from wcsync.app import REMOTE_ERRORS, App, utc_now
+from wcsync.app import App, utc_now
 from wcsync.cli.causes import PARKED, UNKNOWN
 from wcsync.cli.common import EXIT_UNAVAILABLE, main, read_config, with_config, with_json
 from wcsync.cli.orders import name_order
 from wcsync.cli.progress import Reading, shown_reading
 from wcsync.config import Config
+from wcsync.errors import REMOTE_ERRORS
 from wcsync.ledger.rehearsal import Outlook, Rehearsal
 from wcsync.times import parse_human_instant, render_instant
 

@@ -14,10 +14,10 @@ import structlog
 
 from wcsync import __version__, screen
 from wcsync import log as logs
-from wcsync.app import REMOTE_ERRORS, App
+from wcsync.app import App
 from wcsync.config import Config, Loaded, find_config, load_config
 from wcsync.daemon import AlreadyRunning
-from wcsync.errors import ConfigError, Problem
+from wcsync.errors import REMOTE_ERRORS, ConfigError, Problem
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 

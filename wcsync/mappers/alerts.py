@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from wcsync.mappers.addresses import blot_addresses
 from wcsync.times import parse_instant, render_instant
 
 ALERTS = "alerts"
@@ -19,8 +19,6 @@ LONGEST_LINE = 300
 LONGEST_TEXT = 1000
 LATE = timedelta(hours=1)
 """A message that goes out so long after it was made says so."""
-
-_ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
 
 
 class Kind(StrEnum):
@@ -152,7 +150,7 @@ def describe_news(news: Sequence[News]) -> list[dict[str, Any]]:
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:
     """A text from elsewhere as a message can hold it: one line, nothing invisible, no address, no novel."""
     plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    clean = _ADDRESS.sub("[address]", plain)
+    clean = blot_addresses(plain)
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 
