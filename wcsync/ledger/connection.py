@@ -120,6 +120,13 @@ def _check_version(path: Path, database: Database) -> bool:
     return len(applied) < len(known)
 
 
+def require_tables(path: Path, database: Database) -> None:
+    """Raises ConfigError unless the tables are those that this version reads; brings none up to date."""
+    if _check_version(path, database):
+        remedy = "Restart the daemon, which brings it up to date; without one: wcsync run --once."
+        raise unusable(path, "was written by an older wcsync", remedy)
+
+
 def inspect_file(path: Path) -> Problem | None:
     """What keeps the ledger at `path` from being used; None if nothing does, or if there is none yet.
 

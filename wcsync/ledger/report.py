@@ -10,7 +10,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, Problem
-from wcsync.ledger.connection import BUSY_TIMEOUT_MS
+from wcsync.ledger.connection import BUSY_TIMEOUT_MS, require_tables
 
 Row = dict[str, Any]
 
@@ -48,11 +48,16 @@ class Report:
     """Answers questions about a ledger that may be in use by a daemon at the same time."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ConfigError if there is no ledger at `path`."""
+        """Raises ConfigError if there is no ledger at `path`, or one of another version."""
         try:
             self._db = Database(_connect(path))
         except sqlite3.DatabaseError as exc:
             raise ConfigError([_no_ledger(path, exc)]) from exc
+        try:
+            require_tables(path, self._db)
+        except BaseException:
+            self._db.close()
+            raise
 
     def summary(self) -> Summary:
         """All figures are of one moment, so that they add up."""
