@@ -273,7 +273,11 @@ def test_a_report_of_no_ledger_says_where_it_looked(tmp_path: Path) -> None:
 
 OTHER_VERSIONS = {
     "older": ("DELETE FROM _sqlite_migrations WHERE id > 1", "older wcsync", "Restart the daemon"),
-    "newer": ("UPDATE _sqlite_migrations SET name = 'm999_to_come' WHERE id = 1", "newer wcsync", "Install that version"),
+    "newer": (
+        "UPDATE _sqlite_migrations SET name = 'm999_to_come' WHERE id = 1",
+        "newer wcsync",
+        "Install that version",
+    ),
     "of another program": ("DROP TABLE _sqlite_migrations", "another program", "a file of its own"),
 }
 
