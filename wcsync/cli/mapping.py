@@ -119,7 +119,7 @@ def mapping_suggest(*, config_path: Path | None, as_json: bool, as_toml: bool) -
     if as_json:
         screen.print_json(_document(found, courses.troubles))
     elif as_toml:
-        click.echo(render_rows(found.rows), nl=False)
+        click.echo(render_rows(found.rows).encode(), nl=False)  # TOML is UTF-8, whatever the terminal is
     else:
         _print_suggestions(found)
     gone = sum(product_id not in {one.product_id for one in goods.products} for product_id in sold)
