@@ -15,7 +15,8 @@ from wcsync.ledger.connection import BUSY_TIMEOUT_MS, require_tables
 Row = dict[str, Any]
 
 LARGEST_ID = 2**63 - 1
-_ID = re.compile(r"[0-9]{1,19}")
+_ID = re.compile(r"0|[1-9][0-9]{0,18}")
+"""`00017` is a number some shops give, and never the id 17."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
