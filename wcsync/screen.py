@@ -1,6 +1,7 @@
 """What people see in a terminal. Nothing that came from outside reaches it with control characters in it."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -124,7 +125,7 @@ class Waiting:
         self._shown = False
 
     def tell(self, what: str) -> None:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self.done()
             click.echo(plain(f"… {what}"), nl=False, err=True)
             self._shown = True

@@ -267,6 +267,16 @@ SHOP: dict[str, tuple[Arrange, str, bool]] = {
     "clock 20 minutes ahead, signed": (apart_and_signed(minutes=20), "clock_skew", True),
     "no Date": (no_date, "no_date", False),
     "REST API closed": (rest_closed, "rest_closed", True),
+    "products behind a firewall": (
+        shop_fails(kind="status", status=403, body=PAGE, match="/wc/v3/products"),
+        "firewall",
+        False,
+    ),
+    "products that crash PHP": (
+        shop_fails(kind="status", status=500, match="/wc/v3/products"),
+        "server_error",
+        False,
+    ),
     "unknown time zone": (unknown_zone, "time_zone_unknown", False),
     "another shop": (another_shop, "another_site", True),
 }
@@ -704,7 +714,12 @@ def secret_in_config(clinic: Clinic) -> None:
     clinic.shop.gate.consumer_key = "ck_in_the_config"
 
 
+def folder_as_ledger(clinic: Clinic) -> None:
+    (clinic.folder / clinic.ledger).mkdir()
+
+
 FILES: dict[str, tuple[Arrange, str, str, bool]] = {
+    "folder in the ledger's place": (folder_as_ledger, "machine", "ledger_unusable", True),
     "newer ledger": (newer_ledger, "machine", "ledger_unusable", True),
     "database of another program": (another_program, "machine", "ledger_unusable", True),
     "damaged ledger": (damaged, "machine", "ledger_unusable", True),

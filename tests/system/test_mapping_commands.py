@@ -1,9 +1,11 @@
 """`wcsync mapping check --remote`, `suggest` and `export` against a sandbox shop and Moodle."""
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -160,6 +162,37 @@ def test_no_file_in_use_is_written_over(world: World, name: str) -> None:
     result = wcsync(world, "export", str(world.folder / name))
     assert result.exit_code == 2
     assert (world.folder / name).read_bytes() == before
+
+
+def test_the_config_found_by_itself_is_not_written_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world.folder)
+    before = world.config_path.read_bytes()
+    result = CliRunner().invoke(main, ["mapping", "export", "config.toml"])
+    assert (result.exit_code, "is the config" in result.output) == (2, True)
+    assert world.config_path.read_bytes() == before
+
+
+def test_a_link_is_written_through_and_stays_one(world: World) -> None:
+    link, file = world.folder / "all.csv", world.folder / "real.csv"
+    link.symlink_to(file)
+    file.write_text("old")
+    assert wcsync(world, "export", str(link)).exit_code == 0
+    assert link.is_symlink()
+    assert file.read_text().startswith("product_id,")
+
+
+def test_what_is_no_file_is_written_to_and_never_replaced(world: World) -> None:
+    pipe, device = world.folder / "pipe", world.folder / "device"
+    os.mkfifo(pipe)
+    device.symlink_to(pipe)  # as /dev/stdout is one
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_bytes)
+        assert wcsync(world, "export", str(device)).exit_code == 0
+        assert pipe.is_fifo()
+        assert device.is_symlink()
+        assert read.result(timeout=10).startswith(b"product_id,")
 
 
 def test_an_export_that_cannot_be_written_leaves_what_was_there(world: World, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -11,6 +12,7 @@ from tests.fakes import T0, make_line, make_order
 from tests.spine import Spine
 from wcsync.errors import ConfigError, PermanentError, TransientError
 from wcsync.ledger.connection import connect
+from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
 from wcsync.model import Order, OrderId, Unreadable
 from wcsync.screen import print_order
@@ -265,6 +267,35 @@ def test_a_report_of_no_ledger_says_where_it_looked(tmp_path: Path) -> None:
         Report(tmp_path / "ledger.db")
     assert str(tmp_path / "ledger.db") in str(caught.value)
     assert not (tmp_path / "ledger.db").exists()
+
+
+OTHER_VERSIONS = {
+    "older": ("DELETE FROM _sqlite_migrations WHERE id > 1", "older wcsync", "Restart the daemon"),
+    "newer": (
+        "UPDATE _sqlite_migrations SET name = 'm999_to_come' WHERE id = 1",
+        "newer wcsync",
+        "Install that version",
+    ),
+    "of another program": ("DROP TABLE _sqlite_migrations", "another program", "a file of its own"),
+}
+
+
+@pytest.mark.parametrize(
+    ("harm", "message", "remedy"), OTHER_VERSIONS.values(), ids=list(OTHER_VERSIONS.keys())
+)
+def test_a_report_of_a_ledger_of_another_version_is_refused_and_changes_nothing(
+    tmp_path: Path, harm: str, message: str, remedy: str
+) -> None:
+    path = tmp_path / "ledger.db"
+    SqliteLedger(path).close()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(harm)
+        db.commit()
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=message) as caught:
+        Report(path)
+    assert remedy in str(caught.value)
+    assert path.read_bytes() == before
 
 
 def test_a_report_of_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:

@@ -114,6 +114,24 @@ def test_variations_stand_below_their_parent_and_each_row_says_what_decides() ->
     assert told[-1]["note"] == "Sin fila · [no row]"
 
 
+ODD = st.one_of(st.text(max_size=30), st.text("\x00\r\n\"',;\t|=+-@\u202e\ufeff\x1b\u2028 a", max_size=20))
+
+
+@given(st.lists(st.tuples(ODD, ODD), min_size=1, max_size=4), st.sampled_from(",;\t"), st.booleans())
+def test_whatever_products_are_called_the_file_can_be_read_again(
+    told: list[tuple[str, str]], delimiter: str, bom: bool
+) -> None:
+    before = table(
+        '[[map]]\nsku = "*"\nlms = "campus"\ncourse = "42"\n[[map]]\nproduct_id = 1\nignore = true\n'
+        '[[map]]\nproduct_id = 20\nlms = "campus"\ncourse = "43"'
+    )
+    shop = [Product(product_id=ProductId(n), name=name, sku=sku) for n, (name, sku) in enumerate(told, 1)]
+    shop.append(SHOP[-1])
+    after = read_mapping("mapping.csv", render_csv(shop, before, KEYS, delimiter=delimiter, bom=bom), KEYS)
+    for product in shop:
+        assert meaning(after, product) == meaning(before, product)
+
+
 def test_products_without_a_row_say_later_and_stay_without_one() -> None:
     told = rows(render_csv(SHOP, table(), KEYS))
     assert (told[-1]["ignore"], told[-1]["lms"]) == ("later", "")
@@ -154,3 +172,10 @@ def test_a_guarded_sku_is_read_back_as_it_was(sku: str) -> None:
     except ConfigError:
         return  # blanks, or what no SKU can hold
     assert row.sku == sku.strip(" \u00a0")
+
+
+def test_a_name_of_endless_length_does_not_spoil_the_file() -> None:
+    shop = [Product(product_id=ProductId(1), name="x" * 1_000_000, sku="XL-1")]
+    content = render_csv(shop, table(), KEYS)
+    assert len(content) < 1000
+    assert meaning(read_mapping("mapping.csv", content, KEYS), shop[0]) == meaning(table(), shop[0])

@@ -216,6 +216,17 @@ def test_a_number_that_is_the_id_of_another_order_is_refused(spine: Spine, words
     assert wcsync(spine, *words, "id:8").exit_code == 0
 
 
+@pytest.mark.parametrize("word", ["0007", "#0007", "id:0007", "\u0667"])
+def test_a_number_with_leading_zeros_is_never_taken_for_the_id_of_another(spine: Spine, word: str) -> None:
+    seats = (make_line(3, quantity="2"),)
+    spine.record(replace(make_order(7, lines=seats), number="9"))
+    assert wcsync(spine, "parked", "drop", word).exit_code == 1
+    spine.record(replace(make_order(8, lines=seats), number="0007"))
+    shown = wcsync(spine, "parked", "list").stdout
+    assert "wcsync parked drop 0007 --line 3" in shown
+    assert "Order 0007 (id 8)" in wcsync(spine, "parked", "drop", "0007").stdout
+
+
 def test_the_commands_in_the_list_work_where_numbers_are_ambiguous(spine: Spine) -> None:
     seats = (make_line(3, quantity="2"),)
     spine.record(

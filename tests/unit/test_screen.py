@@ -71,6 +71,17 @@ def test_what_is_waited_for_is_shown_on_a_terminal_and_taken_away(
     assert "shop" not in capsys.readouterr().err
 
 
+def test_a_dumb_terminal_gets_no_escapes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")
+    waiting = Waiting()
+    waiting.tell("shop: who answers")
+    waiting.done()
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_log_file_is_not_told_what_is_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
     waiting = Waiting()
     waiting.tell("shop: who answers")

@@ -176,6 +176,51 @@ def test_where_sku_and_name_say_different_courses_both_are_shown_and_neither_is_
     assert {"20"} < {one.offer.value for one in row.candidates}
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Hepatitis A y B", "Hepatitis B"),
+        ("Inglés I y II", "Inglés II"),
+        ("I Guerra Mundial", "Guerra Mundial"),
+        ("Módulo 1.1", "Módulo 1"),
+        ("IELTS 6.5", "IELTS 5.6"),
+        ("Módulo 1 Unidad 2", "Módulo 2 Unidad 1"),
+        ("Inglés A2-B1", "Inglés B1-A2"),
+        ("Traducción inglés-español", "Traducción español-inglés"),
+        ("Marketing online", "Marketing"),
+        ("Diseño de e-learning", "Diseño"),
+        ("Aula virtual Moodle", "Moodle"),
+        ("カード", "ガード"),
+        ("किताब", "कुताब"),
+    ],
+)
+def test_names_of_two_courses_that_share_their_words_are_never_certain(name: str, other: str) -> None:
+    for one, another in ((name, other), (other, name)):
+        found = best(one, offers=[course(1, another)])
+        assert found is None or found[0] != "certain", found
+
+
+@pytest.mark.parametrize(
+    "name", ["Online course: Excel", "Curso online de Excel", "Excel, en línea", "Excel [e-learning]"]
+)
+def test_how_a_course_is_held_is_no_part_of_its_name_where_it_is_said_apart(name: str) -> None:
+    assert best(name, offers=[course(1, "Excel")]) == ("certain", "1")
+
+
+@pytest.mark.parametrize("sku", ["XL", "-", "A"])
+def test_a_short_name_of_a_letter_or_two_may_be_chance(sku: str) -> None:
+    offers = [course(1, "Excel", sku)]
+    assert best("Camiseta", sku, offers) == ("maybe", "1")
+    assert best("Excel", sku, offers) == ("certain", "1")
+
+
+def test_a_sku_is_not_certain_where_the_name_says_another_course() -> None:
+    offers = [course(1, "Java", "PY-101"), course(2, "Python"), course(3, "Python")]
+    assert best("Python", "PY-101", offers) == ("likely", "1")
+    offers = [course(1, "Java", "PY-101"), course(2, "Python")]
+    assert best("Python", "PY101", offers) == ("likely", "2")
+
+
 def test_a_short_name_that_two_courses_have_is_not_certain() -> None:
     twice = [course(1, "Uno", "SAME"), course(2, "Dos", "SAME")]
     found = best("Tres", "SAME", offers=twice)

@@ -1,8 +1,9 @@
 """What all commands share: options, the config, errors as sentences and exit codes."""
 
+import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import wraps
@@ -35,6 +36,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @click.version_option(__version__, prog_name="wcsync")
 def main() -> None:
     """Carry every paid WooCommerce order into the LMS, exactly once."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter must not end a command
+            stream.reconfigure(errors="replace")
 
 
 def with_config(command: Command) -> Command:
@@ -56,21 +60,40 @@ def in_plain_words(command: Command) -> Command:
 
     @wraps(command)
     def explained(*args: Any, **kwargs: Any) -> Any:
+        as_json = bool(kwargs.get("as_json"))
         try:
+            _refuse_bytes(kwargs)
             return command(*args, **kwargs)
         except ConfigError as exc:
-            if kwargs.get("as_json"):
-                screen.print_json({"problems": [asdict(problem) for problem in exc.problems]})
+            if as_json:
+                _print_problems_json(exc.problems)
             screen.print_problems(exc.problems)
             sys.exit(EXIT_CONFIG)
         except AlreadyRunning as exc:
-            click.echo(screen.plain(str(exc)), err=True)
+            _tell(str(exc), as_json=as_json)
             sys.exit(EXIT_BUSY)
         except REMOTE_ERRORS as exc:
-            click.echo(screen.plain(str(exc)), err=True)
+            _tell(str(exc), as_json=as_json)
             sys.exit(EXIT_UNAVAILABLE)
 
     return explained  # type: ignore[return-value]  # wraps keeps the signature
+
+
+def _refuse_bytes(words: Mapping[str, Any]) -> None:
+    """What is no text in any encoding we know is the name of nothing."""
+    for word in words.values():
+        if isinstance(word, str) and any("\ud800" <= char <= "\udfff" for char in word):
+            raise click.UsageError(f"{screen.plain(word)} is no text in UTF-8")
+
+
+def _tell(message: str, *, as_json: bool) -> None:
+    if as_json:
+        _print_problems_json([Problem(where="", message=message, remedy="")])
+    click.echo(screen.plain(message), err=True)
+
+
+def _print_problems_json(problems: Iterable[Problem]) -> None:
+    screen.print_json({"problems": [asdict(problem) for problem in problems]})
 
 
 def _load(config_path: Path | None, *, sealed: bool = False) -> Loaded:
@@ -105,7 +128,9 @@ def opened_app(config: Config) -> Iterator[App]:
 
 def sealed_config(config_path: Path | None) -> Config:
     """The config without its secrets: enough for whoever looks at files and ledger alone."""
-    return _load(config_path, sealed=True).config
+    config = _load(config_path, sealed=True).config
+    logs.configure(level=config.log.level, style=config.log.format)
+    return config
 
 
 @contextmanager

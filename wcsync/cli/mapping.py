@@ -22,7 +22,7 @@ from wcsync.cli.common import (
     with_config,
     with_json,
 )
-from wcsync.config import Config
+from wcsync.config import Config, find_config
 from wcsync.errors import Problem
 from wcsync.ledger.report import Report
 from wcsync.lms.base import Lms
@@ -120,7 +120,7 @@ def mapping_suggest(*, config_path: Path | None, as_json: bool, as_toml: bool) -
     if as_json:
         screen.print_json(_document(found, courses.troubles))
     elif as_toml:
-        click.echo(render_rows(found.rows), nl=False)
+        click.echo(render_rows(found.rows).encode(), nl=False)  # TOML is UTF-8, whatever the terminal is
     else:
         _print_suggestions(found)
     gone = sum(product_id not in {one.product_id for one in goods.products} for product_id in sold)
@@ -200,7 +200,7 @@ def mapping_export(*, config_path: Path | None, file: Path | None, delimiter: st
     config = read_config(config_path)
     table = _table_so_far(config)
     if file is not None:
-        _refuse_files_in_use(file, config, config_path)
+        _refuse_files_in_use(file, config, find_config(config_path))
     with closing(build_store(config)) as store:
         goods = fetch_goods(store)
     _print_unreadable(goods)
@@ -212,14 +212,12 @@ def mapping_export(*, config_path: Path | None, file: Path | None, delimiter: st
         click.echo(f"{file}: {screen.count(len(goods.products), 'product')}", err=True)
 
 
-def _refuse_files_in_use(file: Path, config: Config, config_path: Path | None) -> None:
+def _refuse_files_in_use(file: Path, config: Config, config_path: Path) -> None:
     for used, what in (
         (config.mapping.path, "the mapping in force"),
         (config.ledger.path, "the ledger"),
         (config_path, "the config"),
     ):
-        if used is None:
-            continue
         same = file.resolve() == used.resolve()
         with suppress(OSError):
             same = same or file.samefile(used)
@@ -228,9 +226,15 @@ def _refuse_files_in_use(file: Path, config: Config, config_path: Path | None) -
 
 
 def _write_whole(file: Path, content: bytes) -> None:
-    """The file is there whole or as it was before."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    """The file is there whole or as it was before. A link stays one; what is no file, such as /dev/stdout, is written
+    to and never replaced."""
+    beside = None
     try:
+        if file.exists() and not file.is_file():
+            file.write_bytes(content)
+            return
+        file = file.resolve()
+        beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
         with beside.open("xb") as stream:
             stream.write(content)
             stream.flush()
@@ -238,8 +242,12 @@ def _write_whole(file: Path, content: bytes) -> None:
         beside.replace(file)
     except OSError as exc:
         with suppress(OSError):
-            beside.unlink()
-        raise click.ClickException(f"{file} cannot be written ({exc.strerror}); it is as it was") from exc
+            if beside is not None:
+                beside.unlink()
+        reason = exc.strerror or exc
+        raise click.ClickException(
+            screen.plain(f"{file} cannot be written ({reason}); it is as it was")
+        ) from exc
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def tail(
         source: Iterator[bytes]
         if files:
             source = (line for file in files for line in _lines(file))
-        elif asks_journal or sys.stdin.isatty():
+        elif asks_journal or sys.stdin is None or sys.stdin.isatty():
             everything = bool(order or learner or level or events or service)
             journal = stack.enter_context(
                 _journal(unit or "wcsync", since, follow=follow, everything=everything)
@@ -126,6 +126,8 @@ class Wanted:
 
 def _show(source: Iterator[bytes], wanted: Wanted, report: Report | None) -> None:
     """Until the source ends, its reader goes away, or Ctrl-C: all three are a usual end."""
+    if sys.stdout is None:  # closed by whoever started us
+        return
     colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     try:
         for raw in source:

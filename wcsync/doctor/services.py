@@ -1,7 +1,7 @@
 """Looking at the shop and each LMS: who they are, what we may do there, and all that the mapping names."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from wcsync.doctor.diagnosis import Diagnosis, fine
@@ -68,7 +68,16 @@ def _examine_shop(store: Store, looks: Looks) -> Iterator[Diagnosis]:
     for finding in store.fetch_findings(looks.clock, writing=looks.writing):
         yield Diagnosis.of(SHOP, finding)
     looks.tell("shop: the products in the mapping")
-    yield from _examine_products(store, looks.mapping)
+    try:
+        yield from _examine_products(store, looks.mapping)
+    except _FAILURES as exc:
+        yield _products_unseen(Diagnosis.of_error(SHOP, exc))
+
+
+def _products_unseen(diagnosis: Diagnosis) -> Diagnosis:
+    """The daemon asks for orders alone, and those have just been read."""
+    message = f"{diagnosis.message} (asked for the mapped products alone: orders can be read)"
+    return replace(diagnosis, message=message, fatal=False)
 
 
 def _examine_products(store: Store, mapping: MappingTable) -> Iterator[Diagnosis]:

@@ -120,6 +120,13 @@ def _check_version(path: Path, database: Database) -> bool:
     return len(applied) < len(known)
 
 
+def require_tables(path: Path, database: Database) -> None:
+    """Raises ConfigError unless the tables are those that this version reads; brings none up to date."""
+    if _check_version(path, database):
+        remedy = "Restart the daemon, which brings it up to date; without one: wcsync run --once."
+        raise unusable(path, "was written by an older wcsync", remedy)
+
+
 def inspect_file(path: Path) -> Problem | None:
     """What keeps the ledger at `path` from being used; None if nothing does, or if there is none yet.
 
@@ -127,8 +134,9 @@ def inspect_file(path: Path) -> Problem | None:
     """
     if not path.exists():
         return None
-    if not os.access(path, os.R_OK | os.W_OK):
-        return unusable(path, "may not be read and written by this account").problems[0]
+    if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+        what = "may not be read and written by this account" if path.is_file() else "is no file"
+        return unusable(path, what).problems[0]
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             _check_version(path, Database(connection))

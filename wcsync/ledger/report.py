@@ -10,12 +10,13 @@ from typing import Any
 from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, Problem
-from wcsync.ledger.connection import BUSY_TIMEOUT_MS
+from wcsync.ledger.connection import BUSY_TIMEOUT_MS, require_tables
 
 Row = dict[str, Any]
 
 LARGEST_ID = 2**63 - 1
-_ID = re.compile(r"[0-9]{1,19}")
+_ID = re.compile(r"0|[1-9][0-9]{0,18}")
+"""`00017` is a number some shops give, and never the id 17."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +49,16 @@ class Report:
     """Answers questions about a ledger that may be in use by a daemon at the same time."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ConfigError if there is no ledger at `path`."""
+        """Raises ConfigError if there is no ledger at `path`, or one of another version."""
         try:
             self._db = Database(_connect(path))
         except sqlite3.DatabaseError as exc:
             raise ConfigError([_no_ledger(path, exc)]) from exc
+        try:
+            require_tables(path, self._db)
+        except BaseException:
+            self._db.close()
+            raise
 
     def summary(self) -> Summary:
         """All figures are of one moment, so that they add up."""

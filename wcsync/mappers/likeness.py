@@ -34,16 +34,25 @@ SUBSET = 0.8
 
 SHORT_NUMBER = 6
 """A SKU of fewer digits may equal a course's number by chance."""
+SHORT_CODE = 4
+"""A SKU of fewer letters and digits may equal a course's short name by chance: `XL` is a size, too."""
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+_AWAY = r"\b(?:on[\s-]?line|e[\s-]?learning|en linea|en ligne|a distancia|a distance|aula virtual)\b"
+_ANY_COURSE = r"\b(?:cursos?|formacion|formations?|cours|courses?|training|class|classes)\b"
 _ELSEWHERE = re.compile(
-    r"\b(?:on[\s-]?line|e[\s-]?learning|en linea|en ligne|a distancia|a distance|aula virtual)\b"
+    rf"(?P<before>(?:[^\w\s]|{_ANY_COURSE})\s*){_AWAY}|^\s*{_AWAY}(?=\s*(?:$|[^\w\s]|{_ANY_COURSE}))"
 )
-_TOKEN = re.compile(r"[^\W_]+(?:\+\+|\+|#)?")
+"""Said apart from the name it is how the course is held; `Marketing online` may well be a course of its own."""
+_WITHIN = re.compile(_AWAY)
+_ELISION = re.compile(r"\b[dl]['\u2019]")
+_VOWEL_SIGNS = r"\u0900-\u0963\u0966-\u0eff"
+"""The scripts of India and Thailand: signs that are letters there, but not for `re`."""
+_TOKEN = re.compile(rf"(?:[^\W_]|[{_VOWEL_SIGNS}])+(?:\+\+|\+|#)?")
 _HOURS = re.compile(r"\b(\d{1,4})\s*(?:h|hs|hrs?|horas?|hours?|heures?)\b")
 _FILLERS = _words(
     "curso cursos formacion de del la el los las lo al en a e y o u i para por con un una unos unas "
@@ -52,7 +61,7 @@ _FILLERS = _words(
     "nivel niveles level levels niveau niveaux"
 )
 _LETTERS = _words("a e y o u i d l")
-"""Fillers that are a mark as the last word: `Permiso A`."""
+"""Fillers that are a mark as the last word: `Permiso A`. Elsewhere they may be one, as in `Hepatitis A y B`."""
 
 _LEVELS = {
     "basic": _words("basico basica basicos basicas basic basique"),
@@ -84,14 +93,20 @@ _SHAPES = (
 )
 _SOFT = frozenset({"hours", "year", "mode"})
 """Marks that one of two names may well leave out. Without the others it is open which of several is meant."""
+_ANYWHERE = frozenset({"level", "mode"})
+"""Marks that mean the same wherever they stand. `Module 1 unit 2` is not `Module 2 unit 1`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A name as it is compared. `words`: sorted, without fillers; `marks`: (kind, value)."""
+    """A name as it is compared. `words`: sorted, without fillers; `marks`: (kind, value).
+
+    `order`: the words and the marks that count or name something as they follow each other, repeated ones too.
+    """
 
     words: tuple[str, ...]
     marks: frozenset[tuple[str, str]]
+    order: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -113,7 +128,8 @@ class Judgement:
 def fold(text: str) -> str:
     """Without case, accents and odd spaces."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join("".join(char for char in decomposed if not unicodedata.combining(char)).split())
+    plain = "".join(char for char in decomposed if not "\u0300" <= char <= "\u036f")
+    return " ".join(unicodedata.normalize("NFC", plain).split())
 
 
 def fold_code(code: str) -> str:
@@ -123,17 +139,22 @@ def fold_code(code: str) -> str:
 
 def profile(name: str) -> Profile:
     """What is left of a name when case, accents, fillers and the order of words are put aside."""
-    text = _ELSEWHERE.sub(" ", fold(name))
+    text = _ELISION.sub(" ", _ELSEWHERE.sub(lambda found: f"{found['before'] or ''} ", fold(name)))
     marks = {("hours", hours.lstrip("0")) for hours in _HOURS.findall(text)}
-    tokens = _TOKEN.findall(_HOURS.sub(" ", text))
-    words = []
+    marks |= {("mode", "away") for _ in _WITHIN.findall(text)}
+    tokens = _TOKEN.findall(_HOURS.sub(" ", _WITHIN.sub(" ", text)))
+    words, order = list[str](), list[str]()
     for place, token in enumerate(tokens):
         mark = _mark(token, first=place == 0, last=place == len(tokens) - 1)
         if mark is not None:
             marks.add(mark)
+            order += [] if mark[0] in _ANYWHERE else [mark[1]]
         elif token not in _FILLERS:
             words.append(token)
-    return Profile(words=tuple(sorted(words)), marks=frozenset(marks))
+            order.append(token)
+        elif token in _LETTERS:
+            order.append(token)
+    return Profile(words=tuple(sorted(words)), marks=frozenset(marks), order=tuple(order))
 
 
 def compare(one: Profile, other: Profile) -> Judgement | None:
@@ -149,7 +170,10 @@ def compare(one: Profile, other: Profile) -> Judgement | None:
         return Judgement(likeness=likeness, score=100, why="same name")
     lacking = {kind for kind, _ in one.marks ^ other.marks}
     if score >= LIKELY_FROM and lacking <= _SOFT:
-        why = f"same name, but only one says {_listed(lacking)}" if lacking else "nearly the same name"
+        same = "same words, not quite as they follow each other" if one.words == other.words else ""
+        why = (
+            f"same name, but only one says {_listed(lacking)}" if lacking else same or "nearly the same name"
+        )
         return Judgement(likeness=Likeness.LIKELY, score=score, why=why)
     why = f"similar name, but only one says {_listed(lacking)}" if lacking else "similar name"
     return Judgement(likeness=Likeness.MAYBE, score=score, why=why)
@@ -176,14 +200,14 @@ def judge(
     if not folded or not (by_code or folded == fold(number)):
         return _by_similar_code(fold_code(sku), codes, names, against)
     why = f"the SKU is its {'short name' if by_code else 'number'}"
-    if folded.isdigit() and len(folded) < SHORT_NUMBER:
-        return _by_short_number(why, names, against)
+    if len(fold_code(sku)) < SHORT_CODE or (folded.isdigit() and len(folded) < SHORT_NUMBER):
+        return _by_short_code(why, names, against)
     if against:
         return Judgement(likeness=Likeness.LIKELY, score=99, why=f"{why}, but {against}")
     return Judgement(likeness=Likeness.CERTAIN, score=100, why=why)
 
 
-def _by_short_number(why: str, names: Judgement | None, against: str) -> Judgement:
+def _by_short_code(why: str, names: Judgement | None, against: str) -> Judgement:
     if names is None:
         return Judgement(likeness=Likeness.MAYBE, score=MAYBE_FROM, why=f"{why}, which may be chance")
     raised = Likeness.MAYBE if against else Likeness(min(names.likeness + 1, Likeness.CERTAIN))

@@ -21,6 +21,9 @@ BOM = "\ufeff"
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 """What a spreadsheet takes for a formula, or what we make of that. https://owasp.org/www-community/attacks/CSV_Injection"""
 
+LONGEST_NOTE = 200
+"""Letters of a SKU or a name."""
+
 Cells = dict[str, str]
 
 
@@ -76,7 +79,13 @@ def _selectors(product: Product) -> Cells:
 
 def _note(product: Product, match: Match | None) -> str:
     source = match.source if match else "no row"
-    return " · ".join(filter(None, (product.sku, product.name, f"[{source}]")))
+    return " · ".join(filter(None, (_shown(product.sku), _shown(product.name), f"[{source}]")))
+
+
+def _shown(text: str) -> str:
+    """One line that every spreadsheet and our own reader take, whatever the shop calls its products."""
+    plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return plain if len(plain) <= LONGEST_NOTE else f"{plain[: LONGEST_NOTE - 1]}…"
 
 
 def _grouped(targets: Iterable[Target]) -> dict[tuple[LmsName, tuple[Option, ...]], list[str]]:

@@ -166,7 +166,7 @@ class _Finder:
             )
             for offer, judgement in self._courses.find(product.sku, seen)
         ]
-        candidates = _unless_torn(fold(product.sku), candidates)
+        candidates = _unless_torn(product.sku, seen, candidates)
         candidates += self._to_be_made(seen, candidates)
         candidates.sort(
             key=lambda one: (-one.likeness, -one.judgement.score, one.offer.title, one.offer.value)
@@ -190,14 +190,26 @@ class _Finder:
                     yield Candidate(offer=offer, judgement=capped, missing=self._course_keys[lms])
 
 
-def _unless_torn(sku: str, candidates: list[Candidate]) -> list[Candidate]:
-    """Where the SKU is one course's short name and the name is another's, neither is certain."""
+def _unless_torn(sku: str, seen: Profile, candidates: list[Candidate]) -> list[Candidate]:
+    """Where the SKU is one course's short name, or nearly, and the name is another's, neither is certain."""
     certain = [one for one in candidates if one.likeness is Likeness.CERTAIN]
-    named = [one for one in candidates if sku and sku in set(map(fold, one.offer.codes))]
-    torn = len(certain) > 1 or (certain and named and certain[0] not in named)
+    named = [one for one in candidates if _coded(sku, one.offer)]
+    alike = [one for one in candidates if _alike(seen, one.offer)]
+    torn = len(certain) > 1 or (certain and any(kind and certain[0] not in kind for kind in (named, alike)))
     if not torn:
         return candidates
     return [_doubted(one) if one in certain else one for one in candidates]
+
+
+def _coded(sku: str, offer: Offer) -> bool:
+    """Whether the SKU is one of the course's short names, give or take a dash."""
+    plain = fold_code(sku)
+    return bool(plain) and plain in set(map(fold_code, offer.codes))
+
+
+def _alike(seen: Profile, offer: Offer) -> bool:
+    names = compare(seen, profile(offer.title))
+    return names is not None and names.likeness >= Likeness.LIKELY
 
 
 def _doubted(candidate: Candidate) -> Candidate:

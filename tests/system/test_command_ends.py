@@ -1,0 +1,146 @@
+"""How commands end and what they print where something is in the way: what scripts rely on."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.system.world import World
+from wcsync.cli import main
+from wcsync.daemon import only_instance
+
+ROOT = Path(__file__).parents[2]
+SINCE = "--since=2026-01-01"
+
+WITH_JSON = {
+    "check": ["check"],
+    "run --once": ["run", "--once"],
+    "status": ["status"],
+    "show": ["show", "10"],
+    "parked list": ["parked", "list"],
+    "dead list": ["dead", "list"],
+    "mapping check": ["mapping", "check"],
+    "mapping check --remote": ["mapping", "check", "--remote"],
+    "mapping suggest": ["mapping", "suggest"],
+    "backfill": ["backfill", SINCE],
+    "backfill --dry-run": ["backfill", SINCE, "--dry-run"],
+    "alert test": ["alert", "test"],
+}
+UNAVAILABLE = {
+    "check",
+    "run --once",
+    "mapping check --remote",
+    "mapping suggest",
+    "backfill",
+    "backfill --dry-run",
+}
+
+
+def wcsync(world: World, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    """In a process of its own: the streams are what is looked at."""
+    return subprocess.run(
+        [sys.executable, "-m", "wcsync", *words, "--config", str(world.config_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        check=False,
+    )
+
+
+def here(world: World, *words: str) -> Result:
+    return CliRunner().invoke(main, [*words, "--config", str(world.config_path)])
+
+
+def ends_with(name: str, *, shop_up: bool) -> int:
+    if name == "alert test":
+        return 78  # no way is configured
+    if name == "show":
+        return 1  # no such order
+    return 69 if not shop_up and name in UNAVAILABLE else 0
+
+
+@pytest.fixture
+def begun(world: World) -> World:
+    assert here(world, "run", "--once").exit_code == 0
+    return world
+
+
+@pytest.mark.parametrize("shop_up", [True, False], ids=["all is well", "the shop is down"])
+@pytest.mark.parametrize("name", WITH_JSON)
+def test_json_is_one_document_and_nothing_else_on_stdout(begun: World, name: str, shop_up: bool) -> None:
+    if not shop_up:
+        begun.shop.stop_answering()
+    result = here(begun, *WITH_JSON[name], "--json")
+    json.loads(result.stdout)
+    assert result.exit_code == ends_with(name, shop_up=shop_up), result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", WITH_JSON)
+def test_a_config_with_a_mistake_is_told_as_a_document_too(world: World, name: str) -> None:
+    world.config_path.write_text("[store]\nurll = 1\n")
+    result = here(world, *WITH_JSON[name], "--json")
+    assert result.exit_code == 78
+    assert set(json.loads(result.stdout)) <= {"problems", "diagnoses"}
+
+
+def test_a_ledger_in_use_is_told_as_a_document_too(begun: World) -> None:
+    with only_instance(begun.folder / "ledger.db"):
+        result = here(begun, "run", "--once", "--json")
+    assert result.exit_code == 75
+    assert "works on" in json.loads(result.stdout)["problems"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "\udcff"],
+        ["parked", "retry", "\udcff"],
+        ["dead", "drop", "\udcff"],
+        ["dead", "revive", "--lms", "\udcff"],
+        ["tail", "--order", "\udcff", os.devnull],
+        ["backfill", "--since", "\udcff"],
+        ["accept", "\udcff"],
+    ],
+    ids=" ".join,
+)
+def test_a_word_that_is_no_text_ends_with_2(begun: World, words: list[str]) -> None:
+    result = here(begun, *words)
+    assert result.exit_code == 2, result.output
+
+
+def test_only_what_was_asked_for_is_on_stdout(begun: World) -> None:
+    assert wcsync(begun, "dead", "revive").stdout == ""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_lacks_letters_ends_no_command(begun: World, tmp_path: Path, encoding: str) -> None:
+    begun.moodle.add_course("Физика é")
+    begun.shop.add_product("Физика é", sku="PHYS-1")
+    made = subprocess.run(
+        [sys.executable, "-m", "wcsync", "init", str(tmp_path / "made")],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+    assert made.returncode == 0
+    assert wcsync(begun, "mapping", "suggest", PYTHONIOENCODING=encoding).returncode == 0
+    rows = wcsync(begun, "mapping", "suggest", "--toml", PYTHONIOENCODING=encoding)
+    assert "Физика é" in rows.stdout
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_tail_ends_in_order_where_a_stream_is_closed(begun: World, closed: str) -> None:
+    words = f"{sys.executable} -m wcsync tail --config {begun.config_path} {closed}"
+    result = subprocess.run(
+        ["/bin/sh", "-c", words],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": ""},
+        input=b"",
+        capture_output=True,
+        check=False,
+    )
+    assert b"Traceback" not in result.stderr
