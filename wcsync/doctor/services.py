@@ -70,7 +70,7 @@ def _examine_shop(store: Store, looks: Looks) -> Iterator[Diagnosis]:
     looks.tell("shop: the products in the mapping")
     try:
         yield from _examine_products(store, looks.mapping)
-    except _FAILURES as exc:
+    except REMOTE_ERRORS as exc:
         yield _products_unseen(Diagnosis.of_error(SHOP, exc))
 
 
