@@ -17,8 +17,8 @@ from typing import Protocol, Self
 import structlog
 
 from wcsync import __version__
-from wcsync.errors import ConfigError, Problem, WcsyncError
-from wcsync.ledger.connection import give_to_folder_owner
+from wcsync.errors import ConfigError, PassingTrouble, Problem, WcsyncError
+from wcsync.ledger.connection import give_to_folder_owner, may_pass
 from wcsync.model import LmsName
 from wcsync.pool import Pool
 from wcsync.schedule import Job
@@ -42,12 +42,14 @@ class AlreadyRunning(WcsyncError):
 def only_instance(ledger: Path) -> Iterator[None]:
     """Holds the ledger's lock while inside; the kernel lets go of it when the process ends, however it ends.
 
-    Raises AlreadyRunning if another process works on this ledger, ConfigError if its folder cannot be used.
+    Raises AlreadyRunning if another process works on this ledger, ConfigError (PassingTrouble: not now) if its folder
+    cannot be used.
     """
     try:
         handle = os.open(_lock_of(ledger), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:
-        raise ConfigError([no_folder(ledger, exc)]) from exc
+        kind = PassingTrouble if may_pass(exc) else ConfigError
+        raise kind([no_folder(ledger, exc)]) from exc
     try:
         give_to_folder_owner(handle, ledger.parent)
         try:

@@ -1,5 +1,6 @@
 """The ledger's file: how it is made and opened, what SQLite is told, and what happens when the disk says no."""
 
+import errno
 import os
 import sqlite3
 import stat
@@ -14,8 +15,9 @@ import pytest
 
 from tests.fakes import CAMPUS, T0, make_line, make_order
 from tests.spine import Spine
-from wcsync.errors import ConfigError
-from wcsync.ledger.connection import connect, prepare_file, transaction
+from wcsync.errors import ConfigError, PassingTrouble
+from wcsync.ledger import connection
+from wcsync.ledger.connection import connect, may_pass, prepare_file, transaction
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 from wcsync.ledger.schema import migrations
@@ -43,7 +45,45 @@ def refusal(path: Path) -> str:
     return str(problem)
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a lock for long."""
+    monkeypatch.setattr(connection, "_PRAGMAS", ("PRAGMA busy_timeout = 10", *connection._PRAGMAS[1:]))
+
+
 # -- opening ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_lock_that_another_program_holds_is_trouble_that_may_pass(path: Path) -> None:
+    SqliteLedger(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(PassingTrouble, match="locked"):
+            SqliteLedger(path)
+    SqliteLedger(path).close()
+
+
+def test_a_damaged_ledger_does_not_pass(path: Path) -> None:
+    path.write_bytes(b"no ledger at all" * 100)
+    with pytest.raises(ConfigError) as caught:
+        SqliteLedger(path)
+    assert not isinstance(caught.value, PassingTrouble)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "passes"),
+    [
+        pytest.param(OSError(errno.ENOSPC, "full"), True, id="full disk"),
+        pytest.param(OSError(errno.EIO, "faulty"), True, id="faulty disk"),
+        pytest.param(OSError(errno.EACCES, "forbidden"), False, id="rights"),
+        pytest.param(OSError(errno.ENOENT, "missing"), False, id="no folder"),
+        pytest.param(sqlite3.OperationalError("of no known code"), False, id="unknown"),
+    ],
+)
+def test_what_may_pass_without_anybody_editing_a_file(trouble: Exception, passes: bool) -> None:
+    assert may_pass(trouble) is passes
 
 
 def test_the_file_is_its_owners_alone(path: Path) -> None:

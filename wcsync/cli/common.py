@@ -17,7 +17,7 @@ from wcsync import log as logs
 from wcsync.app import REMOTE_ERRORS, App
 from wcsync.config import Config, Loaded, find_config, load_config
 from wcsync.daemon import AlreadyRunning
-from wcsync.errors import ConfigError, Problem
+from wcsync.errors import ConfigError, PassingTrouble, Problem
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 
@@ -62,7 +62,7 @@ def in_plain_words(command: Command) -> Command:
             if kwargs.get("as_json"):
                 screen.print_json({"problems": [asdict(problem) for problem in exc.problems]})
             screen.print_problems(exc.problems)
-            sys.exit(EXIT_CONFIG)
+            sys.exit(EXIT_BUSY if isinstance(exc, PassingTrouble) else EXIT_CONFIG)
         except AlreadyRunning as exc:
             click.echo(screen.plain(str(exc)), err=True)
             sys.exit(EXIT_BUSY)

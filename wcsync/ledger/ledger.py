@@ -52,7 +52,7 @@ class SqliteLedger:
     """Fulfils `ledger.base.Ledger` on one SQLite file: WAL, `synchronous=FULL`, one connection per thread."""
 
     def __init__(self, path: Path) -> None:
-        """Opens or makes the ledger at `path`. Raises ConfigError if it cannot be used."""
+        """Opens or makes the ledger at `path`. Raises ConfigError if it cannot be used, PassingTrouble if not now."""
         prepare_file(path)
         self.path = path
         self._local = threading.local()
@@ -60,6 +60,8 @@ class SqliteLedger:
         self._lock = threading.Lock()
         try:
             self._identity_key = self._read_identity_key()
+        except sqlite3.OperationalError as exc:
+            raise unusable(path, f"cannot be used ({exc})", cause=exc) from exc
         except (sqlite3.DatabaseError, ValueError) as exc:
             raise unusable(path, f"is damaged ({exc})") from exc
 
