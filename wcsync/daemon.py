@@ -331,7 +331,9 @@ def _nothing() -> None:
 
 
 def _lock_of(ledger: Path) -> Path:
-    return ledger.with_name(ledger.name + ".lock")
+    """Beside the file itself, whatever link it is reached by: SQLite follows links too."""
+    file = Path(os.path.realpath(ledger))
+    return file.with_name(file.name + ".lock")
 
 
 def _taken(ledger: Path, handle: int) -> str:

@@ -47,6 +47,14 @@ def test_a_second_instance_is_refused_and_told_who_holds_the_ledger(tmp_path: Pa
         pass
 
 
+def test_a_ledger_reached_by_a_link_is_the_same_ledger(tmp_path: Path) -> None:
+    ledger, link = tmp_path / "ledger.db", tmp_path / "shop" / "ledger.db"
+    link.parent.mkdir()
+    link.symlink_to(ledger)
+    with only_instance(ledger), pytest.raises(AlreadyRunning), only_instance(link):
+        pass
+
+
 def test_a_full_disk_is_no_reason_to_stay_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
