@@ -22,8 +22,9 @@ _ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
 def configure(
     *, level: str = "info", style: str = "auto", secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
-    """Sends all logs, those of libraries too, to `stream` (stderr). `style`: auto, json or text. Safe to repeat."""
-    out = cast("TextIO", _Unbreakable(stream or sys.stderr))
+    """Sends all logs, those of libraries too, to `stream` (stderr, nowhere if that is closed). `style`: auto, json or
+    text. Safe to repeat."""
+    out = cast("TextIO", _Unbreakable(stream or sys.stderr or io.TextIOBase()))
     logging.raiseExceptions = False
     as_text = style == "text" or (style == "auto" and out.isatty())
     shared: list[Processor] = [
