@@ -34,6 +34,9 @@ TELL_S = 15.0
 REFUSED = "The changed config is REFUSED (see the log), the old one is in force. "
 
 
+BROKEN = "it could not begin, or met a fault of wcsync; the traceback says which"
+
+
 class AlreadyRunning(WcsyncError):
     """Another process works on this ledger. It may end soon: trying again is right."""
 
@@ -177,10 +180,16 @@ class Daemon:
     def run(self) -> Ending:
         """Works until a signal asks to stop, or until it cannot go on. The engine is closed afterwards.
 
-        Main thread only. After HUNG nothing is closed: the hung thread may still use it.
+        Main thread only. After HUNG nothing is closed: the hung thread may still use it. Raises ConfigError if an
+        engine cannot begin before a person has edited a file.
         """
         try:
             return self._run()
+        except ConfigError:
+            raise
+        except Exception:
+            log.critical("daemon_unsound", reason=BROKEN, exc_info=True)
+            return Ending.UNSOUND
         finally:
             self._engine.stop.set()  # whatever went wrong here, nobody else goes on
 
