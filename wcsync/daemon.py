@@ -19,6 +19,7 @@ import structlog
 from wcsync import __version__
 from wcsync.errors import ConfigError, PassingTrouble, Problem, WcsyncError
 from wcsync.ledger.connection import give_to_folder_owner, may_pass
+from wcsync.mappers.problems import render_problems
 from wcsync.model import LmsName
 from wcsync.pool import Pool
 from wcsync.schedule import Job
@@ -265,7 +266,7 @@ class Daemon:
     def _refuse(self, problems: Sequence[Problem]) -> None:
         self._refused = True
         hint = "the old config stays in force; mend the file, then reload again"
-        log.error("config_refused", problems=[str(problem) for problem in problems], hint=hint)
+        log.error("config_refused", problems=render_problems(problems), hint=hint)
 
 
 class Signals:

@@ -160,6 +160,16 @@ def test_a_config_that_is_refused_leaves_the_engine_at_work(logs: list[Any]) -> 
     assert "config.toml:3" in refused["problems"][0]
 
 
+def test_of_thousands_of_mistakes_a_handful_is_told(logs: list[Any]) -> None:
+    def refuse() -> Renewal:
+        raise ConfigError([Problem(where="mapping.toml:3", message="is wrong", remedy="Mend it.")] * 3000)
+
+    run(Engine(), Asked(reload, look, stop), refuse)
+    [refused] = [entry for entry in logs if entry["event"] == "config_refused"]
+    assert len(refused["problems"]) < 50
+    assert "more" in refused["problems"][-1]
+
+
 def test_a_fault_of_ours_while_reloading_leaves_the_engine_at_work(logs: list[Any]) -> None:
     def fail() -> Renewal:
         raise ZeroDivisionError("boom")
