@@ -56,7 +56,7 @@ def configure(
 class _Unbreakable(io.TextIOBase):
     """A stream whose reader may go away: what cannot be written is lost, and nothing else stops for it."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | io.TextIOBase) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
