@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from wcsync.ledger.connection import connect, may_pass, prepare_file, transactio
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 from wcsync.ledger.schema import migrations
-from wcsync.model import Applied, Order, Outcome
+from wcsync.mappers.entitlements import Planner
+from wcsync.mappers.mapping import Mapping
+from wcsync.model import Applied, Entitlement, Order, OrderPlan, Outcome
 
 
 @pytest.fixture
@@ -359,3 +361,49 @@ def test_an_outcome_that_finds_the_disk_full_is_settled_not_at_all_and_again_whe
     make_room(spine)
     assert spine.ledger.settle_applied(claim, Applied(outcome=Outcome.CREATED, user_id="100"), T0)
     assert spine.summary().enrolled == 1
+
+
+# -- closing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_that_is_closed_under_a_thread_lets_it_finish_its_transaction_and_no_more(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection closed in the midst of a statement of another thread ends the whole process by SIGSEGV."""
+    monkeypatch.setattr("wcsync.ledger.ledger.REPLAN_BATCH", 1)
+    ledger, begun, go_on = SqliteLedger(path), threading.Event(), threading.Event()
+    unmapped = Planner(mapping=Mapping(), paid_statuses=frozenset(), identify=ledger.identify).plan
+    planned: list[Order] = []
+
+    def plan(order: Order, earlier: Sequence[Entitlement]) -> OrderPlan:
+        planned.append(order)
+        begun.set()
+        assert go_on.wait(20)
+        return unmapped(order, earlier)
+
+    ledger.record_page([make_order(1), make_order(2)], (), unmapped, None, T0)
+    outcome: list[object] = []
+    thread = threading.Thread(target=lambda: outcome.append(ledger.replan_unmapped(plan, T0)))
+    thread.start()
+    assert begun.wait(20)
+    ledger.close()
+    go_on.set()
+    thread.join(20)
+    assert len(outcome) == 1
+    assert [order.order_id for order in planned] == [1]
+
+
+def test_a_closed_ledger_is_opened_again_by_no_thread(path: Path) -> None:
+    ledger, errors = SqliteLedger(path), list[Exception]()
+    ledger.close()
+
+    def read() -> None:
+        try:
+            ledger.read_cursor("orders")
+        except sqlite3.ProgrammingError as exc:
+            errors.append(exc)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join(20)
+    assert "closed" in str(errors)
