@@ -17,8 +17,9 @@ from typing import Protocol, Self
 import structlog
 
 from wcsync import __version__
-from wcsync.errors import ConfigError, Problem, WcsyncError
-from wcsync.ledger.connection import give_to_folder_owner
+from wcsync.errors import ConfigError, PassingTrouble, Problem, WcsyncError
+from wcsync.ledger.connection import give_to_folder_owner, may_pass
+from wcsync.mappers.problems import render_problems
 from wcsync.model import LmsName
 from wcsync.pool import Pool
 from wcsync.schedule import Job
@@ -34,6 +35,9 @@ TELL_S = 15.0
 REFUSED = "The changed config is REFUSED (see the log), the old one is in force. "
 
 
+BROKEN = "it could not begin, or met a fault of wcsync; the traceback says which"
+
+
 class AlreadyRunning(WcsyncError):
     """Another process works on this ledger. It may end soon: trying again is right."""
 
@@ -42,12 +46,14 @@ class AlreadyRunning(WcsyncError):
 def only_instance(ledger: Path) -> Iterator[None]:
     """Holds the ledger's lock while inside; the kernel lets go of it when the process ends, however it ends.
 
-    Raises AlreadyRunning if another process works on this ledger, ConfigError if its folder cannot be used.
+    Raises AlreadyRunning if another process works on this ledger, ConfigError (PassingTrouble: not now) if its folder
+    cannot be used.
     """
     try:
         handle = os.open(_lock_of(ledger), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as exc:
-        raise ConfigError([no_folder(ledger, exc)]) from exc
+        kind = PassingTrouble if may_pass(exc) else ConfigError
+        raise kind([no_folder(ledger, exc)]) from exc
     try:
         give_to_folder_owner(handle, ledger.parent)
         try:
@@ -175,10 +181,16 @@ class Daemon:
     def run(self) -> Ending:
         """Works until a signal asks to stop, or until it cannot go on. The engine is closed afterwards.
 
-        Main thread only. After HUNG nothing is closed: the hung thread may still use it.
+        Main thread only. After HUNG nothing is closed: the hung thread may still use it. Raises ConfigError if an
+        engine cannot begin before a person has edited a file.
         """
         try:
             return self._run()
+        except ConfigError:
+            raise
+        except Exception:
+            log.critical("daemon_unsound", reason=BROKEN, exc_info=True)
+            return Ending.UNSOUND
         finally:
             self._engine.stop.set()  # whatever went wrong here, nobody else goes on
 
@@ -254,7 +266,7 @@ class Daemon:
     def _refuse(self, problems: Sequence[Problem]) -> None:
         self._refused = True
         hint = "the old config stays in force; mend the file, then reload again"
-        log.error("config_refused", problems=[str(problem) for problem in problems], hint=hint)
+        log.error("config_refused", problems=render_problems(problems), hint=hint)
 
 
 class Signals:
@@ -329,7 +341,9 @@ def _nothing() -> None:
 
 
 def _lock_of(ledger: Path) -> Path:
-    return ledger.with_name(ledger.name + ".lock")
+    """Beside the file itself, whatever link it is reached by: SQLite follows links too."""
+    file = Path(os.path.realpath(ledger))
+    return file.with_name(file.name + ".lock")
 
 
 def _taken(ledger: Path, handle: int) -> str:

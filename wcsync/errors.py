@@ -107,3 +107,7 @@ class ConfigError(WcsyncError):
     def __init__(self, problems: list[Problem] | tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+
+
+class PassingTrouble(ConfigError):
+    """As above, but it may pass without anybody editing anything: trying again later is right too."""

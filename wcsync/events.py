@@ -39,8 +39,8 @@ CATALOGUE = (
     Event(
         name="daemon_unsound",
         keys=("reason",),
-        when="the ledger's file is gone, a worker has ended, or a thread hangs: the process ends with 70 and systemd "
-        "starts it anew",
+        when="the ledger's file is gone or cannot be written at a start or reload, a worker has ended, or a thread "
+        "hangs: the process ends with 70 and systemd starts it anew",
     ),
     Event(
         name="daemon_hung",

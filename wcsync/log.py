@@ -23,8 +23,9 @@ _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 def configure(
     *, level: str = "info", style: str = "auto", secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
-    """Sends all logs, those of libraries too, to `stream` (stderr). `style`: auto, json or text. Safe to repeat."""
-    out = cast("TextIO", _Unbreakable(stream or sys.stderr))
+    """Sends all logs, those of libraries too, to `stream` (stderr, nowhere if that is closed). `style`: auto, json or
+    text. Safe to repeat."""
+    out = cast("TextIO", _Unbreakable(stream or sys.stderr or io.TextIOBase()))
     logging.raiseExceptions = False
     as_text = style == "text" or (style == "auto" and out.isatty())
     shared: list[Processor] = [
@@ -56,7 +57,7 @@ def configure(
 class _Unbreakable(io.TextIOBase):
     """A stream whose reader may go away: what cannot be written is lost, and nothing else stops for it."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | io.TextIOBase) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:

@@ -48,6 +48,7 @@ class Shift:
         self._schedule = Schedule([watched.job for watched in self._watched])
         self._drift = _Drift()
         self._looked_at = time.monotonic()
+        self._left_behind = ""
         self._ending = threading.Thread(target=self._schedule.stop, name="schedule-stop", daemon=True)
 
     def start(self) -> None:
@@ -55,12 +56,12 @@ class Shift:
         self._schedule.start()
 
     def look(self) -> str:
-        """Why the work cannot go on; '' while it can."""
+        """Why the work cannot go on; '' while it can. Not once it was settled without all, whoever comes back later."""
         self._forgive_standstill()
         if self._drift.jumped():
             log.warning("clock_jumped")
             self._schedule.run_all_now()
-        return self._sound() or describe(self._hung())
+        return self._left_behind or self._sound() or describe(self._hung())
 
     def settle(self, meanwhile: Callable[[], None] = lambda: None) -> bool:
         """Lets everybody finish what they hold. False if somebody is hung: they are waited for no longer.
@@ -76,7 +77,8 @@ class Shift:
             settled = not any(watched.pulse.late for watched in self._watched if watched.running)
             meanwhile()
         if not settled:
-            log.critical("daemon_hung", reason=describe(self._hung()))
+            self._left_behind = describe(self._hung()) or "a thread came back too late"
+            log.critical("daemon_hung", reason=self._left_behind)
         return settled
 
     def _forgive_standstill(self) -> None:

@@ -11,6 +11,8 @@ from contextlib import suppress
 
 LONGEST_STATUS = 200
 MICROSECONDS = 1_000_000
+MOST_DIGITS = 20
+"""Of a number systemd may write: it counts in 64 bits."""
 
 
 class Supervisor:
@@ -71,4 +73,6 @@ def _watchdog_s(env: Mapping[str, str], pid: int) -> float | None:
     if env.get("WATCHDOG_PID", str(pid)) != str(pid):
         return None
     text = env.get("WATCHDOG_USEC", "")
-    return int(text) / MICROSECONDS if text.isdecimal() and int(text) > 0 else None
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
+        return None
+    return int(text) / MICROSECONDS or None

@@ -1,6 +1,7 @@
 """The process: one per ledger, stopped politely, its jobs never skipped."""
 
 import contextlib
+import errno
 import os
 import signal
 import threading
@@ -13,7 +14,9 @@ import structlog
 from structlog.testing import LogCapture
 
 from wcsync import log as logs
+from wcsync.cli.common import in_plain_words
 from wcsync.daemon import AlreadyRunning, only_instance, serve, stopping_on_signals
+from wcsync.errors import ConfigError, PassingTrouble, Problem
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.pool import Pool
 from wcsync.schedule import Job
@@ -42,6 +45,36 @@ def test_a_second_instance_is_refused_and_told_who_holds_the_ledger(tmp_path: Pa
     ledger = tmp_path / "ledger.db"
     with only_instance(ledger), pytest.raises(AlreadyRunning, match=str(os.getpid())), only_instance(ledger):
         pass
+
+
+def test_a_ledger_reached_by_a_link_is_the_same_ledger(tmp_path: Path) -> None:
+    ledger, link = tmp_path / "ledger.db", tmp_path / "shop" / "ledger.db"
+    link.parent.mkdir()
+    link.symlink_to(ledger)
+    with only_instance(ledger), pytest.raises(AlreadyRunning), only_instance(link):
+        pass
+
+
+def test_a_full_disk_is_no_reason_to_stay_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("wcsync.daemon.os.open", refuse)
+    with pytest.raises(PassingTrouble, match="No space left"), only_instance(tmp_path / "ledger.db"):
+        pass
+
+
+@pytest.mark.parametrize(("kind", "code"), [(PassingTrouble, 75), (ConfigError, 78)])
+def test_only_what_a_person_must_edit_keeps_the_service_from_being_started_again(
+    kind: type[ConfigError], code: int
+) -> None:
+    @in_plain_words
+    def command() -> None:
+        raise kind([Problem(where="ledger.db", message="the ledger cannot be used", remedy="Make room.")])
+
+    with pytest.raises(SystemExit) as caught:
+        command()
+    assert caught.value.code == code
 
 
 def test_the_lock_is_free_again_afterwards(tmp_path: Path) -> None:

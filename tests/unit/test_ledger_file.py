@@ -1,12 +1,13 @@
 """The ledger's file: how it is made and opened, what SQLite is told, and what happens when the disk says no."""
 
+import errno
 import os
 import sqlite3
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,12 +15,15 @@ import pytest
 
 from tests.fakes import CAMPUS, T0, make_line, make_order
 from tests.spine import Spine
-from wcsync.errors import ConfigError
-from wcsync.ledger.connection import connect, prepare_file, transaction
+from wcsync.errors import ConfigError, PassingTrouble
+from wcsync.ledger import connection
+from wcsync.ledger.connection import connect, may_pass, prepare_file, transaction
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 from wcsync.ledger.schema import migrations
-from wcsync.model import Applied, Order, Outcome
+from wcsync.mappers.entitlements import Planner
+from wcsync.mappers.mapping import Mapping
+from wcsync.model import Applied, Entitlement, Order, OrderPlan, Outcome
 
 
 @pytest.fixture
@@ -43,7 +47,45 @@ def refusal(path: Path) -> str:
     return str(problem)
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a lock for long."""
+    monkeypatch.setattr(connection, "_PRAGMAS", ("PRAGMA busy_timeout = 10", *connection._PRAGMAS[1:]))
+
+
 # -- opening ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_lock_that_another_program_holds_is_trouble_that_may_pass(path: Path) -> None:
+    SqliteLedger(path).close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(PassingTrouble, match="locked"):
+            SqliteLedger(path)
+    SqliteLedger(path).close()
+
+
+def test_a_damaged_ledger_does_not_pass(path: Path) -> None:
+    path.write_bytes(b"no ledger at all" * 100)
+    with pytest.raises(ConfigError) as caught:
+        SqliteLedger(path)
+    assert not isinstance(caught.value, PassingTrouble)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "passes"),
+    [
+        pytest.param(OSError(errno.ENOSPC, "full"), True, id="full disk"),
+        pytest.param(OSError(errno.EIO, "faulty"), True, id="faulty disk"),
+        pytest.param(OSError(errno.EACCES, "forbidden"), False, id="rights"),
+        pytest.param(OSError(errno.ENOENT, "missing"), False, id="no folder"),
+        pytest.param(sqlite3.OperationalError("of no known code"), False, id="unknown"),
+    ],
+)
+def test_what_may_pass_without_anybody_editing_a_file(trouble: Exception, passes: bool) -> None:
+    assert may_pass(trouble) is passes
 
 
 def test_the_file_is_its_owners_alone(path: Path) -> None:
@@ -319,3 +361,49 @@ def test_an_outcome_that_finds_the_disk_full_is_settled_not_at_all_and_again_whe
     make_room(spine)
     assert spine.ledger.settle_applied(claim, Applied(outcome=Outcome.CREATED, user_id="100"), T0)
     assert spine.summary().enrolled == 1
+
+
+# -- closing ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_ledger_that_is_closed_under_a_thread_lets_it_finish_its_transaction_and_no_more(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection closed in the midst of a statement of another thread ends the whole process by SIGSEGV."""
+    monkeypatch.setattr("wcsync.ledger.ledger.REPLAN_BATCH", 1)
+    ledger, begun, go_on = SqliteLedger(path), threading.Event(), threading.Event()
+    unmapped = Planner(mapping=Mapping(), paid_statuses=frozenset(), identify=ledger.identify).plan
+    planned: list[Order] = []
+
+    def plan(order: Order, earlier: Sequence[Entitlement]) -> OrderPlan:
+        planned.append(order)
+        begun.set()
+        assert go_on.wait(20)
+        return unmapped(order, earlier)
+
+    ledger.record_page([make_order(1), make_order(2)], (), unmapped, None, T0)
+    outcome: list[object] = []
+    thread = threading.Thread(target=lambda: outcome.append(ledger.replan_unmapped(plan, T0)))
+    thread.start()
+    assert begun.wait(20)
+    ledger.close()
+    go_on.set()
+    thread.join(20)
+    assert len(outcome) == 1
+    assert [order.order_id for order in planned] == [1]
+
+
+def test_a_closed_ledger_is_opened_again_by_no_thread(path: Path) -> None:
+    ledger, errors = SqliteLedger(path), list[Exception]()
+    ledger.close()
+
+    def read() -> None:
+        try:
+            ledger.read_cursor("orders")
+        except sqlite3.ProgrammingError as exc:
+            errors.append(exc)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join(20)
+    assert "closed" in str(errors)

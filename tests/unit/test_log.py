@@ -22,6 +22,14 @@ def last(out: io.StringIO) -> Any:
     return json.loads(out.getvalue().splitlines()[-1])
 
 
+def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with 2>&-: Python has no stream for it then."""
+    monkeypatch.setattr("sys.stderr", None)
+    logs.configure()
+    structlog.get_logger().info("anything")
+    logging.getLogger("library").warning("anything")
+
+
 def test_an_event_is_one_json_line_with_its_keys(out: io.StringIO) -> None:
     logs.configure(style="json", stream=out)
     structlog.get_logger().info("orders_polled", fetched=3)

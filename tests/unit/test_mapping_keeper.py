@@ -16,6 +16,7 @@ from wcsync.credentials import read_plain_file
 from wcsync.errors import ConfigError
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.mappers.mapping import TargetKey
+from wcsync.mappers.problems import MOST_TOLD
 from wcsync.model import LmsName
 from wcsync.pollers.mapping import LARGEST_FILE_BYTES, MappingKeeper, read_file, signs_of
 
@@ -155,6 +156,17 @@ def test_without_any_good_mapping_the_file_is_refused(tmp_path: Path, logs: list
         desk.keeper.load()
     assert events(logs) == []
     desk.ledger.close()
+
+
+def test_of_thousands_of_mistakes_a_handful_is_told(desk: Desk, logs: list[Any]) -> None:
+    """A journal cuts a line of megabytes to pieces, and nobody reads it."""
+    desk.keeper.load()
+    desk.write('[[map]]\nsku = "PY-101"\nlms = "campos"\ncourse = "42"\n' * 3000)
+    desk.keeper.refresh()
+    told = logs[-1]["problems"]
+    assert len(told) == MOST_TOLD + 1
+    assert "mapping.toml:3" in told[0]
+    assert told[-1] == f"and {3000 - MOST_TOLD} more; `wcsync check` names them all"
 
 
 def test_another_mistake_is_another_error(desk: Desk, logs: list[Any]) -> None:

@@ -18,7 +18,7 @@ from wcsync.errors import ConfigError, Problem
 from wcsync.model import LmsName
 from wcsync.pool import Pool
 from wcsync.schedule import Job
-from wcsync.shift import describe
+from wcsync.shift import Shift, describe
 from wcsync.supervisor import Supervisor
 
 LONG_S = 20.0
@@ -160,6 +160,16 @@ def test_a_config_that_is_refused_leaves_the_engine_at_work(logs: list[Any]) -> 
     assert "config.toml:3" in refused["problems"][0]
 
 
+def test_of_thousands_of_mistakes_a_handful_is_told(logs: list[Any]) -> None:
+    def refuse() -> Renewal:
+        raise ConfigError([Problem(where="mapping.toml:3", message="is wrong", remedy="Mend it.")] * 3000)
+
+    run(Engine(), Asked(reload, look, stop), refuse)
+    [refused] = [entry for entry in logs if entry["event"] == "config_refused"]
+    assert len(refused["problems"]) < 50
+    assert "more" in refused["problems"][-1]
+
+
 def test_a_fault_of_ours_while_reloading_leaves_the_engine_at_work(logs: list[Any]) -> None:
     def fail() -> Renewal:
         raise ZeroDivisionError("boom")
@@ -195,6 +205,41 @@ def test_an_engine_that_cannot_be_prepared_is_closed(monkeypatch: pytest.MonkeyP
     with pytest.raises(ConfigError):
         run(engine, Asked(), never)
     assert engine.life == ["closed"]
+
+
+def test_an_engine_that_cannot_begin_ends_the_daemon_to_be_started_anew(
+    logs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when another program holds the ledger just then. The old engine is closed already."""
+    old, new = Engine(), Engine()
+    monkeypatch.setattr(new, "prepare", lambda: (_ for _ in ()).throw(ZeroDivisionError("boom")))
+    renewal = Renewal(engine=new, changed=(), commit=lambda: None)
+    ending, _ = run(old, Asked(look, reload), lambda: renewal)
+    assert ending is Ending.UNSOUND
+    assert new.life == ["closed"]
+    assert new.stop.is_set()
+    [told] = [entry for entry in logs if entry["event"] == "daemon_unsound"]
+    assert told["log_level"] == "critical"
+    assert told["exc_info"]
+
+
+def test_a_thread_that_comes_back_after_nobody_waited_for_it_any_more_saves_nothing() -> None:
+    """The others have ended: a daemon that goes on with them would do nothing."""
+    held, engine = threading.Event(), Engine()
+    shift = Shift(
+        [Job(name="one", every_s=0.05, run=lambda: held.wait(LONG_S))],
+        engine.pool,
+        engine.stop,
+        engine.sound,
+        longest_s=0.05,
+        look_s=LONG_S,
+    )
+    shift.start()
+    time.sleep(0.2)
+    assert not shift.settle()
+    held.set()
+    assert shift.settle()
+    assert "one" in shift.look()
 
 
 def test_a_thread_that_hangs_ends_the_daemon_and_a_reload_waits_for_it_no_longer(logs: list[Any]) -> None:

@@ -107,9 +107,10 @@ def test_the_environment_names_the_listener_and_its_patience(ear: Ear) -> None:
         {"WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"},
         {"WATCHDOG_USEC": "0"},
         {"WATCHDOG_USEC": "soon"},
+        {"WATCHDOG_USEC": "9" * 5000},
         {},
     ],
-    ids=["another-process", "zero", "no-number", "none"],
+    ids=["another-process", "zero", "no-number", "longer-than-any-number", "none"],
 )
 def test_a_watchdog_that_is_not_ours_is_not_fed(env: dict[str, str]) -> None:
     assert Supervisor.of(env, pid=4242).watchdog_s is None

@@ -18,7 +18,7 @@ from wcsync import log as logs
 from wcsync.app import App
 from wcsync.config import Config, Loaded, find_config, load_config
 from wcsync.daemon import AlreadyRunning
-from wcsync.errors import REMOTE_ERRORS, ConfigError, Problem
+from wcsync.errors import REMOTE_ERRORS, ConfigError, PassingTrouble, Problem
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 
@@ -68,7 +68,7 @@ def in_plain_words(command: Command) -> Command:
             if as_json:
                 _print_problems_json(exc.problems)
             screen.print_problems(exc.problems)
-            sys.exit(EXIT_CONFIG)
+            sys.exit(EXIT_BUSY if isinstance(exc, PassingTrouble) else EXIT_CONFIG)
         except AlreadyRunning as exc:
             _tell(str(exc), as_json=as_json)
             sys.exit(EXIT_BUSY)

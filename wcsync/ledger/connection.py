@@ -1,5 +1,6 @@
 """Opening the ledger's file and the one way to write to it."""
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -9,11 +10,24 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from wcsync.errors import ConfigError, Problem
+from wcsync.errors import ConfigError, PassingTrouble, Problem
 from wcsync.ledger.schema import migrations
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a command waits for the daemon's transaction, and the other way round."""
+
+_PASSING_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+_PASSING_ERRNOS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE}
+)
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
@@ -28,7 +42,7 @@ def prepare_file(path: Path) -> None:
     """Makes the ledger's file, readable by its owner alone, and brings its tables up to date. Safe to repeat, also by
     several processes at once.
 
-    Raises ConfigError if the file cannot be used, with what to do about it.
+    Raises ConfigError if the file cannot be used, with what to do about it; PassingTrouble if it may be used later.
     """
     try:
         with _one_at_a_time(path.parent):
@@ -37,9 +51,9 @@ def prepare_file(path: Path) -> None:
                 migrate(path, connection)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except OSError as exc:
-        raise unusable(path, f"cannot be opened ({exc.strerror})") from exc
+        raise unusable(path, f"cannot be opened ({exc.strerror})", cause=exc) from exc
     except sqlite3.OperationalError as exc:
-        raise unusable(path, f"cannot be used ({exc})") from exc
+        raise unusable(path, f"cannot be used ({exc})", cause=exc) from exc
     except sqlite3.DatabaseError as exc:
         raise unusable(path, f"is not a ledger or is damaged ({exc})") from exc
 
@@ -149,9 +163,17 @@ def inspect_file(path: Path) -> Problem | None:
     return None
 
 
-def unusable(path: Path, what: str, remedy: str = "") -> ConfigError:
-    """That the file at `path` cannot be used as it is, in a person's words."""
+def unusable(path: Path, what: str, remedy: str = "", *, cause: Exception | None = None) -> ConfigError:
+    """That the file at `path` cannot be used as it is, in a person's words. PassingTrouble if the `cause` may pass."""
     advice = remedy or (
         "Check [ledger] path in the config, the folder's owner and free space; restore a backup if it is damaged."
     )
-    return ConfigError([Problem(where=str(path), message=f"the ledger {what}", remedy=advice)])
+    kind = PassingTrouble if cause is not None and may_pass(cause) else ConfigError
+    return kind([Problem(where=str(path), message=f"the ledger {what}", remedy=advice)])
+
+
+def may_pass(exc: Exception) -> bool:
+    """Whether the same may work later without a file edited: a disk that is full, a lock that another one holds."""
+    if isinstance(exc, OSError):
+        return exc.errno in _PASSING_ERRNOS
+    return getattr(exc, "sqlite_errorcode", 0) & 0xFF in _PASSING_CODES

@@ -52,14 +52,17 @@ class SqliteLedger:
     """Fulfils `ledger.base.Ledger` on one SQLite file: WAL, `synchronous=FULL`, one connection per thread."""
 
     def __init__(self, path: Path) -> None:
-        """Opens or makes the ledger at `path`. Raises ConfigError if it cannot be used."""
+        """Opens or makes the ledger at `path`. Raises ConfigError if it cannot be used, PassingTrouble if not now."""
         prepare_file(path)
         self.path = path
         self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._connections: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         try:
             self._identity_key = self._read_identity_key()
+        except sqlite3.OperationalError as exc:
+            raise unusable(path, f"cannot be used ({exc})", cause=exc) from exc
         except (sqlite3.DatabaseError, ValueError) as exc:
             raise unusable(path, f"is damaged ({exc})") from exc
 
@@ -110,7 +113,7 @@ class SqliteLedger:
                 recorder = Recorder(db, self._identity_key, self.identify, now)
                 for order_id in batch:
                     total = total.plus(recorder.replan(order_id, plan))
-            if not batch:
+            if not batch or self._closed.is_set():
                 return total
             after = batch[-1]
 
@@ -294,20 +297,28 @@ class SqliteLedger:
             return people.drop_parked(db, order_id, line_id, now)
 
     def close(self) -> None:
-        """Closes every thread's connection. The threads must be done with it."""
+        """Closes every connection that nobody uses any more.
+
+        A thread that was left behind ends its transaction and can begin no other; its connection goes with it. Closed
+        under a statement that runs, it would take the process along.
+        """
+        self._closed.set()
         with self._lock:
-            for connection in self._connections:
-                connection.close()
+            for thread, connection in self._connections:
+                if thread is threading.current_thread() or not thread.is_alive():
+                    connection.close()
             self._connections.clear()
 
     @property
     def _db(self) -> sqlite3.Connection:
         """This thread's own connection: SQLite ones do not travel between threads."""
+        if self._closed.is_set():
+            raise sqlite3.ProgrammingError("the ledger is closed")
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = connect(self.path)
             with self._lock:
-                self._connections.append(connection)
+                self._connections.append((threading.current_thread(), connection))
         return connection
 
     def _read_fact(self, name: str) -> str | None:

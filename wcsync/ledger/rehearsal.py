@@ -47,9 +47,10 @@ class Rehearsal(SqliteLedger):
         self.path = path
         self._local = threading.local()
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         memory = sqlite3.connect(":memory:", isolation_level=None)
         memory.row_factory = sqlite3.Row
-        self._connections = [memory]
+        self._connections = [(threading.current_thread(), memory)]
         self._local.connection = memory
         try:
             if not is_missing(path):

@@ -1,10 +1,13 @@
 """Collects mistakes, so that a person sees all of them at once."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from wcsync.errors import ConfigError, Problem
+
+MOST_TOLD = 20
+"""So many mistakes are told where nobody asked for all: one wrong column makes one in each row of a long file."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,6 +34,13 @@ class Problems:
         """Raises ConfigError with all that was found, by line. It has no cause: causes may quote a file."""
         if self._found:
             raise ConfigError(sorted(self._found, key=_line))
+
+
+def render_problems(problems: Sequence[Problem]) -> list[str]:
+    """The first of them as sentences, and how many more there are."""
+    told = [str(problem) for problem in problems[:MOST_TOLD]]
+    left = len(problems) - len(told)
+    return [*told, f"and {left} more; `wcsync check` names them all"] if left else told
 
 
 def _line(problem: Problem) -> int:

@@ -15,6 +15,7 @@ from wcsync.credentials import read_plain_file
 from wcsync.errors import ConfigError, Problem
 from wcsync.ledger.base import Ledger
 from wcsync.mappers.mapping import Mapping, TargetKey, read_mapping
+from wcsync.mappers.problems import render_problems
 from wcsync.model import LmsName
 from wcsync.times import Clock
 
@@ -239,7 +240,7 @@ class MappingKeeper:
             self._tell(exc)
 
     def _tell(self, exc: ConfigError) -> None:
-        problems = [str(problem) for problem in exc.problems]
+        problems = render_problems(exc.problems)
         self._ledger.record_refusal(problems, self._clock())
         hint = "the last good mapping stays in force until the file is mended"
         log.error("mapping_refused", problems=problems, hint=hint)
