@@ -11,6 +11,7 @@ from tests.spine import QUARANTINE_S, Spine
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.health import Condition
 from wcsync.ledger.ledger import SqliteLedger
+from wcsync.mappers.notes import NOTE_CHANNEL
 from wcsync.model import Order
 from wcsync.retry import Backoff
 
@@ -300,6 +301,23 @@ def test_without_the_channel_nothing_is_queued_and_what_was_is_dropped(spine: Sp
     assert spine.rows("SELECT state, error FROM outbox") == [
         {"state": "settled", "error": "the channel was switched off"}
     ]
+
+
+def test_what_was_settled_before_notes_were_switched_on_is_no_news(spine: Spine) -> None:
+    spine.ledger.record_channels([], spine.clock())
+    order = sold(spine, lines=(make_line(1), make_line(2, sku="UNKNOWN"), make_line(3, quantity="3")))
+    spine.ledger.record_channels([NOTE_CHANNEL], spine.clock())
+    spine.ledger.replan_unmapped(spine.plan, spine.clock())
+    spine.tick(60)
+    spine.store.change(order.order_id, spine.clock())  # a bulk edit that changes nothing that was sold
+    spine.poller.poll_once()
+    assert spine.send() == 0
+    spine.mapping.by_sku["UNKNOWN"] = ("campus", "44")
+    spine.ledger.replan_unmapped(spine.plan, spine.clock())
+    spine.work()
+    spine.send()
+    [note] = notes(spine, order)
+    assert "course 44" in note
 
 
 def test_a_message_taken_over_by_another_is_not_sent(spine: Spine) -> None:
