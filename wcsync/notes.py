@@ -51,7 +51,7 @@ class OrderNotes:
 
     def _wait_for_late_one(self, message: Message) -> None:
         now = self.clock()
-        if message.open_since is None or message.open_since > now:
+        if message.open_since is None:
             return
         left = timedelta(seconds=self.quarantine_s) - (now - message.open_since)
         if left > timedelta():

@@ -1,6 +1,7 @@
 """Order notes: one for each piece of news, whatever happens on the way."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from wcsync.ledger.ledger import SqliteLedger
 from wcsync.mappers.notes import NOTE_CHANNEL
 from wcsync.model import Order
 from wcsync.retry import Backoff
+from wcsync.times import render_instant
 
 
 @pytest.fixture
@@ -185,6 +187,42 @@ def test_a_note_that_takes_effect_late_is_waited_for(spine: Spine) -> None:
     spine.tick(QUARANTINE_S)
     spine.send()
     assert len(notes(spine, order)) == 1
+
+
+def test_a_clock_set_back_does_not_cut_the_wait_for_a_late_note(spine: Spine) -> None:
+    order = sold(spine)
+    spine.store.before_note = lose
+    spine.send()
+    spine.store.before_note = lambda _text: None
+    spine.clock.now -= timedelta(hours=2)
+    spine.execute("UPDATE outbox SET next_attempt_at = ?", render_instant(spine.clock()))
+    assert spine.send() == 1
+    assert notes(spine, order) == [], "how long ago it was sent is not known any more"
+    spine.tick(QUARANTINE_S + 60)
+    assert spine.send() == 1
+    assert len(notes(spine, order)) == 1, "and it is waited for once, not until the clock is where it was"
+
+
+def test_a_note_put_off_by_a_clock_that_was_ahead_goes_out_once_the_clock_is_right(spine: Spine) -> None:
+    spine.tick(365 * 86400)
+    order = sold(spine, modified_at=spine.clock())
+    spine.store.before_note = lambda _text: _raise(TransientError("shop: answered 500"))
+    spine.send()
+    spine.store.before_note = lambda _text: None
+    spine.tick(-365 * 86400)
+    spine.ledger.recover(spine.clock() - timedelta(minutes=15), spine.clock())
+    spine.tick(61)
+    assert spine.send() == 1
+    assert len(notes(spine, order)) == 1
+
+
+def test_a_note_that_waits_its_turn_is_left_alone_by_the_care_for_leases(spine: Spine) -> None:
+    sold(spine)
+    spine.store.before_note = lambda _text: _raise(TransientError("shop: answered 500", retry_after_s=7200))
+    assert spine.send() == 1
+    spine.tick(3600)
+    spine.ledger.recover(spine.clock() - timedelta(minutes=15), spine.clock())
+    assert spine.send() == 0
 
 
 def test_a_note_that_never_arrived_is_written_after_the_quarantine(spine: Spine) -> None:

@@ -5,12 +5,12 @@ Each settle compares the lease before it sets: a row worked off twice is harmles
 
 import sqlite3
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from wcsync.health import CLOCKS_APART, Condition, Health
 from wcsync.ledger import confirmations
-from wcsync.ledger.base import Claim, Deferral, Surrender
+from wcsync.ledger.base import LONGEST_WAIT, Claim, Deferral, Surrender
 from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import health_of, instant_of, parse_options, plain, text_of
@@ -18,9 +18,6 @@ from wcsync.ledger.wishes import FOUND_ENROLMENT, audit, enrolment_subject
 from wcsync.model import Applied, CourseId, Desired, LearnerKey, LmsName, Outcome, Seat
 from wcsync.retry import Event, State, next_state
 from wcsync.times import parse_instant, render_instant
-
-LONGEST_WAIT = timedelta(days=8)
-"""Longer than any wait the config allows: a row that waits longer was put off by a clock that was ahead."""
 
 _KEY = "lms = :lms AND course_id = :course_id AND learner_key = :learner_key"
 
