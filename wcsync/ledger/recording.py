@@ -127,7 +127,9 @@ class Recorder:
         touched = _touched(known if paid_before == plan.paid else [], plan)
         for lms, course_id, learner_key in sorted(touched):
             refresh_wish(self._db, lms, course_id, learner_key, self._now)
-        if touched or parked:  # else nothing is new, and an order from before notes were switched on stays untold
+        if (
+            touched or parked
+        ):  # else nothing is new, and an order from before notes were switched on stays untold
             note_order(self._db, order.order_id, self._now)
         return PageRecord(
             fresh=1,

@@ -133,7 +133,8 @@ def unpark(db: sqlite3.Connection, kind: str, lms: str, course_id: str, learner_
         if left and left != sentences:
             reason = ALSO.join(left)
             db.execute(
-                "UPDATE parked SET reason = ? WHERE order_id = ? AND line_id = ? AND kind = ?", (reason, *entry)
+                "UPDATE parked SET reason = ? WHERE order_id = ? AND line_id = ? AND kind = ?",
+                (reason, *entry),
             )
         else:
             db.execute("DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?", entry)
