@@ -17,6 +17,8 @@ from wcsync.model import Order
 from wcsync.retry import Backoff
 from wcsync.times import render_instant
 
+CHANGED_WISH = "UPDATE enrolments SET state = 'due', revision = revision + 1, next_attempt_at = wished_at"
+
 
 @pytest.fixture
 def spine(tmp_path: Path) -> Iterator[Spine]:
@@ -376,6 +378,53 @@ def test_no_address_stands_in_the_outbox(spine: Spine) -> None:
     order = sold(spine)
     told = str(spine.rows("SELECT * FROM outbox"))
     assert order.buyer.email not in told
+
+
+def test_who_is_in_is_not_told_to_wait_while_something_about_it_changes(spine: Spine) -> None:
+    order = sold(spine)
+    spine.send()
+    spine.lms.before_read = lambda: _raise(TransientError("campus: maintenance", whole_service=True))
+    spine.execute(CHANGED_WISH)
+    spine.tick(3600)
+    spine.work()
+    assert spine.ledger.record_waiting(spine.clock(), spine.clock()) == 0
+    spine.lms.before_read = lambda: None
+    spine.settle()
+    spine.send()
+    assert len(notes(spine, order)) == 1
+
+
+def test_a_change_that_fails_for_good_does_not_read_as_if_nobody_were_in(spine: Spine) -> None:
+    order = sold(spine)
+    spine.send()
+    spine.execute(CHANGED_WISH)
+    spine.lms.before_read = lambda: _raise(PermanentError("campus: there is no group 17"))
+    spine.work()
+    spine.send()
+    assert "is enrolled, but a change" in notes(spine, order)[-1]
+
+
+def test_an_order_that_was_told_to_wait_is_told_when_there_is_nothing_to_wait_for(spine: Spine) -> None:
+    spine.lms.before_read = lambda: _raise(TransientError("campus: maintenance", whole_service=True))
+    order = sold(spine)
+    spine.tick(3600)
+    spine.ledger.record_waiting(spine.clock(), spine.clock())
+    spine.send()
+    spine.tick(60)
+    spine.store.change(order.order_id, spine.clock(), status="refunded")
+    spine.poller.poll_once()
+    spine.send()
+    assert ["not enrolled" in note for note in notes(spine, order)] == [True, True]
+    assert "again by itself" not in notes(spine, order)[-1]
+
+
+def test_an_order_taken_back_before_anybody_heard_of_it_is_no_news(spine: Spine) -> None:
+    spine.lms.before_read = lambda: _raise(TransientError("campus: maintenance", whole_service=True))
+    order = sold(spine)
+    spine.tick(60)
+    spine.store.change(order.order_id, spine.clock(), status="refunded")
+    spine.poller.poll_once()
+    assert spine.send() == 0
 
 
 def _raise(exc: BaseException) -> None:

@@ -35,7 +35,7 @@ _ORDERS_OF_ENROLMENT = (
 _WAITING = """
     SELECT DISTINCT s.order_id FROM enrolments AS e INDEXED BY enrolments_waiting
     JOIN entitlements AS s USING (lms, course_id, learner_key)
-    WHERE e.state IN ('due', 'leased') AND e.wished_at <= ? AND s.live = 1
+    WHERE e.state IN ('due', 'leased') AND e.wished_at <= ? AND e.applied <> 'in' AND s.live = 1
 """
 
 
@@ -73,6 +73,8 @@ def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool
     before = said_last(db, NOTE_CHANNEL, subject)
     if set(lines) <= set(parse_lines(before) if before is not None else ()):
         return False
+    if before is None and all(line.fate is Fate.CALLED_OFF for line in lines):
+        return False
     queue(db, NOTE_CHANNEL, subject, payload=payload, digest=digest_note(lines), now=now)
     return True
 
@@ -103,14 +105,15 @@ def _fate(row: sqlite3.Row) -> tuple[Fate | None, str]:
 
 
 def _fate_of_wanted(row: sqlite3.Row) -> tuple[Fate | None, str]:
+    inside = row["applied"] == Desired.IN
     match State(row["state"]):
         case State.DUE | State.LEASED:
-            return Fate.WAITS, ""
+            return (Fate.CHANGES if inside else Fate.WAITS), ""
         case State.DEAD:
-            return Fate.GAVE_UP, row["error"]
+            return (Fate.NOT_CHANGED if inside else Fate.GAVE_UP), row["error"]
     if row["outcome"] == "dropped":
         return Fate.DEALT_WITH, ""
-    return (Fate.ENROLLED, "") if row["applied"] == Desired.IN else (None, "")
+    return (Fate.ENROLLED, "") if inside else (None, "")
 
 
 def _fate_of_covered(row: sqlite3.Row) -> tuple[Fate | None, str]:
@@ -131,4 +134,6 @@ def _fate_of_ended(row: sqlite3.Row) -> tuple[Fate | None, str]:
             return Fate.STAYS, "the learner was in the course before wcsync enrolled anybody there"
         case Outcome.REMOVED | Outcome.ABSENT if row["applied"] == Desired.OUT:
             return Fate.ENDED, ""
+        case "":
+            return Fate.CALLED_OFF, ""
     return None, ""

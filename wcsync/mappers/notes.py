@@ -23,6 +23,9 @@ class Fate(StrEnum):
     ENROLLED = "enrolled"
     WAITS = "waits"
     GAVE_UP = "gave_up"
+    CHANGES = "changes"
+    NOT_CHANGED = "not_changed"
+    CALLED_OFF = "called_off"
     DEALT_WITH = "dealt_with"
     ENDING = "ending"
     ENDED = "ended"
@@ -45,7 +48,7 @@ class NoteLine:
     reason: str = ""
 
 
-UNDER_WAY = frozenset({Fate.WAITS, Fate.ENDING})
+UNDER_WAY = frozenset({Fate.WAITS, Fate.CHANGES, Fate.ENDING})
 """Fates that will change by themselves."""
 
 _SENTENCES: dict[Fate, str] = {
@@ -53,6 +56,10 @@ _SENTENCES: dict[Fate, str] = {
     Fate.WAITS: "{who} is not enrolled yet{where}. This is tried again by itself.",
     Fate.GAVE_UP: "{who} could NOT be enrolled{where}: {reason}. wcsync does not try again until somebody has "
     "mended this (`wcsync dead list`).",
+    Fate.CHANGES: "{who} is enrolled{where}; a change of that is still to be made. This is tried again by itself.",
+    Fate.NOT_CHANGED: "{who} is enrolled, but a change of that could NOT be made{where}: {reason}. wcsync does not try "
+    "again until somebody has mended this (`wcsync dead list`).",
+    Fate.CALLED_OFF: "{who} was not enrolled{where}: the order was taken back before.",
     Fate.DEALT_WITH: "{who}{where}: somebody dealt with it by hand.",
     Fate.ENDING: "The access of {who} is to end{where}. This is tried again by itself.",
     Fate.ENDED: "The access of {who} has ended{where}.",
