@@ -65,6 +65,11 @@ def test_a_product_cannot_pass_itself_off_as_our_mark() -> None:
     assert told_last([text]) == digest_note([forged])
 
 
+def test_a_product_whose_name_is_nothing_to_see_is_not_named() -> None:
+    blank = NoteLine(fate=Fate.ENROLLED, product=" \u200b ", place="campus, course 42", learner_key=ANA)
+    assert render_note([blank], LEARNERS).startswith("ana@example.test is enrolled")
+
+
 def test_a_long_order_gets_a_short_note() -> None:
     many = [NoteLine(fate=Fate.WAITS, product=f"P{n}", place="c", learner_key=ANA) for n in range(200)]
     text = render_note(many, LEARNERS)

@@ -1,6 +1,7 @@
 """Order notes: one for each piece of news, whatever happens on the way."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -372,6 +373,14 @@ def test_a_message_taken_over_by_another_is_not_sent(spine: Spine) -> None:
     spine.tick(QUARANTINE_S + 1)
     spine.send()
     assert len(notes(spine, order)) == 1
+
+
+def test_a_name_as_long_as_a_book_does_not_fill_the_outbox(spine: Spine) -> None:
+    order = sold(spine, lines=(replace(make_line(1), name="N" * 1_000_000), make_line(2, quantity="3")))
+    assert len(str(spine.rows("SELECT payload FROM outbox"))) < 3000
+    spine.send()
+    [note] = notes(spine, order)
+    assert "NNN…: ana@example.test is enrolled" in note
 
 
 def test_no_address_stands_in_the_outbox(spine: Spine) -> None:

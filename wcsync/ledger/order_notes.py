@@ -20,13 +20,13 @@ from wcsync.retry import State
 from wcsync.times import render_instant
 
 _SEATS = """
-    SELECT s.lms, s.course_id, s.learner_key, s.live, l.name, e.state, e.desired, e.applied, e.outcome, e.error
+    SELECT s.lms, s.course_id, s.learner_key, s.live, substr(l.name, 1, 500) AS name, e.state, e.desired, e.applied, e.outcome, e.error
     FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, learner_key)
     LEFT JOIN order_lines AS l USING (order_id, line_id)
     WHERE s.order_id = ? ORDER BY s.line_id, s.seat, s.lms, s.course_id
 """
 _PARKED = """
-    SELECT p.kind, p.reason, l.name FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id)
+    SELECT p.kind, p.reason, substr(l.name, 1, 500) AS name FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id)
     WHERE p.order_id = ? AND p.dropped_at IS NULL AND p.kind <> ? ORDER BY p.line_id, p.kind
 """
 _ORDERS_OF_ENROLMENT = (
@@ -127,13 +127,14 @@ def _fate_of_ended(row: sqlite3.Row) -> tuple[Fate | None, str]:
             return Fate.ENDING, ""
         case State.DEAD:
             return Fate.NOT_ENDED, row["error"]
-    match row["outcome"]:
-        case "dropped":
-            return Fate.DEALT_WITH, ""
-        case "kept":
-            return Fate.STAYS, "the learner was in the course before wcsync enrolled anybody there"
-        case Outcome.REMOVED | Outcome.ABSENT if row["applied"] == Desired.OUT:
-            return Fate.ENDED, ""
-        case "":
-            return Fate.CALLED_OFF, ""
-    return None, ""
+    if row["outcome"] in {Outcome.REMOVED, Outcome.ABSENT}:
+        return (Fate.ENDED, "") if row["applied"] == Desired.OUT else (None, "")
+    return _ENDED_OTHERWISE.get(row["outcome"], (None, ""))
+
+
+_ENDED_OTHERWISE: dict[str, tuple[Fate, str]] = {
+    "": (Fate.CALLED_OFF, ""),
+    "dropped": (Fate.DEALT_WITH, ""),
+    "kept": (Fate.STAYS, "the learner was in the course before wcsync enrolled anybody there"),
+}
+"""By the outcome of the enrolment; '' where nothing was ever done."""

@@ -118,7 +118,8 @@ def _render_line(line: NoteLine, learners: Mapping[LearnerKey, Person]) -> str:
         where=f" ({_shown(line.place)})" if line.place else "",
         reason=_shown(line.reason.rstrip(". "), 500),
     )
-    return f"{_shown(line.product)}: {sentence}" if line.product else sentence
+    product = _shown(line.product)
+    return f"{product}: {sentence}" if product else sentence
 
 
 def _shown(text: str, longest: int = LONGEST_NAME) -> str:
