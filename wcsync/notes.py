@@ -43,7 +43,7 @@ class OrderNotes:
         lines = parse_lines(message.payload)
         learners = self.ledger.read_learners(line.learner_key for line in lines)
         announce()
-        self.store.push_note(order_id, render_note(lines, learners))
+        self.store.push_note(order_id, render_note(lines, learners, message.digest))
         return Delivery.SENT
 
     def close(self) -> None:

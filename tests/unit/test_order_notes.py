@@ -262,6 +262,16 @@ def test_a_new_ledger_does_not_tell_again_what_stands_there(spine: Spine, tmp_pa
     assert len(notes(spine, order)) == 1
 
 
+def test_a_note_copied_with_its_order_is_not_taken_for_the_new_orders_own(spine: Spine) -> None:
+    order = sold(spine)
+    spine.send()
+    spine.tick(5)
+    spine.store.notes[1018] = notes(spine, order).copy()
+    copy = sold(spine, order_id=1018, email="bea@example.test", modified_at=spine.clock())
+    spine.send()
+    assert "bea@example.test" in notes(spine, copy)[-1]
+
+
 def test_notes_of_one_order_go_out_one_after_the_other(spine: Spine) -> None:
     order = sold(spine)
     spine.store.before_note = lose

@@ -20,13 +20,15 @@ from wcsync.retry import State
 from wcsync.times import render_instant
 
 _SEATS = """
-    SELECT s.lms, s.course_id, s.learner_key, s.live, substr(l.name, 1, 500) AS name, e.state, e.desired, e.applied, e.outcome, e.error
+    SELECT s.lms, s.course_id, s.learner_key, s.live, substr(l.name, 1, 500) AS name,
+        e.state, e.desired, e.applied, e.outcome, e.error
     FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, learner_key)
     LEFT JOIN order_lines AS l USING (order_id, line_id)
     WHERE s.order_id = ? ORDER BY s.line_id, s.seat, s.lms, s.course_id
 """
 _PARKED = """
-    SELECT p.kind, p.reason, substr(l.name, 1, 500) AS name FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id)
+    SELECT p.kind, p.reason, substr(l.name, 1, 500) AS name
+    FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id)
     WHERE p.order_id = ? AND p.dropped_at IS NULL AND p.kind <> ? ORDER BY p.line_id, p.kind
 """
 _ORDERS_OF_ENROLMENT = (
@@ -75,7 +77,7 @@ def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool
         return False
     if before is None and all(line.fate is Fate.CALLED_OFF for line in lines):
         return False
-    queue(db, NOTE_CHANNEL, subject, payload=payload, digest=digest_note(lines), now=now)
+    queue(db, NOTE_CHANNEL, subject, payload=payload, digest=digest_note(subject, lines), now=now)
     return True
 
 

@@ -71,21 +71,25 @@ _SENTENCES: dict[Fate, str] = {
 assert _SENTENCES.keys() == set(Fate)
 
 
-def render_note(lines: Sequence[NoteLine], learners: Mapping[LearnerKey, Person]) -> str:
-    """The note's text, as HTML that a shop shows as it is, with the mark by which it is known again.
+def render_note(lines: Sequence[NoteLine], learners: Mapping[LearnerKey, Person], digest: str) -> str:
+    """The note's text, as HTML that a shop shows as it is, with the digest as the mark by which it is known again.
 
     A learner whose address was erased is called "the learner".
     """
     told = [_render_line(line, learners) for line in lines[:MOST_LINES]]
     if len(lines) > MOST_LINES:
         told.append(f"… and {len(lines) - MOST_LINES} more: `wcsync show` lists them all.")
-    return "\n".join([*told, f"(wcsync {digest_note(lines)})"])
+    return "\n".join([*told, f"(wcsync {digest})"])
 
 
-def digest_note(lines: Iterable[NoteLine]) -> str:
-    """Twelve hex digits that are the same for the same news, whoever's ledger they come from."""
+def digest_note(subject: str, lines: Iterable[NoteLine]) -> str:
+    """Twelve hex digits that are the same for the same news about one order, whoever's ledger they come from.
+
+    Another order's news has another digest: a note that was copied with its order, or comes out of a cache, is not
+    taken for this order's own.
+    """
     told = sorted([line.fate.value, line.product, line.place, line.reason] for line in lines)
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([subject, told]).encode()).hexdigest()[:12]
 
 
 def told_last(notes: Iterable[str]) -> str | None:
