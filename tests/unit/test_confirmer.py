@@ -11,6 +11,7 @@ from tests.spine import Spine
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.health import Condition
 from wcsync.model import Order, Seat
+from wcsync.pulse import Pulse
 
 
 @pytest.fixture
@@ -214,3 +215,20 @@ def test_a_dropped_entry_of_two_courses_stays_dropped_when_one_of_them_shows(spi
     spine.lms.arrives = lambda seat: seat.course_id == "42"
     pass_time(spine, 7200)
     assert kinds(spine) == []
+
+
+def test_looks_one_by_one_are_signs_of_life(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sold(spine, sku="BOTH")
+    spine.tick(60)
+    beats: list[Pulse] = []
+    monkeypatch.setattr(Pulse, "beat", lambda pulse: beats.append(pulse))  # noqa: PLW0108  binds as a method
+    pulse = Pulse("looking")
+    pulse.adopt()
+    spine.lms.before_read = _refuse
+    spine.confirmer.run_once()
+    pulse.rest(0)
+    assert len(beats) == 1 + 2
+
+
+def _refuse() -> None:
+    raise PermanentError("campus: there is no path 7")

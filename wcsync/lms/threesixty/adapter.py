@@ -39,6 +39,7 @@ from wcsync.lms.threesixty.rest import (
 )
 from wcsync.mappers.mapping import TargetKey
 from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
+from wcsync.pulse import beat
 
 A_PATH = Call(method="GET", path=f"/paths/{'0' * 24}", scope=PATHS_READ)
 """Asks for a path that nobody has."""
@@ -196,6 +197,7 @@ class ThreeSixty:
 
     def _member(self, seat: Seat) -> User | None:
         """The learner's user, if it has any role in the group."""
+        beat()
         user = self._people.find(seat)
         if user is None or user.deleted or not self._people.fetch_roles(user, seat.course_id):
             return None
