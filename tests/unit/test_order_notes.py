@@ -437,6 +437,26 @@ def test_an_order_that_was_told_to_wait_is_told_when_there_is_nothing_to_wait_fo
     assert "again by itself" not in notes(spine, order)[-1]
 
 
+def test_a_later_purchase_is_no_news_for_an_order_whose_access_had_ended(spine: Spine) -> None:
+    first = sold(spine)
+    spine.send()
+    spine.tick(60)
+    spine.store.change(first.order_id, spine.clock(), status="refunded")
+    spine.poller.poll_once()
+    spine.work()
+    spine.send()
+    spine.tick(86400)
+    second = sold(spine, order_id=1018, modified_at=spine.clock())
+    spine.send()
+    assert [len(notes(spine, order)) for order in (first, second)] == [2, 1]
+    spine.tick(60)
+    spine.store.change(second.order_id, spine.clock(), status="refunded")
+    spine.poller.poll_once()
+    spine.work()
+    spine.send()
+    assert [len(notes(spine, order)) for order in (first, second)] == [2, 2]
+
+
 def test_an_order_taken_back_before_anybody_heard_of_it_is_no_news(spine: Spine) -> None:
     spine.lms.before_read = lambda: _raise(TransientError("campus: maintenance", whole_service=True))
     order = sold(spine)

@@ -1,7 +1,8 @@
 """What each order's note has to say, and when there is news. Everything here runs inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from wcsync.ledger.outbox import queue, said_last, take_back_unsent, wanted_channels
@@ -73,12 +74,18 @@ def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool
         return False
     take_back_unsent(db, NOTE_CHANNEL, subject)
     before = said_last(db, NOTE_CHANNEL, subject)
-    if set(lines) <= set(parse_lines(before) if before is not None else ()):
+    known = set(parse_lines(before) if before is not None else ())
+    if all(line in known or _ended_before(line, known) for line in lines):
         return False
     if before is None and all(line.fate is Fate.CALLED_OFF for line in lines):
         return False
     queue(db, NOTE_CHANNEL, subject, payload=payload, digest=digest_note(subject, lines), now=now)
     return True
+
+
+def _ended_before(line: NoteLine, known: Collection[NoteLine]) -> bool:
+    """A seat that had ended is no news again because a later order lets the learner in."""
+    return line.fate is Fate.STAYS and replace(line, fate=Fate.ENDED, reason="") in known
 
 
 def _seats(db: sqlite3.Connection, order_id: int) -> Iterator[NoteLine]:
