@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import REMOTE_ERRORS
 from wcsync.gate import SHOP
 from wcsync.lms.base import Lms
 from wcsync.mappers.mapping import Mapping, MapRow
@@ -15,8 +15,6 @@ from wcsync.store.base import Store
 
 CourseKeys = Dictionary[LmsName, str]
 """What each LMS calls the key that holds the course."""
-
-REFUSALS = (TransientError, PermanentError, ServiceBlocked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +67,7 @@ def fetch_courses(lmss: Dictionary[LmsName, Lms], course_keys: CourseKeys) -> Co
     for name, lms in lmss.items():
         try:
             found = lms.fetch_offers()
-        except REFUSALS as exc:
+        except REMOTE_ERRORS as exc:
             troubles[name] = str(exc)
             continue
         if any(offer.key == course_keys[name] for offer in found):
@@ -88,7 +86,7 @@ def check_rows(
     findings, troubles = list(examine_courses(courses, mapping, course_keys)), dict(courses.troubles)
     try:
         findings += examine_products(store, mapping)
-    except REFUSALS as exc:
+    except REMOTE_ERRORS as exc:
         troubles[SHOP] = str(exc)
     order = {row.source: place for place, row in enumerate(mapping.rows)}
     findings.sort(key=lambda one: order[one.where])

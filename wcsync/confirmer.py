@@ -36,24 +36,31 @@ class Confirmer:
 
     def run_once(self) -> bool:
         """Looks at those that are due. False if none is, or the LMS is to be left alone. Safe after any crash."""
-        if not self.patient.is_up():
-            return False
         waiting = self.ledger.read_unconfirmed(self.lms.name, self.clock(), BATCH)
-        if not waiting:
+        if not waiting or not self._may_look():
             return False
         started = monotonic()
         try:
             self.gate.check()
             looked = self._look(waiting)
         except TransientError as exc:
+            self.gate.forget()
             self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
             return False
         except (ServiceBlocked, PermanentError) as exc:
             self.patient.note(Sign.REFUSED, str(exc))
             return False
+        if not self.patient.is_up():  # while it is, a look says nothing of the writes that may be failing
+            self.patient.note(Sign.WORKED)
         shown, late = self.ledger.settle_looks(self.lms.name, looked, self.clock())
         self._tell(len(looked), shown, late, round((monotonic() - started) * 1000))
         return True
+
+    def _may_look(self) -> bool:
+        """An LMS in trouble is called again by whoever has work to do there; only where nobody has, by a look."""
+        if self.patient.is_up():
+            return True
+        return self.patient.may_call() and self.ledger.next_due_at(self.lms.name) is None
 
     def _look(self, waiting: list[Unconfirmed]) -> list[Looked]:
         """All in one go; one by one if one of them is refused, so that it does not speak for the others."""

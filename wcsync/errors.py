@@ -82,6 +82,10 @@ class ServiceBlocked(WcsyncError):
     """Every call to this service fails until a person mends something: the service is paused as a whole."""
 
 
+REMOTE_ERRORS = (TransientError, PermanentError, ServiceBlocked)
+"""What talking to a service may raise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One mistake in a file a person wrote.

@@ -57,6 +57,16 @@ ACTIONS = {
 """What happened to an order, by the audit's actions."""
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """One or more lines, in which something from outside may stand."""
+    click.echo(plain(text), err=err)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 row`, `2 rows`; `many` where an s at the end is not enough."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
     click.echo(json.dumps(document, ensure_ascii=True, indent=2, default=str))
@@ -179,6 +189,8 @@ def print_order(order: Mapping[str, Any]) -> None:
             click.echo(plain(f"  {row['error']}"))
     for row in order["parked"]:
         _print_parked(row)
+    for row in order["notes"]:
+        click.echo(plain(f"Note {row['number']} beside the order: {_fate_of_note(row)}"))
     columns = ["at", "by", "what", "about", "detail"]
     rows = [
         [
@@ -191,6 +203,21 @@ def print_order(order: Mapping[str, Any]) -> None:
         for row in order["audit"]
     ]
     print_table("What happened (UTC)", columns, rows)
+
+
+def _fate_of_note(row: Mapping[str, Any]) -> str:
+    """What became of one note, in words."""
+    match row["state"]:
+        case "settled" if row["error"]:
+            return f"not written ({row['error']})"
+        case "settled":
+            return f"written {row['changed_at'][:19]} (UTC)"
+        case "dead":
+            return f"given up: {row['error']}"
+        case "leased":
+            return "is being written"
+    why = f": {row['error']}" if row["error"] else ""
+    return f"waits, next try {row['next_attempt_at'][:19]} (UTC){why}"
 
 
 def _print_parked(row: Mapping[str, Any]) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import pytest
 import stamina
-import trustme
 
 from tests.fakes import FakeStore, make_order
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
@@ -62,25 +61,6 @@ class SandboxStage:
 
     def cancel(self, order_id: OrderId) -> None:
         self.shop.set_status(order_id, "cancelled")
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture(scope="module")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-@pytest.fixture(scope="module")
-def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from wcsync.errors import ServiceBlocked, TransientError, WcsyncError
 from wcsync.model import Order, OrderId, Page, Product, Unreadable
 from wcsync.store import wire
 from wcsync.store.client import WooCommerce
-from wcsync.store.wire_products import parse_product, parse_products
+from wcsync.store.wire.products import parse_product, parse_products
 
 RECORDINGS = Path(__file__).parents[1] / "recordings" / "woocommerce"
 SINCE = datetime(2026, 11, 21, 19, 18, 35, tzinfo=UTC)

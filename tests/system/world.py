@@ -1,5 +1,6 @@
 """A sandbox shop, a sandbox Moodle and the files of a real daemon between them."""
 
+import json
 import os
 import signal
 import sqlite3
@@ -10,7 +11,9 @@ from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
+from wcsync.events import ALWAYS, EVENTS
 from wcsync.ledger.report import Report, Summary
 from wcsync.mappers.notes import told_last
 from wcsync.sandbox.moodle import SandboxMoodle
@@ -117,6 +120,14 @@ class World:
         assert SHOP_SECRET not in text
         assert MOODLE_TOKEN not in text
         assert "marked@personal" not in text
+        self._verify_log(text)
+
+    def _verify_log(self, text: str) -> None:
+        """Every line is an event of the catalogue, with no other keys. A kill may tear one."""
+        lines = [line for line in map(_parsed, text.splitlines()) if line is not None]
+        assert lines
+        for line in lines:
+            assert set(line) <= {*ALWAYS, "exception", *EVENTS[line["event"]].keys}, line
 
     def _verify_notes(self) -> None:
         """Every paid order tells its shop what became of it, and nothing twice; what was refunded later says so."""
@@ -190,3 +201,11 @@ format = "json"
             for product, course in zip(self.products, self.courses, strict=True)
         ]
         (self.folder / "mapping.toml").write_text("\n".join(rows))
+
+
+def _parsed(written: str) -> dict[str, Any] | None:
+    try:
+        line: dict[str, Any] = json.loads(written)
+    except ValueError:
+        return None
+    return line

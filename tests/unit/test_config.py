@@ -145,7 +145,7 @@ def test_secrets_are_found_however_deep_a_model_keeps_them(path: Path) -> None:
     path.write_text(
         STORE + CAMPUS.replace("token", "keys").replace("{ env", "{ a = [{ env").replace(" }", " }] }")
     )
-    kinds = {"moodle": Kind(settings=Nested, target_keys=(), build=Moodle)}
+    kinds = {"moodle": Kind(settings=Nested, target_keys=(), guide="", build=Moodle)}
     config = load_config(path, ENV, kinds).config
     assert dict(config.secret_keys())["lms", 0, "keys", "a", 0].reveal() == "tk_Plover"
 

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes import T0, make_line, make_order
 from tests.spine import Spine
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
-from wcsync.health import Condition
+from wcsync.health import Condition, Sign
 from wcsync.model import Order, Seat
 from wcsync.pulse import Pulse
 
@@ -144,6 +144,46 @@ def test_a_sick_lms_is_left_alone_and_no_entry_comes_of_it(spine: Spine) -> None
     spine.tick(7200)
     assert look(spine) == 0
     assert kinds(spine) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TransientError("campus: maintenance", whole_service=True), ServiceBlocked("campus: wrong token")],
+    ids=["down", "blocked"],
+)
+def test_an_lms_that_failed_at_a_look_is_found_well_again_though_nobody_buys(
+    spine: Spine, error: Exception
+) -> None:
+    sold(spine)
+    spine.tick(60)
+    spine.lms.before_read = lambda: _raise(error)
+    look(spine)
+    spine.lms.before_read = lambda: None
+    pass_time(spine, 7200)
+    assert spine.patient.health.condition is Condition.UP
+    assert kinds(spine) == ["unconfirmed"]
+
+
+def test_while_enrolments_wait_for_a_sick_lms_looks_do_not_call_it_well(spine: Spine) -> None:
+    sold(spine)
+    spine.tick(60)
+    spine.patient.note(Sign.FAILED, "campus: writes are refused")
+    spine.store.put(make_order(1018, email="bert@example.com", modified_at=spine.clock()))
+    spine.poller.poll_once()
+    spine.tick(7200)
+    assert look(spine) == 0
+    assert spine.patient.health.condition is Condition.DOWN
+
+
+def test_after_trouble_at_a_look_it_is_asked_anew_who_answers(spine: Spine) -> None:
+    sold(spine)
+    spine.tick(60)
+    spine.lms.before_read = lambda: _raise(TransientError("campus: moved", whole_service=True))
+    look(spine)
+    asked = spine.lms.asked_who
+    spine.lms.before_read = lambda: None
+    pass_time(spine, 300)
+    assert spine.lms.asked_who == asked + 1
 
 
 def test_a_refusal_blocks_the_lms_like_any_other(spine: Spine) -> None:

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wcsync.cli import main
-from wcsync.cli.starter import CONFIG, GUIDES, ROWS, example, render_drop_in
+from wcsync.cli.starter import CONFIG, example
 from wcsync.config import load_config
 from wcsync.errors import ConfigError
 from wcsync.lms.registry import KINDS
+from wcsync.mappers.mapping_table import course_key
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,7 +102,7 @@ def test_two_of_a_kind_have_secrets_of_their_own(tmp_path: Path) -> None:
     init(tmp_path, "--lms", "moodle", "--lms-name", "a", "--lms", "moodle", "--lms-name", "b")
     fill_in(tmp_path)
     first, second = load_config(tmp_path / "config.toml", {}).config.lms
-    assert (first.token.reveal(), second.token.reveal()) == ("amoodle_token", "ab_token")  # type: ignore[attr-defined]
+    assert (first.token.reveal(), second.token.reveal()) == ("amoodle_token", "ab_token")  # type: ignore[attr-defined]  # Moodle's own settings
 
 
 def test_a_new_mapping_has_no_row_in_force(tmp_path: Path) -> None:
@@ -194,20 +195,48 @@ def test_no_option_takes_a_secret() -> None:
     assert not [name for name in names if re.search("key|token|password|client", name)]
 
 
-def test_credentials_that_the_unit_does_not_load_get_a_drop_in() -> None:
-    text = render_drop_in("/etc/wcsync/credentials", ["woocommerce_key", "academy_id"])
-    assert text.splitlines()[1:] == [
-        "[Service]",
-        "LoadCredential=",
-        "LoadCredential=woocommerce_key:/etc/wcsync/credentials/woocommerce_key",
-        "LoadCredential=academy_id:/etc/wcsync/credentials/academy_id",
-    ]
+@pytest.fixture
+def etc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In place of /etc."""
+    monkeypatch.setattr("wcsync.cli.init.SYSTEM", tmp_path)
+    monkeypatch.setattr("wcsync.cli.init.HOME", tmp_path / "wcsync")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("folder", "unit", "name"),
+    [
+        pytest.param("wcsync", "wcsync.service", "wcsync", id="the one shop"),
+        pytest.param("wcsync/north", "wcsync@.service", "wcsync@north", id="one of several"),
+    ],
+)
+def test_a_unit_that_fits_is_taken_as_it_is_whatever_secrets_there_are(
+    etc: Path, folder: str, unit: str, name: str
+) -> None:
+    """The units load the whole folder: a list of secrets would keep out those that are added later."""
+    told = init(etc / folder, "--lms", "360learning").output
+    assert f"sudo cp systemd/{unit} /etc/systemd/system/\n" in told
+    assert f"sudo systemctl enable --now {name}\n" in told
+    assert not list(etc.rglob("*.conf"))
+
+
+@pytest.mark.parametrize("folder", ["elsewhere", "wcsync/North_Shop"])
+def test_a_folder_that_no_unit_is_made_for_gets_a_drop_in(etc: Path, folder: str) -> None:
+    told = init(etc / folder).output
+    [drop_in] = etc.rglob("*.conf")
+    lines = drop_in.read_text().splitlines()
+    assert lines[-2:] == ["LoadCredential=", f"LoadCredential=wcsync:{etc / folder}/credentials"]
+    assert any(line.endswith(f"run --config {etc / folder}/config.toml") for line in lines)
+    unit = f"wcsync-{Path(folder).name}"
+    assert f"{drop_in} /etc/systemd/system/{unit}.service.d/" in told
+    assert f"sudo systemctl enable --now {unit}\n" in told
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_each_kind_of_lms_is_told_where_its_secrets_and_rows_come_from(kind: str) -> None:
-    assert GUIDES[kind]
-    assert ROWS[kind]
+def test_each_kind_of_lms_is_told_where_its_secrets_and_rows_come_from(kind: str, tmp_path: Path) -> None:
+    told = init(tmp_path / "shop", "--lms", kind).output
+    assert KINDS[kind].guide in told
+    assert course_key(KINDS[kind].target_keys).doc in told
 
 
 def test_the_template_is_the_example_itself() -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from tests.fakes import T0, make_line, make_order
 from tests.spine import Spine
-from wcsync.errors import ConfigError, PermanentError
+from wcsync.errors import ConfigError, PermanentError, TransientError
 from wcsync.ledger.connection import connect
 from wcsync.ledger.report import Report, Summary
 from wcsync.model import Order, OrderId, Unreadable
+from wcsync.screen import print_order
 
 NOTHING = Summary(
     orders=0,
@@ -191,36 +192,33 @@ def test_figures_of_one_summary_are_of_one_moment(
 # -- looking things up -----------------------------------------------------------------------------------------------
 
 
-def test_an_order_is_found_by_number_or_id_with_its_whole_story(spine: Spine, report: Report) -> None:
+def test_an_order_is_told_with_its_whole_story(spine: Spine, report: Report) -> None:
     order = replace(make_order(7, lines=(make_line(1), make_line(2, quantity="2"))), number="2026-0007")
     spine.record(order)
     spine.work()
-    by_number, by_id = report.order("2026-0007"), report.order("7")
-    assert by_number == by_id
-    assert by_number is not None
-    assert [line["verdict"] for line in by_number["lines"]] == ["mapped", "mapped"]
-    assert [seat["state"] for seat in by_number["enrolments"]] == ["settled", "settled"]
-    assert [entry["kind"] for entry in by_number["parked"]] == ["open_seats"]
-    assert [entry["action"] for entry in by_number["audit"]] == ["in_applied"]
-    assert "ana@example.test" not in json.dumps(by_number)
-
-
-def test_the_number_counts_before_the_id(spine: Spine, report: Report) -> None:
-    spine.record(replace(make_order(7), number="8"), replace(make_order(8), number="9"))
-    found = report.order("8")
-    assert found is not None
-    assert found["order_id"] == 7
+    assert report.find_orders("2026-0007") == report.find_orders("7")
+    story = report.order_of(7)
+    assert story is not None
+    assert [line["verdict"] for line in story["lines"]] == ["mapped", "mapped"]
+    assert [seat["state"] for seat in story["enrolments"]] == ["settled", "settled"]
+    assert [entry["kind"] for entry in story["parked"]] == ["open_seats"]
+    assert [entry["action"] for entry in story["audit"]] == ["in_applied"]
+    assert "ana@example.test" not in json.dumps(story)
 
 
 @pytest.mark.parametrize("number", ["99", "nonsense", "", "٣"])
-def test_an_unknown_order_is_none(spine: Spine, report: Report, number: str) -> None:
+def test_an_unknown_order_is_not_found(spine: Spine, report: Report, number: str) -> None:
     spine.record(make_order(7))
-    assert report.order(number) is None
+    assert report.find_orders(number) == []
+
+
+def test_an_order_that_was_never_heard_of_has_no_story(report: Report) -> None:
+    assert report.order_of(99) is None
 
 
 def test_an_order_that_could_never_be_read_is_found_among_the_parked(spine: Spine, report: Report) -> None:
     spine.ledger.record_page((), [Unreadable(order_id=OrderId(9), reason="half")], spine.plan, None, T0)
-    found = report.order("9")
+    found = report.order_of(9)
     assert found is not None
     assert [entry["reason"] for entry in found["parked"]] == ["half"]
 
@@ -292,3 +290,31 @@ def test_a_report_changes_nothing_and_waits_for_no_writer(spine: Spine, report: 
         db.execute("ROLLBACK")
     with pytest.raises(Exception, match="readonly"):
         report._db.execute("DELETE FROM cursors")
+
+
+@pytest.mark.parametrize(
+    ("lose", "words"),
+    [
+        pytest.param(None, "written 2026-11-21", id="written"),
+        pytest.param(TransientError("shop: down", whole_service=True), "shop: down", id="waits"),
+        pytest.param(PermanentError("shop: no such order"), "given up: shop: no such order", id="given-up"),
+    ],
+)
+def test_the_story_of_an_order_tells_of_its_note(
+    spine: Spine, capsys: pytest.CaptureFixture[str], lose: Exception | None, words: str
+) -> None:
+    def before(_text: str) -> None:
+        if lose is not None:
+            raise lose
+
+    order = make_order(17)
+    spine.store.put(order)
+    spine.record(order)
+    spine.work()
+    spine.store.before_note = before
+    spine.send()
+    with closing(Report(spine.path)) as report:
+        story = report.order_of(17)
+    assert story is not None
+    print_order(story)
+    assert words in capsys.readouterr().out

@@ -53,6 +53,8 @@ def test_a_note_says_who_is_enrolled_where() -> None:
 
 def test_a_learner_who_was_erased_has_no_name() -> None:
     assert "The learner is enrolled" in render([ENROLLED], {})
+    ended = NoteLine(fate=Fate.ENDED, place="campus, course 1", learner_key=ANA)
+    assert render([ended], {}).startswith("The access of the learner has ended")
 
 
 @pytest.mark.parametrize("fate", list(Fate))

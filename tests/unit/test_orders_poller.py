@@ -173,6 +173,35 @@ def test_an_outage_is_no_time_in_which_late_changes_were_looked_for(tidal: Spine
     assert known(tidal) == {1, 2}
 
 
+def test_the_rest_of_a_walk_is_no_second_look_at_its_first_pages(tidal: Spine) -> None:
+    sell(tidal, *range(2, 9))
+    for _ in range(2):
+        tidal.poller.poll_once()
+        tidal.tick(60)
+    tidal.store.on_page = raising(TransientError("timed out"), 3)
+    tidal.poller.poll_once()
+    tidal.store.on_page = lambda _page: None
+    sell(tidal, 1, ago_s=120 + 10)
+    tidal.tick(3600)
+    for _ in range(2):
+        assert tidal.poller.poll_once().complete
+    assert 1 in known(tidal)
+
+
+def test_once_a_clock_that_was_set_back_has_caught_up_polls_reach_back_again(tidal: Spine) -> None:
+    tidal.store.now = tidal.clock() + 20 * MINUTE
+    sell(tidal, 1, ago_s=-1200)
+    tidal.poller.poll_once()
+    for _ in range(19):
+        tidal.tick(60)
+        tidal.poller.poll_once()
+    tidal.tick(30)
+    sell(tidal, 2)
+    tidal.tick(60)
+    tidal.poller.poll_once()
+    assert known(tidal) == {1, 2}
+
+
 def test_the_cursor_is_the_newest_change_seen(begun: Spine) -> None:
     sell(begun, 1, ago_s=60)
     sell(begun, 2, ago_s=120)

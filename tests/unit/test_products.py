@@ -16,7 +16,7 @@ GOES = 'lms = "campus"\ncourse = "42"\n'
 def product(product_id: int, sku: str = "", **more: object) -> Product:
     return Product(
         product_id=ProductId(product_id),
-        **({"sku": sku, "name": f"Curso {product_id}"} | more),  # type: ignore[arg-type]
+        **({"sku": sku, "name": f"Curso {product_id}"} | more),  # type: ignore[arg-type]  # any fields
     )
 
 
@@ -143,7 +143,7 @@ def test_a_product_that_cannot_be_read_is_not_said_to_be_gone() -> None:
 
 def test_the_catalogue_is_not_walked_for_a_mapping_without_wildcards() -> None:
     class Unwalkable(FakeStore):
-        def fetch_catalogue(self):  # type: ignore[no-untyped-def]
+        def fetch_catalogue(self):  # type: ignore[no-untyped-def]  # never called
             raise AssertionError("walked")
 
     assert look("product_id = 17", products=[product(17)], store=Unwalkable()) == []

@@ -11,7 +11,7 @@ from wcsync.screen import Waiting, print_diagnosis
 
 def failing(service: str = "campus", **fields: object) -> Diagnosis:
     given = {"service": service, "code": "x", "ok": False, "fatal": True, "message": "no course 42"} | fields
-    return Diagnosis(**given)  # type: ignore[arg-type]
+    return Diagnosis(**given)  # type: ignore[arg-type]  # any fields
 
 
 def shown(capsys: pytest.CaptureFixture[str], *diagnoses: Diagnosis) -> list[str]:

@@ -15,7 +15,6 @@ from wcsync import screen
 from wcsync.app import REMOTE_ERRORS, App, utc_now
 from wcsync.cli.causes import PARKED, UNKNOWN
 from wcsync.cli.common import EXIT_UNAVAILABLE, main, read_config, with_config, with_json
-from wcsync.cli.lists import count
 from wcsync.cli.orders import name_order
 from wcsync.cli.progress import Reading, shown_reading
 from wcsync.config import Config
@@ -83,7 +82,7 @@ def _read(config: Config, since: datetime, *, as_json: bool) -> int:
         app.close()
     if ending.error:
         kept = f"{ending.reading.so_far()} were read and are kept. " if ending.reading.read else ""
-        _say(f"{ending.error}\n{kept}Repeat the same command to go on: repeating is safe.", err=True)
+        screen.say(f"{ending.error}\n{kept}Repeat the same command to go on: repeating is safe.", err=True)
     if as_json:
         screen.print_json(ending.document(since, dry_run=False))
     elif not ending.error:
@@ -99,7 +98,7 @@ def _rehearse(config: Config, since: datetime, *, as_json: bool) -> int:
     finally:
         app.close()
     if ending.error:
-        _say(f"{ending.error}\nNothing was written.", err=True)
+        screen.say(f"{ending.error}\nNothing was written.", err=True)
     if as_json:
         screen.print_json(ending.document(since, dry_run=True) | {"would": asdict(outlook)})
     else:
@@ -131,9 +130,9 @@ def _term_as_interrupt() -> Iterator[None]:
 
 def _tell(reading: Reading) -> None:
     record = reading.record
-    _say(
-        f"Read {count(len(reading.order_ids), 'order', 'orders')}: {record.fresh} new or changed, with "
-        f"{count(record.lines, 'line', 'lines')}; {record.unmapped} not in the mapping, {record.parked} for a person."
+    screen.say(
+        f"Read {screen.count(len(reading.order_ids), 'order')}: {record.fresh} new or changed, with "
+        f"{screen.count(record.lines, 'line')}; {record.unmapped} not in the mapping, {record.parked} for a person."
     )
     if record.fresh:
         click.echo(
@@ -160,7 +159,7 @@ def _print_outlook(outlook: Outlook, *, partly: bool) -> None:
 def _print_courses(title: str, rows: Sequence[dict[str, Any]]) -> None:
     click.echo(f"{title}: {sum(row['learners'] for row in rows)}")
     for row in rows:
-        _say(f"  {row['lms']} course {row['course_id']}: {count(row['learners'], 'learner', 'learners')}")
+        screen.say(f"  {row['lms']} course {row['course_id']}: {screen.count(row['learners'], 'learner')}")
 
 
 def _print_parked(rows: Sequence[dict[str, Any]]) -> None:
@@ -168,12 +167,8 @@ def _print_parked(rows: Sequence[dict[str, Any]]) -> None:
     for kind in dict.fromkeys(row["kind"] for row in rows):
         alike = [row for row in rows if row["kind"] == kind]
         cause = PARKED.get(kind, UNKNOWN)
-        _say(f"  {cause.title} ({kind}): {len(alike)}; {cause.means}")
+        screen.say(f"  {cause.title} ({kind}): {len(alike)}; {cause.means}")
         for row in alike[:SHOWN]:
-            _say(f"    {name_order(row['order_id'], row['number'])}: {row['reason']}")
+            screen.say(f"    {name_order(row['order_id'], row['number'])}: {row['reason']}")
         if len(alike) > SHOWN:
             click.echo(f"    and {len(alike) - SHOWN} more; --json names all")
-
-
-def _say(text: str, *, err: bool = False) -> None:
-    click.echo(screen.plain(text), err=err)

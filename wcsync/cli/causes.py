@@ -81,7 +81,7 @@ PARKED = {
     "unconfirmed": Cause(
         title="Let in, but not seen there",
         means="the LMS took the learner, but does not show them in the course after half an hour",
-        do="the reason says what to look at in the LMS; the entry goes away by itself once the learner is in",
+        do="the reason says what to look at in the LMS; the entry goes away by itself if that helps within seven days",
         command=_DROP,
     ),
 }

@@ -1,6 +1,7 @@
 """`wcsync init`: the files of a new installation, and what to fill in."""
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -17,10 +18,7 @@ from wcsync.cli.common import EXIT_CONFIG, in_plain_words, main
 from wcsync.cli.folder import make_file, make_folder, open_to_others
 from wcsync.cli.starter import (
     CREDENTIALS,
-    GUIDES,
-    ROWS,
     SHOP_GUIDE,
-    SHOP_SECRETS,
     Campus,
     Way,
     render_config,
@@ -32,11 +30,12 @@ from wcsync.cli.starter import (
 from wcsync.config.complaints import explain
 from wcsync.config.loading import DEFAULT_PATHS
 from wcsync.config.values import ShopUrl, SiteUrl
-from wcsync.credentials import CREDENTIALS_DIRECTORY, read_plain_file
+from wcsync.credentials import CREDENTIALS_DIRECTORY, FOLDER_ID, read_plain_file
 from wcsync.errors import ConfigError, Problem
 from wcsync.gate import SHOP
 from wcsync.lms.base import LmsSettings
 from wcsync.lms.registry import KINDS
+from wcsync.mappers.mapping_table import course_key
 from wcsync.mappers.text_file import MAX_BYTES
 from wcsync.mappers.toml_file import TomlFile, parse_toml
 from wcsync.mappers.toml_lines import KeyPath
@@ -44,9 +43,9 @@ from wcsync.mappers.toml_lines import KeyPath
 SYSTEM = Path("/etc")
 HOME = DEFAULT_PATHS[0].parent
 LEDGER = "/var/lib/{}/ledger.db"
-DROP_IN = "credentials.conf"
-UNIT_SECRETS = (*SHOP_SECRETS, "moodle_token")
-"""What systemd/wcsync.service loads."""
+DROP_IN = "paths.conf"
+INSTANCE = re.compile("[a-z0-9-]{1,24}")
+"""A folder's name that systemd/wcsync@.service can have for its instance."""
 
 
 @main.command()
@@ -227,12 +226,11 @@ def _steps(start: Start, file: TomlFile, references: Sequence[tuple[Way, str]]) 
     if unsaid:
         lines = [f"\n      {file.where((*path, 'url'))}: {what}" for path, what in unsaid]
         yield "Write the addresses, as in a browser:" + "".join(lines)
-    hints = sorted({ROWS[kind] for _, section, _ in sections if (kind := section.get("kind")) in ROWS})
-    where = "; ".join(("for products, their SKU or number in the shop", *hints))
-    yield f"Say which product sells which course ({where}):\n      {start.mapping}"
+    hints = "; ".join(("product: its SKU or number in the shop", *_course_hints(sections)))
+    yield f"Say which product sells which course. {hints[0].upper()}{hints[1:]}\n      {start.mapping}"
     yield f"Look whether all is well:\n      {_command(start, references, 'check')}"
     if start.folder.is_relative_to(SYSTEM):
-        yield _service_step(start, references)
+        yield _service_step(start)
     else:
         lines = [f"\n      {_command(start, references, words)}" for words in ("run --once", "run")]
         yield "Try one cycle, then start it for good:" + "".join(lines)
@@ -249,8 +247,17 @@ def _sections(file: TomlFile) -> Iterator[tuple[KeyPath, dict[str, Any], str]]:
 
 
 def _guide(section: dict[str, Any]) -> str:
-    kind = section.get("kind")
-    return SHOP_GUIDE if kind is None else GUIDES.get(str(kind), f"The secrets of {kind}")
+    kind = str(section.get("kind", ""))
+    if not kind:
+        return SHOP_GUIDE
+    return KINDS[kind].guide if kind in KINDS else f"The secrets of {kind}"
+
+
+def _course_hints(sections: Sequence[tuple[KeyPath, dict[str, Any], str]]) -> list[str]:
+    """What a mapping row says for each kind of LMS that the config names."""
+    kinds = dict.fromkeys(str(section.get("kind", "")) for _, section, _ in sections)
+    keys = [course_key(KINDS[kind].target_keys) for kind in kinds if kind in KINDS]
+    return [f"{key.name}: {key.doc}" for key in keys]
 
 
 def _listed(start: Start, section: dict[str, Any]) -> str:
@@ -259,32 +266,40 @@ def _listed(start: Start, section: dict[str, Any]) -> str:
     return "".join(f"\n      {path}" for path in paths) or ": the config says where"
 
 
-def _service_step(start: Start, references: Sequence[tuple[Way, str]]) -> str:
+def _service_step(start: Start) -> str:
+    """The unit that is made for this folder; elsewhere a copy of it with what differs."""
     unit = _unit(start.folder)
-    lines = [f"sudo cp systemd/wcsync.service /etc/systemd/system/{unit}.service"]
-    secrets = [name for way, name in references if way is Way.CREDENTIAL]
-    if start.folder != HOME or set(secrets) != set(UNIT_SECRETS):
-        path = start.make_drop_in(render_drop_in(str(start.credentials), secrets, _own_paths(start, unit)))
+    if start.folder == HOME:
+        lines = ["sudo cp systemd/wcsync.service /etc/systemd/system/"]
+    elif _is_instance(start.folder):
+        lines = ["sudo cp systemd/wcsync@.service /etc/systemd/system/"]
+        unit = f"wcsync@{start.folder.name}"
+    else:
+        path = start.make_drop_in(render_drop_in(_own_paths(start, unit)))
         target = f"/etc/systemd/system/{unit}.service.d/{DROP_IN}"
-        lines.append(f"sudo install -D -m 644 {shlex.quote(str(path))} {shlex.quote(target)}")
+        lines = [
+            f"sudo cp systemd/wcsync.service /etc/systemd/system/{unit}.service",
+            f"sudo install -D -m 644 {shlex.quote(str(path))} {shlex.quote(target)}",
+        ]
     lines += ["sudo systemctl daemon-reload", f"sudo systemctl enable --now {unit}"]
     where = "Start it (in the copy of the repository it was installed from):"
     return where + "".join(f"\n      {line}" for line in lines)
 
 
-def _own_paths(start: Start, unit: str) -> tuple[str, ...]:
-    if start.folder == HOME:
-        return ()
+def _is_instance(folder: Path) -> bool:
+    return folder.parent == HOME and bool(INSTANCE.fullmatch(folder.name))
+
+
+def _own_paths(start: Start, unit: str) -> dict[str, str]:
     called = Path(sys.argv[0])
     program = (
         called.absolute() if called.name == "wcsync" else shutil.which("wcsync") or "/opt/wcsync/bin/wcsync"
     )
-    return (
-        "ExecStart=",
-        f"ExecStart={program} run --config {start.config}",
-        "StateDirectory=",
-        f"StateDirectory={unit}",
-    )
+    return {
+        "ExecStart": f"{program} run --config {start.config}",
+        "StateDirectory": unit,
+        "LoadCredential": f"{FOLDER_ID}:{start.credentials}",
+    }
 
 
 def _command(start: Start, references: Sequence[tuple[Way, str]], words: str) -> str:

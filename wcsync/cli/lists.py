@@ -19,28 +19,28 @@ def print_parked(rows: Sequence[Row], ambiguous: Collection[str], now: datetime)
     if not rows:
         click.echo("nothing needs a person")
         return
-    click.echo(f"{count(len(rows), 'entry needs', 'entries need')} a person")
+    click.echo(f"{screen.count(len(rows), 'entry needs', 'entries need')} a person")
     for kind, group in _grouped(rows, "kind"):
         cause = PARKED.get(kind, UNKNOWN)
         _print_head(cause, kind, len(group))
         for row in group:
-            _say(
+            screen.say(
                 f"\n  {name_order(row['order_id'], row['number'])}{_line(row)}, {age(row['since'], now)} ago"
             )
-            _say(f"    {row['reason']}")
-            _say(f"    wcsync {command(cause, row, ambiguous)}")
+            screen.say(f"    {row['reason']}")
+            screen.say(f"    wcsync {command(cause, row, ambiguous)}")
 
 
 def print_dead(rows: Sequence[Row], ambiguous: Collection[str], now: datetime) -> None:
     if not rows:
         click.echo("nothing was given up")
         return
-    click.echo(f"{count(len(rows), 'enrolment was', 'enrolments were')} given up")
+    click.echo(f"{screen.count(len(rows), 'enrolment was', 'enrolments were')} given up")
     for kind, group in _grouped(rows, "error_kind"):
         cause = DEAD.get(kind, UNKNOWN)
         _print_head(cause, kind, len(group))
         for reason, alike in _grouped(group, "error"):
-            _say(f"\n  {reason}")
+            screen.say(f"\n  {reason}")
             for row in alike:
                 _print_dead_row(row, cause, ambiguous, now)
     click.echo("\nTo try all of them again, by the mapping as it is now: wcsync dead revive")
@@ -67,20 +67,18 @@ def age(since: str, now: datetime) -> str:
     for least, unit, name in _STEPS:
         if seconds >= least:
             return f"{int(seconds // unit)} {name}"
-    return count(int(seconds), "second", "seconds")
-
-
-def count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+    return screen.count(int(seconds), "second")
 
 
 def _print_dead_row(row: Row, cause: Cause, ambiguous: Collection[str], now: datetime) -> None:
-    attempts = f"given up after {count(row['attempts'], 'attempt', 'attempts')}"
+    attempts = f"given up after {screen.count(row['attempts'], 'attempt')}"
     sold = _products(row["sales"])
-    _say(f"    {enrolment(row)}: {sold + ', ' if sold else ''}{attempts}, {age(row['changed_at'], now)} ago")
+    screen.say(
+        f"    {enrolment(row)}: {sold + ', ' if sold else ''}{attempts}, {age(row['changed_at'], now)} ago"
+    )
     for sale in {sale["order_id"]: sale for sale in row["sales"]}.values():
         next_command = command(cause, {**sale, "line_id": 0}, ambiguous)
-        _say(f"      {name_order(sale['order_id'], sale['number'])}: wcsync {next_command}")
+        screen.say(f"      {name_order(sale['order_id'], sale['number'])}: wcsync {next_command}")
 
 
 def _products(sales: Iterable[Row]) -> str:
@@ -95,9 +93,9 @@ def _line(row: Row) -> str:
 
 
 def _print_head(cause: Cause, kind: str, entries: int) -> None:
-    _say(f"\n{cause.title} ({kind}): {entries}")
-    _say(f"  It means: {cause.means}.")
-    _say(f"  You can:  {cause.do}.")
+    screen.say(f"\n{cause.title} ({kind}): {entries}")
+    screen.say(f"  It means: {cause.means}.")
+    screen.say(f"  You can:  {cause.do}.")
 
 
 def _grouped(rows: Iterable[Row], key: str) -> Iterator[tuple[str, list[Row]]]:
@@ -106,7 +104,3 @@ def _grouped(rows: Iterable[Row], key: str) -> Iterator[tuple[str, list[Row]]]:
     for row in rows:
         groups.setdefault(row[key], []).append(row)
     yield from groups.items()
-
-
-def _say(text: str) -> None:
-    click.echo(screen.plain(text))

@@ -60,7 +60,7 @@ def mapping_check(*, config_path: Path | None, remote: bool, as_json: bool) -> N
     if as_json:
         screen.print_json({"file": str(config.mapping.path), "rows": len(table.rows), "problems": []})
     else:
-        click.echo(f"{config.mapping.path}: {len(table.rows)} rows, no problem found")
+        click.echo(f"{config.mapping.path}: {screen.count(len(table.rows), 'row')}, no problem found")
 
 
 def _check_remote(config: Config, table: Mapping, *, as_json: bool) -> int:
@@ -89,7 +89,8 @@ def _print_check(config: Config, table: Mapping, check: "Check") -> None:
         problems = [Problem(where=one.where, message=one.message, remedy=one.remedy) for one in findings]
         screen.print_problems(problems, mark=mark)
     _print_troubles(check.troubles, "its part of the mapping was not checked")
-    counts = f"{len(table.rows)} rows, {_counted(len(check.wrong), 'problem')}, {_counted(len(check.notes), 'note')}"
+    figures = (len(table.rows), "row"), (len(check.wrong), "problem"), (len(check.notes), "note")
+    counts = ", ".join(screen.count(*figure) for figure in figures)
     open_parts = f"; not checked: {', '.join(check.troubles)}" if check.troubles else ""
     click.echo(f"{config.mapping.path}: {counts}{open_parts}")
 
@@ -124,7 +125,7 @@ def mapping_suggest(*, config_path: Path | None, as_json: bool, as_toml: bool) -
         _print_suggestions(found)
     gone = sum(product_id not in {one.product_id for one in goods.products} for product_id in sold)
     if gone:
-        what = _counted(gone, "product")
+        what = screen.count(gone, "product")
         click.echo(f"{what} sold without a row no longer in the shop; see `wcsync status`", err=True)
     sys.exit(EXIT_UNAVAILABLE if courses.troubles else 0)
 
@@ -137,7 +138,7 @@ def _print_suggestions(found: "Suggestions") -> None:
     screen.print_table("Products without a row", columns, rows)
     if found.others:
         click.echo(
-            f"{_counted(found.others, 'other product')} without a row: no course by its look, never sold\n"
+            f"{screen.count(found.others, 'other product')} without a row: no course by its look, never sold\n"
         )
     if not found.rows:
         click.echo("every product that looks like a course has a row")
@@ -208,7 +209,7 @@ def mapping_export(*, config_path: Path | None, file: Path | None, delimiter: st
         click.echo(content, nl=False)
     else:
         _write_whole(file, content)
-        click.echo(f"{file}: {_counted(len(goods.products), 'product')}", err=True)
+        click.echo(f"{file}: {screen.count(len(goods.products), 'product')}", err=True)
 
 
 def _refuse_files_in_use(file: Path, config: Config, config_path: Path | None) -> None:
@@ -281,7 +282,3 @@ def _print_unreadable(goods: "Goods") -> None:
 def _print_troubles(troubles: Dictionary[str, str], so: str) -> None:
     for name, reason in troubles.items():
         click.echo(screen.plain(f"{name}: {reason.removeprefix(f'{name}: ')} ({so})"), err=True)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -22,7 +22,7 @@ from wcsync.cli.common import (
     with_config,
     with_json,
 )
-from wcsync.cli.lists import count, enrolment, print_dead, print_parked
+from wcsync.cli.lists import enrolment, print_dead, print_parked
 from wcsync.cli.orders import find_order, name_order
 from wcsync.ledger.report import Report
 from wcsync.model import CourseId, LmsName, OrderId
@@ -69,8 +69,10 @@ def dead_revive(*, config_path: Path | None, order: str | None, lms: str | None,
             revived = revive(sealed_config(config_path), ledger, lms_name, course_id, order_id)
         _require(revived, LIST_DEAD)
         for row in _gone(before, report.dead(), _dead_key):
-            _say(f"{_orders_of(row)}: the {enrolment(row)} {_what_now(report, row)}")
-    _say(f"{count(revived, 'entry', 'entries')} will be tried again, by the mapping as it is now")
+            screen.say(f"{_orders_of(row)}: the {enrolment(row)} {_what_now(report, row)}")
+    screen.say(
+        f"{screen.count(revived, 'entry', 'entries')} will be tried again, by the mapping as it is now"
+    )
 
 
 @dead.command("drop")
@@ -89,8 +91,8 @@ def dead_drop(*, config_path: Path | None, order: str) -> None:
         rows = _gone(before, report.dead(), _dead_key)
     _require(dropped, LIST_DEAD)
     for row in rows:
-        _say(f"{_orders_of(row)}: the {enrolment(row)} is not tried any more")
-    _say(f"{count(dropped, 'entry', 'entries')} dropped")
+        screen.say(f"{_orders_of(row)}: the {enrolment(row)} is not tried any more")
+    screen.say(f"{screen.count(dropped, 'entry', 'entries')} dropped")
 
 
 @main.group()
@@ -131,9 +133,9 @@ def parked_retry(*, config_path: Path | None, order: str) -> None:
     with closing(Report(config.ledger.path)) as report:
         after = _parked_of(report, order_id)
     for row in _gone(before, after, _parked_key):
-        _say(f"settled: {_entry(row)}")
+        screen.say(f"settled: {_entry(row)}")
     for row in after:
-        _say(f"still parked: {_entry(row)}\n  {row['reason']}")
+        screen.say(f"still parked: {_entry(row)}\n  {row['reason']}")
     click.echo("read again and still parked" if after else "read again; nothing of it needs a person")
 
 
@@ -154,15 +156,15 @@ def parked_drop(*, config_path: Path | None, order: str, line_id: int | None) ->
         rows = _gone(before, _parked_of(report, order_id), _parked_key)
     _require(dropped, LIST_PARKED)
     for row in rows:
-        _say(f"dropped: {_entry(row)}")
-    click.echo(f"{count(dropped, 'entry', 'entries')} dropped")
+        screen.say(f"dropped: {_entry(row)}")
+    click.echo(f"{screen.count(dropped, 'entry', 'entries')} dropped")
 
 
 def _known(report: Report, order: str, hint: str) -> int:
     """The order's id. Ends with 1 if the ledger has no such order."""
     order_id = find_order(report, order)
     if order_id is None:
-        _say(f"nothing to do: the ledger has no order {order}; {hint}", err=True)
+        screen.say(f"nothing to do: the ledger has no order {order}; {hint}", err=True)
         sys.exit(EXIT_UNEXPLAINED)
     return order_id
 
@@ -171,7 +173,7 @@ def _as_id(order: str) -> int:
     """An order that is not in the ledger can be asked for by its id alone."""
     text = order.strip().removeprefix("id:").removeprefix("#")
     if not (text.isascii() and text.isdecimal() and len(text) < 20 and 0 < int(text) < 2**63):
-        _say(
+        screen.say(
             f"the ledger has no order {order}, and this is no id to ask the shop for; {LIST_PARKED}", err=True
         )
         sys.exit(EXIT_UNEXPLAINED)
@@ -231,7 +233,3 @@ def _entry(row: Row) -> str:
 def _advice(causes: Mapping[str, Any], kind: str) -> dict[str, str]:
     cause = causes.get(kind, UNKNOWN)
     return {"means": cause.means, "do": cause.do}
-
-
-def _say(text: str, *, err: bool = False) -> None:
-    click.echo(screen.plain(text), err=err)

@@ -38,7 +38,8 @@ def render_sentence(line: Line, orders: str = "") -> str:
 def services_of(line: Line) -> set[str]:
     """The services a line is about."""
     named = {str(line[key]) for key in ("service", "lms") if isinstance(line.get(key), str)}
-    return named | ({_SHOP} if line.get("event") in _ABOUT_SHOP else set())
+    about_shop = line.get("event") in _ABOUT_SHOP and line.get("job", "orders") == "orders"
+    return named | ({_SHOP} if about_shop else set())
 
 
 def _plainly(line: Line) -> str:
@@ -124,6 +125,12 @@ def _daemon_started(line: Line) -> str:
     return f"wcsync {line.get('version', '')} started, for the LMSs: {names}"
 
 
+def _poller_failed(line: Line) -> str:
+    """Without a job it is the reading of orders, which catches its faults itself."""
+    doing = f"did its job {line['job']}" if line.get("job", "orders") != "orders" else "read orders"
+    return f"A FAULT OF WCSYNC while it {doing}; nothing is lost, it is tried again"
+
+
 SENTENCES: dict[str, Sentence] = {
     "backfill_progressed": _backfill_progressed,
     "clock_jumped": lambda _: "This machine's clock was set; all jobs run at once",
@@ -158,7 +165,7 @@ SENTENCES: dict[str, Sentence] = {
         f"wcsync ends although its job {line.get('job', '?')} hangs (a mount that went away?); nothing is lost"
     ),
     "leases_recovered": lambda line: (
-        f"Took up again {_count(line.get('rows'), 'enrolment')} left by a stopped process"
+        f"Took up again what a stopped process left (enrolments and messages: {line.get('rows', '?')})"
     ),
     "ledger_started": lambda line: (
         f"A new ledger begins: orders changed since {line.get('orders_since', '?')} are read; {line.get('hint', '')}"
@@ -172,7 +179,7 @@ SENTENCES: dict[str, Sentence] = {
     "mapping_refused": _mapping_refused,
     "message_settled": _message_settled,
     "orders_polled": _orders_polled,
-    "poller_failed": lambda _: "A FAULT OF WCSYNC while it read orders; nothing is lost, it is tried again",
+    "poller_failed": _poller_failed,
     "reload_failed": lambda _: (
         "A FAULT OF WCSYNC while it took up the changed config; the old one stays in force"
     ),

@@ -101,7 +101,7 @@ def _look(config_path: Path | None, tell: Callable[[str], None]) -> Iterator[Dia
     mapping = Mapping()
     try:
         mapping = read_file(config.mapping.path, target_keys(config))
-        rows = f"{len(mapping.rows)} rows" if len(mapping.rows) != 1 else "1 row"
+        rows = screen.count(len(mapping.rows), "row")
         yield fine(FILES, "files_sound", f"config and mapping can be read; the mapping has {rows}")
     except ConfigError as exc:
         yield from (Diagnosis.of_problem("mapping_mistake", problem) for problem in exc.problems)

@@ -21,18 +21,6 @@ SHOP_GUIDE = (
     "In WordPress, WooCommerce → Settings → Advanced → REST API → Add key, permission Read/Write: the consumer key "
     "(ck_…) and the consumer secret (cs_…) are shown once"
 )
-GUIDES = {
-    "moodle": "In Moodle, Site administration → Server → Web services → Manage tokens: a token for the user and the "
-    "service that README's section `In Moodle` tells how to make",
-    "360learning": "In 360Learning, Settings → API v2: credentials with the scopes that README's section "
-    "`In 360Learning` names; the client id and the secret are two files",
-}
-"""Where the secrets of each kind of LMS come from, in the words of its own screens."""
-ROWS = {
-    "moodle": "the course is the number in its address, course/view.php?id=42",
-    "360learning": "the group is the id at the end of its address",
-}
-"""Where a mapping row's value comes from."""
 
 _BLOCK = re.compile(r"#?\[\[lms\]\]")
 _KEY = re.compile(r"#?([a-z_]+) = (.*)")
@@ -92,10 +80,10 @@ def render_mapping(campuses: Sequence[Campus]) -> str:
     return head + "\n".join(rows) + "\n"
 
 
-def render_drop_in(folder: str, secrets: Sequence[str], extra: Sequence[str] = ()) -> str:
-    """What systemd has to be told where the unit's own list of credentials does not fit."""
-    loads = [f"LoadCredential={name}:{folder}/{name}" for name in secrets]
-    return "\n".join(("# Written by `wcsync init`.", "[Service]", *extra, "LoadCredential=", *loads, ""))
+def render_drop_in(settings: Mapping[str, str]) -> str:
+    """What systemd has to be told where the unit's own settings do not fit."""
+    lines = [line for key, value in settings.items() for line in (f"{key}=", f"{key}={value}")]
+    return "\n".join(("# Written by `wcsync init`.", "[Service]", *lines, ""))
 
 
 def secret_names(values: object) -> Iterator[tuple[Way, str]]:

@@ -19,6 +19,7 @@ from wcsync.cli.common import EXIT_UNAVAILABLE, in_plain_words, main, sealed_con
 from wcsync.cli.orders import find_order
 from wcsync.cli.sentences import render_sentence, services_of
 from wcsync.errors import ConfigError
+from wcsync.events import EVENTS
 from wcsync.ledger.report import Report
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -37,7 +38,14 @@ _HASH = re.compile(r"[0-9a-f]{1,64}")
 @click.option("--order", help="Only lines about this order, by number or id; asks the ledger who bought it.")
 @click.option("--learner", help="Only lines about this learner; the beginning of the hash is enough.")
 @click.option("--level", type=click.Choice(LEVELS), help="Only lines at least as grave.")
-@click.option("--event", "events", multiple=True, help="Only lines of this event; may be given again.")
+@click.option(
+    "--event",
+    "events",
+    multiple=True,
+    type=click.Choice(sorted(EVENTS)),
+    metavar="EVENT",
+    help="Only lines of this event; may be given again.",
+)
 @click.option("--service", help="Only lines about the shop, or the LMS of this name.")
 @click.option("-u", "--unit", help="Read the journal of this unit.  [default: wcsync]")
 @click.option("--since", help="Read the journal from then on, as journalctl understands it: today, -2h.")

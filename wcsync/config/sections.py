@@ -39,7 +39,9 @@ class StoreSettings(Section):
     """The WooCommerce shop."""
 
     url: ShopUrl = Field(description="the shop's address as in a browser, without /wp-json")
-    consumer_key: Secret = Field(description="REST API key with the right to read: ck_…")
+    consumer_key: Secret = Field(
+        description="REST API key, permission Read/Write (Read will do without notes): ck_…"
+    )
     consumer_secret: Secret = Field(description="the secret that belongs to consumer_key: cs_…")
     auth: Literal["basic", "query"] = Field(
         default="basic",

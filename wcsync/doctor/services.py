@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from wcsync.doctor.diagnosis import Diagnosis, fine
-from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
+from wcsync.errors import (
+    REMOTE_ERRORS,
+    Finding,
+    PermanentError,
+    ServiceBlocked,
+    Severity,
+    TransientError,
+    WcsyncError,
+)
 from wcsync.gate import SHOP, same_site
 from wcsync.lms.base import Lms
 from wcsync.mappers.mapping import Mapping as MappingTable
@@ -22,8 +30,6 @@ Tell = Callable[[str], None]
 
 Targets = Mapping[Target, Sequence[str]]
 """What the mapping sells in one LMS, with the lines that say so."""
-
-_FAILURES = (TransientError, PermanentError, ServiceBlocked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,5 +147,5 @@ def _another(service: str, known: str, answering: str) -> Iterator[Diagnosis]:
 def _guarded(service: str, look: Callable[[], Iterator[Diagnosis]]) -> Iterator[Diagnosis]:
     try:
         yield from look()
-    except _FAILURES as exc:
+    except REMOTE_ERRORS as exc:
         yield Diagnosis.of_error(service, exc)

@@ -282,9 +282,6 @@ class Ledger(Protocol):
     def settle_message_dead(self, message: Message, reason: str, now: datetime) -> bool:
         """The message is given up. False if the lease is not ours."""
 
-    def next_message_at(self, channel: str) -> datetime | None:
-        """When the next message of this channel falls due; None if none waits."""
-
     def record_waiting(self, wished_before: datetime, now: datetime) -> int:
         """Has a note made for each order whose enrolments wait since before that instant. Returns for how many.
 

@@ -135,8 +135,8 @@ def _park(db: sqlite3.Connection, key: Mapping[str, Any], hint: str, now: dateti
     """Asks a person, once: what somebody dropped stays dropped."""
     opening = opening_of(UNCONFIRMED, key["lms"], key["course_id"])
     reason = (
-        f"{opening}but does not show the learner in the course yet: {hint}. When it does, this entry goes away by "
-        "itself"
+        f"{opening}but does not show the learner in the course yet: {hint}. If it does within {LOOKED_AT_FOR.days} "
+        "days of the enrolment, this entry goes away by itself"
     )
     cursor = db.execute(
         "INSERT INTO parked (order_id, line_id, kind, reason, since) "

@@ -256,12 +256,6 @@ class SqliteLedger:
         with transaction(self._db) as db:
             return outbox.settle_dead(db, message, reason, now)
 
-    def next_message_at(self, channel: str) -> datetime | None:
-        row = self._db.execute(
-            "SELECT min(next_attempt_at) FROM outbox WHERE state = 'due' AND channel = ?", (channel,)
-        ).fetchone()
-        return instant_of(row[0])
-
     def record_waiting(self, wished_before: datetime, now: datetime) -> int:
         with transaction(self._db) as db:
             return note_waiting(db, wished_before, now)

@@ -100,15 +100,10 @@ class Report:
         """Numbers that are also the id or number of another order."""
         return frozenset(row["number"] for row in self._db.query(_AMBIGUOUS))
 
-    def order(self, number: str) -> Row | None:
-        """All the ledger knows of one order, by its number or id: lines, seats, enrolments, what needs a person."""
-        orders = list(self._db.query(_ORDER, {"number": number}))
-        return self._story(orders[0]) if orders else self._parked_only(number)
-
     def order_of(self, order_id: int) -> Row | None:
-        """As `order`, by id alone."""
-        orders = list(self._db.query(_ORDER_BY_ID, {"order_id": order_id}))
-        return self._story(orders[0]) if orders else self._parked_only(str(order_id))
+        """All the ledger knows of one order: lines, seats, enrolments, what needs a person."""
+        orders = list(self._db.query(_ORDER, {"order_id": order_id}))
+        return self._story(orders[0]) if orders else self._parked_only(order_id)
 
     def orders_of_learner(self, lms: str, course_id: str, learner: str) -> list[Row]:
         """The orders that sold a course to a learner, given by the beginning of the hash: `order_id` and `number`."""
@@ -120,6 +115,7 @@ class Report:
         order["lines"] = list(self._db.query(_LINES, key))
         order["enrolments"] = list(self._db.query(_ENROLMENTS_OF_ORDER, key))
         order["parked"] = list(self._db.query(_PARKED_OF_ORDER, key))
+        order["notes"] = list(self._db.query(_NOTES_OF_ORDER, key))
         order["audit"] = list(self._db.query(_AUDIT_OF_ORDER, key))
         return order
 
@@ -169,13 +165,12 @@ class Report:
     def _count(self, table: str, where: str = "1") -> int:
         return int(next(iter(self._db.query(f"SELECT count(*) AS n FROM {table} WHERE {where}")))["n"])
 
-    def _parked_only(self, number: str) -> Row | None:
-        if not number.isdecimal():
-            return None
-        parked = list(self._db.query(_PARKED_OF_ORDER, {"order_id": int(number)}))
+    def _parked_only(self, order_id: int) -> Row | None:
+        parked = list(self._db.query(_PARKED_OF_ORDER, {"order_id": order_id}))
         if not parked:
             return None
-        return {"order_id": int(number), "lines": [], "enrolments": [], "parked": parked, "audit": []}
+        nothing: Row = {name: [] for name in ("lines", "enrolments", "notes", "audit")}
+        return {"order_id": order_id, "parked": parked, **nothing}
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -246,11 +241,10 @@ _UNFOUNDED = """
 
 _STATES = "SELECT state, count(*) AS n FROM enrolments GROUP BY state"
 
-_ORDER_COLUMNS = (
-    "order_id, number, status, created_at, modified_at, paid_at, completed_at, refunded_total, paid, read_at"
-)
-
-_ORDER_BY_ID = f"SELECT {_ORDER_COLUMNS} FROM orders WHERE order_id = :order_id"
+_ORDER = """
+    SELECT order_id, number, status, created_at, modified_at, paid_at, completed_at, refunded_total, paid, read_at
+    FROM orders WHERE order_id = :order_id
+"""
 
 _FOUND = """
     SELECT order_id, number FROM orders WHERE number = :number
@@ -273,15 +267,14 @@ _ORDERS_OF_LEARNER = """
     ORDER BY o.order_id
 """
 
-_ORDER = f"""
-    SELECT {_ORDER_COLUMNS}
-    FROM orders WHERE number = :number OR CAST(order_id AS TEXT) = :number
-    ORDER BY number = :number DESC LIMIT 1
-"""
-
 _LINES = """
     SELECT line_id, product_id, variation_id, sku, name, quantity, verdict, reason FROM order_lines
     WHERE order_id = :order_id ORDER BY line_id
+"""
+
+_NOTES_OF_ORDER = """
+    SELECT number, state, attempts, error, created_at, changed_at, next_attempt_at FROM outbox
+    WHERE channel = 'note' AND subject = 'order ' || :order_id ORDER BY number
 """
 
 _ENROLMENTS_OF_ORDER = """

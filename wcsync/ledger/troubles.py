@@ -31,6 +31,8 @@ from wcsync.mappers.troubles import (
 )
 from wcsync.times import parse_instant, render_instant
 
+SHOWN_OF_HASH = 16
+"""Keys of troubles leave this machine: they hold the beginning of a learner's hash, enough to tell learners apart."""
 HISTORY = timedelta(days=90)
 """Troubles that are over are kept so long."""
 
@@ -203,7 +205,7 @@ def _dead_rows(db: sqlite3.Connection) -> Iterator[RowFact]:
         what = "access to end: " if row["desired"] == "out" else ""
         yield RowFact(
             kind=Kind.DEAD,
-            key=f"dead/{row['lms']}/{row['course_id']}/{row['learner_key']}",
+            key=f"dead/{row['lms']}/{row['course_id']}/{row['learner_key'][:SHOWN_OF_HASH]}",
             title=f"{what}{_orders(row['orders'])}, {row['lms']} course {row['course_id']}, "
             f"learner {row['learner_key'][:8]}…",
             reason=row["error"],

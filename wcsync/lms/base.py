@@ -3,12 +3,13 @@
 A new LMS costs one file, one registry line and one class in the contract suite:
 
 1. `lms/<name>.py`, or a package of that name once it passes 400 lines: a settings model (derive from
-   `LmsSettings`), `TARGET_KEYS` (what a mapping row may say for this LMS) and a class that fulfils `Lms`. Talk through
-   `wcsync.http.Service`: `fetch` for calls that change nothing, `send` for calls that may. Translate every answer into
-   the outcomes of `wcsync.model.Outcome` or one of the four errors: TransientError (try again), PermanentError (this
-   row needs a person), ServiceBlocked (every call needs a person), with a `Finding` in it: what is wrong, and where to
-   change it in that LMS's own words. `fetch_target` says the same of a row of the mapping before anybody buys. Match
-   on the vendor's codes, never on translated texts. List new codes of findings in README.
+   `LmsSettings`), `TARGET_KEYS` (what a mapping row may say for this LMS), `GUIDE` (where its secrets come from) and a
+   class that fulfils `Lms`. Talk through `wcsync.http.Service`: `fetch` for calls that change nothing, `send` for calls
+   that may. Translate every answer into the outcomes of `wcsync.model.Outcome` or one of the four errors:
+   TransientError (try again), PermanentError (this row needs a person), ServiceBlocked (every call needs a person),
+   with a `Finding` in it: what is wrong, and where to change it in that LMS's own words. `fetch_target` says the same
+   of a row of the mapping before anybody buys. Match on the vendor's codes, never on translated texts. List new codes
+   of findings in README, and its `[[lms]]` section in `config.example.toml`: `wcsync init` copies it from there.
 2. `lms/registry.py`: one line in `KINDS`.
 3. `tests/contract/test_lms_contract.py`: one `Campus` that says how to start that LMS's sandbox and look behind it.
 
@@ -123,13 +124,16 @@ class Lms(Protocol):
         """Who answers, and what it lacks to do its work. Changes nothing."""
 
     def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
-        """Whether each learner has an active enrolment in the course now, in the order asked. Changes nothing."""
+        """Whether each learner has an active enrolment in the course now, in the order asked. Changes nothing.
+
+        For hundreds at once: whoever asks for them one by one calls `wcsync.pulse.beat()` at each, or passes for hung.
+        """
 
     def fetch_target(self, target: Target) -> Sighting:
         """What a buyer of this target would meet, its options included. For `check`: a person waits. Changes nothing.
 
         Asked once for each target of a mapping of hundreds: what holds for many of them (rights, lists) is asked once
-        and kept, and its findings are the same each time, so that they can be told once.
+        and kept for good, and its findings are the same each time, so that they can be told once. By one thread alone.
         """
 
     def fetch_offers(self) -> list[Offer]:

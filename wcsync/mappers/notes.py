@@ -116,14 +116,15 @@ def parse_lines(text: str) -> tuple[NoteLine, ...]:
 
 
 def _render_line(line: NoteLine, learners: Mapping[LearnerKey, Person]) -> str:
-    learner = learners.get(line.learner_key)
-    sentence = _SENTENCES[line.fate].format(
-        who=_shown(learner.email) if learner is not None and learner.email else "The learner",
+    learner, sentence = learners.get(line.learner_key), _SENTENCES[line.fate]
+    nobody = "The learner" if sentence.startswith("{who}") else "the learner"
+    told = sentence.format(
+        who=_shown(learner.email) if learner is not None and learner.email else nobody,
         where=f" ({_shown(line.place)})" if line.place else "",
         reason=_shown(line.reason.rstrip(". "), 500),
     )
     product = _shown(line.product)
-    return f"{product}: {sentence}" if product else sentence
+    return f"{product}: {told}" if product else told
 
 
 def _shown(text: str, longest: int = LONGEST_NAME) -> str:

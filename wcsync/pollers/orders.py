@@ -64,8 +64,12 @@ class Tide:
         return self._reach.back_s(place, overlap_s)
 
     def note(self, place: float, overlap_s: float) -> None:
-        """The look is over and read everything."""
+        """The look is over and read everything, from its first page on."""
         self._reach = self._reach.after(place, began=self._began, ended=self._timer(), overlap_s=overlap_s)
+
+    def forget(self) -> None:
+        """Looks reach back again: changes that are still to come may be dated before what was read."""
+        self._reach = Reach()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +180,10 @@ class OrdersPoller:
             record, walked = self._walk(since, walk, keep=True)
             total = total.plus(record)
             if walked:
-                self.tide.note(place, self.overlap_s)
+                if (
+                    walk is None
+                ):  # the rest of a walk says nothing of its first pages, which were read long ago
+                    self.tide.note(place, self.overlap_s)
                 return self._look_back(cursor, walked.started_at, total)
             if self.stopping():
                 break
@@ -188,6 +195,7 @@ class OrdersPoller:
         stood at our last complete pass. The cursor waits until the clock has caught up."""
         if cursor.polled_at is None or shop_now >= cursor.position:
             return total, True
+        self.tide.forget()
         since_pass = max(self.clock() - cursor.polled_at, timedelta())
         since = shop_now - since_pass - timedelta(seconds=self.overlap_s)
         record, walked = self._walk(since, None, keep=False)

@@ -9,9 +9,9 @@ from urllib.parse import quote
 from wcsync.errors import MalformedReply, TransientError, WcsyncError
 from wcsync.http import Reply
 from wcsync.model import Product, ProductId
-from wcsync.store import wire_products as wire
-from wcsync.store.wire import parse_totals
-from wcsync.store.wire_products import Row
+from wcsync.store.wire import products as wire
+from wcsync.store.wire.answers import parse_totals
+from wcsync.store.wire.products import Row
 
 LONGEST_SKUS = 1500
 """Letters of one list of SKUs in an address; some servers take no address beyond 2,000."""

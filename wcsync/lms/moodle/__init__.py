@@ -1,5 +1,5 @@
 """Moodle."""
 
-from wcsync.lms.moodle.adapter import TARGET_KEYS, Moodle, MoodleSettings
+from wcsync.lms.moodle.adapter import GUIDE, TARGET_KEYS, Moodle, MoodleSettings
 
-__all__ = ["TARGET_KEYS", "Moodle", "MoodleSettings"]
+__all__ = ["GUIDE", "TARGET_KEYS", "Moodle", "MoodleSettings"]

@@ -31,6 +31,7 @@ from wcsync.lms.moodle.rest import NEEDED, Refused, Rest, SiteInfo, Stumbled, Wa
 from wcsync.lms.moodle.troubles import ACCESS_REFUSED, BLOCKING, TOKEN_EXPIRED, WRONG_TOKEN, lacks_function
 from wcsync.mappers.mapping import TargetKey
 from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
+from wcsync.pulse import beat
 
 OLDEST_TRIED = 2022112800
 """The `version` of Moodle 4.1."""
@@ -52,6 +53,12 @@ TARGET_KEYS = (
     TargetKey(name="cohort", pattern=_NUMBER, doc="the number of a cohort to add the learner to", many=True),
     TargetKey(name="role", pattern=_NUMBER, doc="the number of the role to enrol with instead of Student"),
 )
+
+GUIDE = (
+    "In Moodle, Site administration → Server → Web services → Manage tokens: a token for the user and the service that "
+    "README's section `In Moodle` tells how to make"
+)
+"""Where the token comes from."""
 
 
 class MoodleSettings(LmsSettings):
@@ -103,6 +110,7 @@ class Moodle:
         return [self._presence(seat) for seat in seats]
 
     def _presence(self, seat: Seat) -> Presence:
+        beat()
         user = self._accounts.find(seat)
         place = self._classrooms.place(seat.course_id, user.id) if user else None
         return Presence.ENROLLED if place and place.active else Presence.ABSENT

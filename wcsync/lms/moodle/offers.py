@@ -2,35 +2,18 @@
 
 import html
 
-import msgspec
-
 from wcsync.lms.moodle.courses import SITE_ITSELF
-from wcsync.lms.moodle.rest import Rest
+from wcsync.lms.moodle.rest import Course, CourseList, Rest
 from wcsync.model import LmsName, Offer
-
-
-class _Course(msgspec.Struct):
-    """What is None or absent may not be seen by the web service user."""
-
-    id: int
-    fullname: str
-    shortname: str = ""
-    idnumber: str | None = None
-    visible: int | None = None
-    enrollmentmethods: list[str] | None = None
-
-
-class _Courses(msgspec.Struct):
-    courses: list[_Course]
 
 
 def fetch_offers(rest: Rest, lms: LmsName) -> list[Offer]:
     """Every course but the site itself. Without moodle/course:update their idnumber is not told."""
-    told = rest.read("core_course_get_courses_by_field", [], _Courses)
+    told = rest.read("core_course_get_courses_by_field", [], CourseList)
     return [_offer(course, lms) for course in told.courses if str(course.id) != SITE_ITSELF]
 
 
-def _offer(course: _Course, lms: LmsName) -> Offer:
+def _offer(course: Course, lms: LmsName) -> Offer:
     codes = (html.unescape(course.shortname), html.unescape(course.idnumber or ""))
     return Offer(
         lms=lms,
@@ -42,7 +25,7 @@ def _offer(course: _Course, lms: LmsName) -> Offer:
     )
 
 
-def _concern(course: _Course) -> str:
-    if course.enrollmentmethods is not None and "manual" not in course.enrollmentmethods:
+def _concern(course: Course) -> str:
+    if not course.takes_manual:
         return "manual enrolment is off in it"
     return "it is hidden" if course.visible == 0 else ""

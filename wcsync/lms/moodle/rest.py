@@ -111,10 +111,12 @@ class Created(msgspec.Struct):
 
 
 class Course(msgspec.Struct):
-    """`visible` None when we may not know, as `enrollmentmethods`."""
+    """`visible` None when we may not know, as `enrollmentmethods` and `idnumber`."""
 
     id: int
     fullname: str
+    shortname: str = ""
+    idnumber: str | None = None
     visible: int | None = None
     enrollmentmethods: list[str] | None = None
 

@@ -1,5 +1,5 @@
 """360Learning."""
 
-from wcsync.lms.threesixty.adapter import TARGET_KEYS, ThreeSixty, ThreeSixtySettings
+from wcsync.lms.threesixty.adapter import GUIDE, TARGET_KEYS, ThreeSixty, ThreeSixtySettings
 
-__all__ = ["TARGET_KEYS", "ThreeSixty", "ThreeSixtySettings"]
+__all__ = ["GUIDE", "TARGET_KEYS", "ThreeSixty", "ThreeSixtySettings"]

@@ -64,6 +64,12 @@ TARGET_KEYS = (
     ),
 )
 
+GUIDE = (
+    "In 360Learning, Settings → API v2: credentials with the scopes that README's section `In 360Learning` names; the "
+    "client id and the secret are two files"
+)
+"""Where the credentials come from."""
+
 
 class ThreeSixtySettings(LmsSettings):
     """The keys of an `[[lms]]` section with `kind = "360learning"`."""

@@ -38,6 +38,7 @@ class Group(msgspec.Struct, rename={"id": "_id"}):
 
 class Path(msgspec.Struct, rename={"id": "_id"}):
     id: str
+    name: str = ""
     status: str = "published"
 
 

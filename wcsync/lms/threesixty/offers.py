@@ -1,7 +1,6 @@
 """The groups and paths of a 360Learning company, for people to choose from."""
 
-import msgspec
-
+from wcsync.lms.threesixty.answers import Group, Path
 from wcsync.lms.threesixty.places import GROUPS
 from wcsync.lms.threesixty.rest import INVALID_SCOPE, PATHS_READ, Call, Refused, Rest
 from wcsync.model import LmsName, Offer
@@ -9,22 +8,9 @@ from wcsync.model import LmsName, Offer
 PATHS = Call(method="GET", path="/paths", scope=PATHS_READ)
 
 
-class _Group(msgspec.Struct, rename={"id": "_id"}):
-    id: str
-    name: str
-    public: bool = False
-    parent_id: str | None = msgspec.field(name="parentId", default=None)
-
-
-class _Path(msgspec.Struct, rename={"id": "_id"}):
-    id: str
-    name: str
-    status: str = "published"
-
-
 def fetch_offers(rest: Rest, lms: LmsName) -> list[Offer]:
     """Groups, and paths unless the credentials may not read them: rows need no path."""
-    groups = {group.id: group for page in rest.read_pages(GROUPS, list[_Group]) for group in page}
+    groups = {group.id: group for page in rest.read_pages(GROUPS, list[Group]) for group in page}
     parents = {group.parent_id for group in groups.values()}
     offers = [
         Offer(
@@ -48,16 +34,16 @@ def fetch_offers(rest: Rest, lms: LmsName) -> list[Offer]:
     ]
 
 
-def _fetch_paths(rest: Rest) -> dict[str, _Path]:
+def _fetch_paths(rest: Rest) -> dict[str, Path]:
     try:
-        return {path.id: path for page in rest.read_pages(PATHS, list[_Path]) for path in page}
+        return {path.id: path for page in rest.read_pages(PATHS, list[Path]) for path in page}
     except Refused as refusal:
         if refusal.code == INVALID_SCOPE:
             return {}
         raise
 
 
-def _concern(group: _Group, has_subgroups: bool) -> str:
+def _concern(group: Group, has_subgroups: bool) -> str:
     if group.parent_id is None:
         return "it is the root group, which everybody is in"
     if has_subgroups:

@@ -9,7 +9,6 @@ from wcsync.errors import Finding, PermanentError, ServiceBlocked
 from wcsync.lms.threesixty.answers import Enrollment, Group
 from wcsync.lms.threesixty.rest import PATHS_READ, Call, Refused, Rest
 from wcsync.model import CourseId
-from wcsync.pulse import beat
 
 KEPT_S = 600.0
 GROUPS = Call(method="GET", path="/groups", scope="groups:read")
@@ -77,7 +76,6 @@ def enrolled_of(rest: Rest, path_id: str, sessions: frozenset[str], users: Colle
     found = set[str]()
     try:
         for page in rest.read_pages(call, list[Enrollment]):
-            beat()
             found |= {entry.user_id for entry in page if _counts(entry, sessions)} & set(users)
             if len(found) == len(set(users)):
                 break

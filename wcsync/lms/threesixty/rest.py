@@ -20,6 +20,7 @@ from wcsync.lms.base import Intent, LmsSettings
 from wcsync.lms.threesixty.answers import User, code_of
 from wcsync.lms.threesixty.tokens import SETTINGS_PAGE, Tokens
 from wcsync.lms.throttle import Throttle
+from wcsync.pulse import beat
 
 T = TypeVar("T")
 Query = Sequence[tuple[str, str]]
@@ -114,6 +115,7 @@ class Rest:
         url, seen = self._url(call), set[str]()
         while url not in seen and len(seen) < MOST_PAGES:
             seen.add(url)
+            beat()
             reply = self._fetch(call, url)
             yield self._parse(reply, call, shape)
             link = _NEXT_PAGE.search(reply.headers.get("link", ""))

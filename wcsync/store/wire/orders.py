@@ -1,23 +1,22 @@
-"""WooCommerce's JSON and our values: with `wire_products` all that knows how WooCommerce names a field or parameter.
+"""Orders in WooCommerce's JSON and ours.
 
-Answers are not trusted. Each order is read on its own, so that one that cannot be read does not cost its page, and
-no error text quotes a value: it names the field.
+Each order is read on its own, so that one that cannot be read does not cost its page, and no error text quotes a
+value: it names the field.
 
 https://woocommerce.github.io/woocommerce-rest-api-docs/#orders
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from wcsync.errors import MalformedReply
 from wcsync.model import Line, LineId, Order, OrderId, Person, ProductId, Unreadable
-from wcsync.store.jsontext import json_part, untyped
+from wcsync.store.jsontext import json_part
+from wcsync.store.wire.answers import parse_refusal
 
 STATUSES = (
     "pending",
@@ -40,50 +39,12 @@ _FIELDS = (  # of a buyer no more than we use travels; of the lists a part canno
     "id,number,status,date_created_gmt,date_modified_gmt,date_paid_gmt,date_completed_gmt,customer_id,"
     "billing.email,billing.first_name,billing.last_name,line_items,refunds"
 )
-_NO_SUCH_ORDER = frozenset({"woocommerce_rest_shop_order_invalid_id", "woocommerce_rest_order_invalid_id"})
-CANNOT_VIEW = "woocommerce_rest_cannot_view"
-NOT_AUTHENTICATED = "woocommerce_rest_authentication_error"
-_UNKNOWN_STATUS = "wcsync-unknown"
 _LARGEST_INT = 2**63 - 1  # what SQLite can keep
-_SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _PLACE = re.compile(r"at `\$\.?(?P<path>[^`]*)`$")
 _ZERO_DATES = ("0000-", "-0001-")
 
 T = TypeVar("T")
 Scalar = int | float | str | bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
-    """What the shop says about the whole list. None where it says nothing, or 0 rows while it sends some."""
-
-    rows: int | None
-    pages: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
-    """The start page of a site's REST API. `timezone`: as in "Europe/Madrid"; '' for a fixed offset."""
-
-    url: str
-    name: str
-    namespaces: tuple[str, ...]
-    timezone: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """An error in WordPress's form. `code` and `params` are safe to show; `message` is not, and is translated.
-
-    `status`: the one inside the body, 0 if there is none. `statuses`: what the shop would have taken for one.
-    """
-
-    code: str
-    status: int = 0
-    params: tuple[str, ...] = ()
-    statuses: tuple[str, ...] = ()
-    message: str = field(default="", repr=False)
 
 
 def render_orders_query(
@@ -111,20 +72,6 @@ def render_order_query() -> dict[str, str]:
     return {"_fields": _FIELDS}
 
 
-def render_status_question() -> dict[str, str]:
-    """A status that no shop has: the refusal lists those it has (and costs it no search)."""
-    return {"status": _UNKNOWN_STATUS, "per_page": "1", "_fields": "id"}
-
-
-def render_key_question() -> dict[str, str]:
-    """Any order: who may not read is refused. (A wrong parameter would be refused first, whoever asks.)"""
-    return {"per_page": "1", "_fields": "id"}
-
-
-def render_index_query() -> dict[str, str]:
-    return {"_fields": "name,url,home,namespaces,timezone_string"}
-
-
 def parse_rows(content: bytes) -> list[Order | Unreadable]:
     """The orders of one page, as they stand in it. Raises MalformedReply if the answer is no list at all."""
     try:
@@ -140,82 +87,6 @@ def parse_order(content: bytes) -> Order | Unreadable:
     if not part.startswith(b"{") or parse_refusal(part) is not None:
         raise MalformedReply("answer", "JSON, but not an order")
     return _order_or_not(part)
-
-
-def parse_index(content: bytes) -> Index:
-    """Raises MalformedReply if this is not the start page of a REST API."""
-    said = untyped(content)
-    if not isinstance(said, dict) or not isinstance(said.get("namespaces"), list):
-        raise MalformedReply("answer", "not the start page of WordPress's REST API")
-    address, name = said.get("url") or said.get("home"), said.get("name")
-    return Index(
-        url=address.rstrip("/") if isinstance(address, str) else "",
-        name=name if isinstance(name, str) else "",
-        namespaces=tuple(space for space in said["namespaces"] if isinstance(space, str)),
-        timezone=str(said.get("timezone_string") or ""),
-    )
-
-
-def parse_refusal(content: bytes) -> Refusal | None:
-    """The error a body holds; None if it holds none."""
-    try:
-        said = untyped(content)
-    except MalformedReply:
-        return None
-    if not isinstance(said, dict) or not isinstance(said.get("code"), str | int):
-        return None
-    code, message = str(said["code"]), said.get("message")
-    inner = said.get("data")
-    inner = inner if isinstance(inner, dict) else {"status": inner}
-    params = inner.get("params")
-    return Refusal(
-        code=code if _CODE.fullmatch(code) else "unreadable code",
-        status=inner["status"] if isinstance(inner.get("status"), int) else 0,
-        params=tuple(str(name) for name in params or () if _CODE.fullmatch(str(name))),
-        statuses=_listed_statuses(params.get("status")) if isinstance(params, dict) else (),
-        message=message if isinstance(message, str) else "",
-    )
-
-
-def says_no_such_order(content: bytes) -> bool:
-    refusal = parse_refusal(content)
-    return refusal is not None and refusal.code in _NO_SUCH_ORDER
-
-
-def render_notes_query() -> dict[str, str]:
-    return {"_fields": "id,note"}
-
-
-def render_note(text: str) -> dict[str, object]:
-    """A note for the shop's people alone: one for the customer would be mailed to them."""
-    return {"note": text, "customer_note": False}
-
-
-def parse_notes(content: bytes) -> list[str]:
-    """The texts of an order's notes, oldest first. Raises MalformedReply if the answer is no list of notes."""
-    said = untyped(content)
-    if not isinstance(said, list):
-        raise MalformedReply("answer", "JSON, but not a list")
-    notes = [(note["id"], note["note"]) for note in said if _is_note(note)]
-    if len(notes) < len(said):
-        raise MalformedReply("answer", "a list, but not of notes")
-    return [text for _, text in sorted(notes)]
-
-
-def parse_new_note(content: bytes) -> str:
-    """The text of a note as the shop stored it. Raises MalformedReply if the answer is no note."""
-    said = untyped(content)
-    if not _is_note(said):
-        raise MalformedReply("answer", "JSON, but not a note")
-    return str(said["note"])
-
-
-def _is_note(said: Any) -> bool:
-    return isinstance(said, dict) and isinstance(said.get("id"), int) and isinstance(said.get("note"), str)
-
-
-def parse_totals(headers: Mapping[str, str]) -> Totals:
-    return Totals(rows=_count(headers.get("x-wp-total")), pages=_count(headers.get("x-wp-totalpages")))
 
 
 class _Billing(msgspec.Struct):
@@ -409,22 +280,3 @@ def _instant(value: Scalar, where: str) -> datetime | None:
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
         raise MalformedReply(where, "not a date") from None
-
-
-def _count(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _listed_statuses(sentence: Any) -> tuple[str, ...]:
-    """The statuses in `status[0] is not one of any, trash, pending, …, and completed.`, in any language.
-
-    Only the last member may have a conjunction before it: two words are conjunction and member, three or more are
-    member, conjunction, member. A sentence that does not name `completed` and `trash` was not understood: empty.
-    """
-    if not isinstance(sentence, str):
-        return ()
-    *members, last = re.split(r"[,،、]", sentence.rstrip(" .。"))
-    words = last.split()
-    members += words if len(words) < 2 else [words[-1]] if len(words) == 2 else [words[0], words[-1]]
-    listed = tuple(member.strip() for member in members if _SLUG.fullmatch(member.strip()))
-    return listed if {"completed", "trash"} <= set(listed) else ()

@@ -1,42 +1,41 @@
 """The composition root: the one place that knows concrete classes."""
 
 import random
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
-from urllib.parse import urlsplit
 
 import structlog
 
-from wcsync.cadence import Cadence, Look, Tempo
+from wcsync.app.build import (
+    ask_lms,
+    ask_shop,
+    build_channels,
+    build_heartbeat,
+    build_lmss,
+    build_rules,
+    build_store,
+    plan_by,
+    target_keys,
+    tempo,
+)
+from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
-from wcsync.config.sections import WebSettings
 from wcsync.confirmer import Confirmer
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import SHOP, Answerer, Gate
 from wcsync.health import Condition, Health
-from wcsync.http import Service
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
 from wcsync.lms.base import Lms
-from wcsync.lms.registry import KINDS
-from wcsync.mappers.entitlements import Planner
-from wcsync.mappers.mapping import Mapping, TargetKey
-from wcsync.mappers.troubles import Part, Rules
+from wcsync.mappers.mapping import Mapping
 from wcsync.messenger import Messenger
 from wcsync.model import CourseId, LmsName, OrderId, PlanOrder
-from wcsync.notes import SERVICE as NOTES_SERVICE
 from wcsync.notes import OrderNotes
 from wcsync.notify.base import Channel
-from wcsync.notify.heartbeat import Heartbeat
-from wcsync.notify.mail import Mail
-from wcsync.notify.smtp import Server
-from wcsync.notify.web import WebCall
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, OrdersPoller, Pass
@@ -45,8 +44,6 @@ from wcsync.pool import Pool
 from wcsync.pulse import beat
 from wcsync.retry import Backoff
 from wcsync.schedule import Job
-from wcsync.store.base import Store
-from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
 from wcsync.worker import Worker
 
@@ -64,11 +61,7 @@ TICK_S = 1.0
 MAPPING_EVERY_S = 2.0
 MAPPING_ABANDON_S = 5.0
 """How long a stop waits for a look at the mapping file: its folder may be a mount that went away."""
-
-
 ALERTS_EVERY_S = 30.0
-OVERDUE_S = 600.0
-"""With five of the longest waits between two polls, whichever is more: so long the shop may stay unread."""
 
 
 def utc_now() -> datetime:
@@ -395,130 +388,3 @@ def revive(
     keeper = MappingKeeper(config.mapping.path, target_keys(config), ledger, utc_now)
     keeper.load()
     return ledger.revive(lms, course_id, order_id, plan_by(config, keeper.current, ledger), utc_now())
-
-
-def plan_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> PlanOrder:
-    paid_statuses = frozenset(config.orders.paid_statuses)
-    return Planner(mapping=mapping, paid_statuses=paid_statuses, identify=ledger.identify).plan
-
-
-def tempo(config: Config) -> Tempo:
-    orders = config.orders
-    return Tempo(longest_s=orders.poll_every_s, duty=orders.duty_share, hot_s=orders.hot_s)
-
-
-def build_store(config: Config) -> Store:
-    store = config.store
-    return WooCommerce(
-        url=store.url,
-        consumer_key=store.consumer_key.reveal(),
-        consumer_secret=store.consumer_secret.reveal(),
-        auth=store.auth,
-        ca_file=store.ca_file,
-        timeout_s=store.timeout_s,
-        page_size=config.orders.page_size,
-    )
-
-
-def build_lmss(config: Config) -> dict[LmsName, Lms]:
-    return {LmsName(settings.name): KINDS[settings.kind].build(settings) for settings in config.lms}
-
-
-def build_channels(config: Config, clock: Clock) -> list[Channel]:
-    """The configured ways to tell people of trouble."""
-    mail, instance, host = config.alerts.mail, instance_of(config), socket.gethostname()
-    channels: list[Channel] = []
-    if mail is not None:
-        server = Server(
-            name=WAY_SERVICE.format("mail"),
-            host=mail.host,
-            port=mail.port,
-            security=mail.security,
-            user=mail.user or "",
-            password=mail.password.reveal() if mail.password else "",
-            timeout_s=mail.timeout_s,
-            ca_file=mail.ca_file,
-        )
-        channels.append(
-            Mail(server=server, sender=mail.sender, to=mail.to, instance=instance, host=host, clock=clock)
-        )
-    return channels + [_web_call(web, instance, host, clock) for web in config.alerts.web]
-
-
-def _web_call(web: WebSettings, instance: str, host: str, clock: Clock) -> WebCall:
-    service = WAY_SERVICE.format(f"web {web.name}")
-    return WebCall(
-        name=f"web {web.name}",
-        service=service,
-        http=Service(service, timeout_s=web.timeout_s, ca_file=web.ca_file),
-        url=web.url.reveal(),
-        token=web.token.reveal() if web.token else "",
-        token_header=web.token_header,
-        signing_secret=web.signing_secret.reveal() if web.signing_secret else "",
-        instance=instance,
-        host=host,
-        clock=clock,
-    )
-
-
-WAY_SERVICE = "alert {}"
-"""How messages and the ledger call a way to tell people. No LMS can have this name: it holds a blank."""
-
-
-def build_rules(config: Config) -> Rules:
-    """What people are told of, and when."""
-    alerts = config.alerts
-    names = (["mail"] if alerts.mail else []) + [f"web {web.name}" for web in alerts.web]
-    ways = {name: WAY_SERVICE.format(name) for name in names}
-    return Rules(
-        kinds=frozenset(alerts.kinds),
-        parts={SHOP: Part.SHOP, NOTES_SERVICE: Part.NOTES}
-        | {lms.name: Part.LMS for lms in config.lms}
-        | dict.fromkeys(ways.values(), Part.WAY),
-        ways=ways,
-        after=timedelta(seconds=alerts.after_s),
-        overdue=timedelta(seconds=max(OVERDUE_S, 5 * config.orders.poll_every_s)),
-        quiet=timedelta(seconds=alerts.quiet_s),
-        batch=timedelta(seconds=alerts.batch_s),
-    )
-
-
-def build_heartbeat(config: Config) -> Heartbeat | None:
-    settings = config.heartbeat
-    if settings.url is None:
-        return None
-    return Heartbeat(
-        service=Service("heartbeat", timeout_s=settings.timeout_s, ca_file=settings.ca_file),
-        url=settings.url.reveal(),
-        method=settings.method,
-        every_s=settings.every_s,
-    )
-
-
-def instance_of(config: Config) -> str:
-    """How messages call the shop this installation serves."""
-    return config.alerts.instance or urlsplit(config.store.url).netloc
-
-
-def target_keys(config: Config) -> dict[LmsName, tuple[TargetKey, ...]]:
-    return {LmsName(settings.name): KINDS[settings.kind].target_keys for settings in config.lms}
-
-
-def ask_shop(store: Store) -> Callable[[], Answerer]:
-    def ask() -> Answerer:
-        identity = store.fetch_identity()
-        return Answerer(identity=identity.url, title=identity.name, server_time=identity.server_time)
-
-    return ask
-
-
-def ask_lms(lms: Lms) -> Callable[[], Answerer]:
-    def ask() -> Answerer:
-        identity = lms.fetch_identity()
-        return Answerer(identity=identity.identity, title=identity.title)
-
-    return ask
-
-
-REMOTE_ERRORS = (TransientError, PermanentError, ServiceBlocked)
-"""What talking to a service may raise."""

@@ -13,7 +13,7 @@ import msgspec
 from wcsync.errors import MalformedReply
 from wcsync.model import Product, ProductId, UnreadableProduct
 from wcsync.store.jsontext import json_part
-from wcsync.store.wire import parse_refusal
+from wcsync.store.wire.answers import parse_refusal
 
 Row = Product | UnreadableProduct
 

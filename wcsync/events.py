@@ -1,0 +1,160 @@
+"""The catalogue of log events: every line wcsync writes is one of these, with no other keys. README lists it."""
+
+from dataclasses import dataclass
+
+ALWAYS = ("at", "level", "event")
+"""Keys that every line has. A fault has `exception` besides, its traceback."""
+ENROLMENT = ("lms", "course_id", "learner", "attempt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`keys`: those a line may have besides `ALWAYS`; `when`: what has happened, for people."""
+
+    name: str
+    keys: tuple[str, ...] = ()
+    when: str
+
+
+_TROUBLE = ("service", "reason")
+_CONFIRMED = ("lms", "looked", "shown", "late", "duration_ms")
+_COUNTS = (
+    "orders",
+    "lines",
+    "enrolled",
+    "withdrawn",
+    "parked",
+    "unmapped",
+    "ignored",
+    "dropped",
+    "dead",
+    "due",
+    "unexplained",
+)
+
+CATALOGUE = (
+    Event(name="daemon_started", keys=("version", "lms"), when="the process works"),
+    Event(name="daemon_stopping", when="it was told to stop, and settles what is under way"),
+    Event(name="daemon_stopped", keys=("ending",), when="it has stopped, and how"),
+    Event(
+        name="daemon_unsound",
+        keys=("reason",),
+        when="the ledger's file is gone, a worker has ended, or a thread hangs: the process ends with 70 and systemd "
+        "starts it anew",
+    ),
+    Event(
+        name="daemon_hung",
+        keys=("reason",),
+        when="a thread did not come back while the process stopped; it was left behind",
+    ),
+    Event(
+        name="job_abandoned",
+        keys=("job", "after_s"),
+        when="the process ends while a look at the mapping file hangs (a mount that went away); nothing is lost",
+    ),
+    Event(name="clock_jumped", when="this machine's clock was set; each job looks at once whether it is due"),
+    Event(
+        name="config_warning",
+        keys=("where", "reason", "hint"),
+        when="a secret stands in the config, a url is not https",
+    ),
+    Event(
+        name="config_reloaded",
+        keys=("changed",),
+        when="a changed config is in force, and which sections differ",
+    ),
+    Event(
+        name="config_refused",
+        keys=("problems", "hint"),
+        when="a changed config cannot be used; the old one stays in force",
+    ),
+    Event(
+        name="reload_failed",
+        when="a fault of wcsync while it took up a changed config; the old one stays in force",
+    ),
+    Event(
+        name="ledger_started",
+        keys=("orders_since", "hint"),
+        when="a new ledger begins to read, and where",
+    ),
+    Event(
+        name="orders_polled",
+        keys=("fetched", "fresh", "lines", "unmapped", "parked", "complete", "duration_ms"),
+        when="a look at the shop brought something, or was not complete",
+    ),
+    Event(
+        name="backfill_progressed",
+        keys=("page", "pages", "fetched", "fresh"),
+        when="every twentieth page of a backfill that has no terminal",
+    ),
+    Event(
+        name="rules_changed",
+        keys=("hint",),
+        when="`paid_statuses` is another than before; a backfill counts older orders by it",
+    ),
+    Event(name="mapping_accepted", keys=("rows",), when="another mapping is in force"),
+    Event(
+        name="mapping_refused",
+        keys=("problems", "hint"),
+        when="the mapping file has mistakes; the last good version stays in force",
+    ),
+    Event(name="mapping_mended", when="the mapping file can be used again, and says what it said before"),
+    Event(
+        name="lines_replanned",
+        keys=("orders", "still_unmapped"),
+        when="the mapping has learnt products that were sold before",
+    ),
+    Event(
+        name="enrolment_settled",
+        keys=(*ENROLMENT, "desired", "outcome", "error_kind", "reason", "retry_in_s", "duration_ms"),
+        when="one attempt at one enrolment: `outcome` created, already, restored, removed, absent, kept, deferred, "
+        "dead, taken_over",
+    ),
+    Event(
+        name="enrolments_confirmed",
+        keys=_CONFIRMED,
+        when="an LMS that lets learners in at its own time has done so",
+    ),
+    Event(name="enrolments_unconfirmed", keys=(*_CONFIRMED, "hint"), when="it has not for half an hour"),
+    Event(
+        name="message_settled",
+        keys=("channel", "subject", "outcome", "attempt", "reason", "retry_in_s", "duration_ms"),
+        when="one attempt at one order note or alert: `outcome` sent, already, deferred, dead, taken_over",
+    ),
+    Event(
+        name="recipient_refused",
+        keys=("channel", "reason", "hint"),
+        when="a mail went out, but not to everybody",
+    ),
+    Event(
+        name="troubles_told",
+        keys=("began", "ended", "messages"),
+        when="a look found news: how many troubles began and ended, in how many messages",
+    ),
+    Event(name="heartbeat_failing", keys=("reason", "hint"), when="the watchman's url does not take pings"),
+    Event(name="heartbeat_recovered", when="it takes them again"),
+    Event(
+        name="service_first_seen", keys=("service", "identity"), when="shop or LMS answer for the first time"
+    ),
+    Event(name="service_unavailable", keys=_TROUBLE, when="trouble that may pass has begun"),
+    Event(name="service_blocked", keys=_TROUBLE, when="trouble that a person must mend has begun"),
+    Event(name="service_recovered", keys=("service", "down_s"), when="the trouble is over"),
+    Event(
+        name="leases_recovered",
+        keys=("rows",),
+        when="work of a process that was killed is taken up again",
+    ),
+    Event(name="cycle_finished", keys=_COUNTS, when="`run --once` is done, with the counts"),
+    Event(
+        name="poller_failed",
+        keys=("job",),
+        when="a fault of wcsync in a look at something; it is done again, nothing is lost",
+    ),
+    Event(
+        name="worker_failed",
+        keys=ENROLMENT,
+        when="a fault of wcsync in an attempt; the work is put off, not lost",
+    ),
+)
+
+EVENTS = {event.name: event for event in CATALOGUE}

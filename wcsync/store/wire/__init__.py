@@ -1,0 +1,53 @@
+"""WooCommerce's JSON and our values: the only place that knows how WooCommerce names a field, header or parameter.
+
+Answers are not trusted: what cannot be read is said to be so, by the name of its field.
+"""
+
+from wcsync.store.wire.answers import (
+    CANNOT_VIEW,
+    NOT_AUTHENTICATED,
+    Index,
+    Refusal,
+    Totals,
+    parse_index,
+    parse_refusal,
+    parse_totals,
+    render_index_query,
+    render_key_question,
+    render_status_question,
+    says_no_such_order,
+)
+from wcsync.store.wire.notes import parse_new_note, parse_notes, render_note, render_notes_query
+from wcsync.store.wire.orders import (
+    NO_SALE,
+    STATUSES,
+    parse_order,
+    parse_rows,
+    render_order_query,
+    render_orders_query,
+)
+
+__all__ = [
+    "CANNOT_VIEW",
+    "NOT_AUTHENTICATED",
+    "NO_SALE",
+    "STATUSES",
+    "Index",
+    "Refusal",
+    "Totals",
+    "parse_index",
+    "parse_new_note",
+    "parse_notes",
+    "parse_order",
+    "parse_refusal",
+    "parse_rows",
+    "parse_totals",
+    "render_index_query",
+    "render_key_question",
+    "render_note",
+    "render_notes_query",
+    "render_order_query",
+    "render_orders_query",
+    "render_status_question",
+    "says_no_such_order",
+]

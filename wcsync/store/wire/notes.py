@@ -1,0 +1,41 @@
+"""An order's notes in WooCommerce's JSON.
+
+https://woocommerce.github.io/woocommerce-rest-api-docs/#order-notes
+"""
+
+from typing import Any
+
+from wcsync.errors import MalformedReply
+from wcsync.store.jsontext import untyped
+
+
+def render_notes_query() -> dict[str, str]:
+    return {"_fields": "id,note"}
+
+
+def render_note(text: str) -> dict[str, object]:
+    """A note for the shop's people alone: one for the customer would be mailed to them."""
+    return {"note": text, "customer_note": False}
+
+
+def parse_notes(content: bytes) -> list[str]:
+    """The texts of an order's notes, oldest first. Raises MalformedReply if the answer is no list of notes."""
+    said = untyped(content)
+    if not isinstance(said, list):
+        raise MalformedReply("answer", "JSON, but not a list")
+    notes = [(note["id"], note["note"]) for note in said if _is_note(note)]
+    if len(notes) < len(said):
+        raise MalformedReply("answer", "a list, but not of notes")
+    return [text for _, text in sorted(notes)]
+
+
+def parse_new_note(content: bytes) -> str:
+    """The text of a note as the shop stored it. Raises MalformedReply if the answer is no note."""
+    said = untyped(content)
+    if not _is_note(said):
+        raise MalformedReply("answer", "JSON, but not a note")
+    return str(said["note"])
+
+
+def _is_note(said: Any) -> bool:
+    return isinstance(said, dict) and isinstance(said.get("id"), int) and isinstance(said.get("note"), str)
