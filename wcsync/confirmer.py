@@ -12,12 +12,14 @@ from wcsync.ledger.base import Ledger
 from wcsync.lms.base import Lms
 from wcsync.model import Presence, Unconfirmed
 from wcsync.patient import Patient
+from wcsync.pulse import beat
 from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
 
-BATCH = 200
-"""How many enrolments are looked at in one go: they share what has to be read."""
+BATCH = 50
+"""How many enrolments are looked at in one go: they share what has to be read. Each takes calls of its
+own as well, and a stop waits until the turn has ended."""
 
 Looked = tuple[Unconfirmed, Presence, str]
 
@@ -69,6 +71,7 @@ class Confirmer:
         return [(one, presence, "") for one, presence in zip(waiting, presences, strict=True)]
 
     def _look_alone(self, one: Unconfirmed) -> Looked:
+        beat()
         try:
             [presence] = self.lms.fetch_presences([one.seat])
         except PermanentError as exc:

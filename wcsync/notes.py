@@ -43,7 +43,7 @@ class OrderNotes:
         lines = parse_lines(message.payload)
         learners = self.ledger.read_learners(line.learner_key for line in lines)
         announce()
-        self.store.push_note(order_id, render_note(lines, learners))
+        self.store.push_note(order_id, render_note(lines, learners, message.digest))
         return Delivery.SENT
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class OrderNotes:
 
     def _wait_for_late_one(self, message: Message) -> None:
         now = self.clock()
-        if message.open_since is None or message.open_since > now:
+        if message.open_since is None:
             return
         left = timedelta(seconds=self.quarantine_s) - (now - message.open_since)
         if left > timedelta():

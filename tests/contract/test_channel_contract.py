@@ -170,7 +170,7 @@ class NotesStage(Stage):
             key=f"{NOTE_CHANNEL}/order {self.order_id}/1",
             channel=NOTE_CHANNEL,
             subject=f"order {self.order_id}",
-            digest=digest_note(lines),
+            digest=digest_note(f"order {self.order_id}", lines),
             payload=dump_lines(lines),
             created_at=T0,
             attempts=1,

@@ -1,6 +1,7 @@
 """An LMS that lets learners in at its own time is looked at until it has."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.spine import Spine
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.health import Condition, Sign
 from wcsync.model import Order, Seat
+from wcsync.pulse import Pulse
 
 
 @pytest.fixture
@@ -222,3 +224,51 @@ def test_a_killed_process_goes_on_looking(spine: Spine) -> None:
 
 def _raise(exc: Exception) -> None:
     raise exc
+
+
+def test_looks_put_off_by_a_clock_that_was_ahead_go_on_once_the_clock_is_right(spine: Spine) -> None:
+    spine.tick(365 * 86400)
+    sold(spine)
+    spine.tick(-365 * 86400)
+    spine.ledger.recover(spine.clock() - timedelta(minutes=15), spine.clock())
+    pass_time(spine, 3600)
+    assert kinds(spine) == ["unconfirmed"]
+
+
+def test_two_courses_of_one_line_are_two_things_to_look_at(spine: Spine) -> None:
+    sold(spine, sku="BOTH")
+    pass_time(spine, 3600)
+    [row] = spine.rows("SELECT reason FROM parked")
+    assert "enrolment in 42" in row["reason"]
+    assert "enrolment in 43" in row["reason"]
+    spine.lms.arrives = lambda seat: seat.course_id == "42"
+    pass_time(spine, 7200)
+    [row] = spine.rows("SELECT reason FROM parked")
+    assert "enrolment in 42" not in row["reason"]
+    assert "enrolment in 43" in row["reason"]
+
+
+def test_a_dropped_entry_of_two_courses_stays_dropped_when_one_of_them_shows(spine: Spine) -> None:
+    sold(spine, sku="BOTH")
+    pass_time(spine, 3600)
+    spine.ledger.drop_parked(1017, None, spine.clock())
+    spine.lms.arrives = lambda seat: seat.course_id == "42"
+    pass_time(spine, 7200)
+    assert kinds(spine) == []
+
+
+def test_looks_one_by_one_are_signs_of_life(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
+    sold(spine, sku="BOTH")
+    spine.tick(60)
+    beats: list[Pulse] = []
+    monkeypatch.setattr(Pulse, "beat", lambda pulse: beats.append(pulse))  # noqa: PLW0108  binds as a method
+    pulse = Pulse("looking")
+    pulse.adopt()
+    spine.lms.before_read = _refuse
+    spine.confirmer.run_once()
+    pulse.rest(0)
+    assert len(beats) == 1 + 2
+
+
+def _refuse() -> None:
+    raise PermanentError("campus: there is no path 7")

@@ -5,6 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tests.smtp import DROP, SmtpServer
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.model import Message
 from wcsync.notify.base import Delivery
-from wcsync.notify.mail import Mail
+from wcsync.notify.mail import PATIENCE, Mail
 from wcsync.notify.smtp import Server
 
 ANA, BEN = "ana@example.test", "ben@example.test"
@@ -231,6 +232,38 @@ def test_who_is_refused_after_all_does_not_block_a_way_that_works_for_others(pos
     way = mail(post, (ANA, BEN))
     post.answers[f"RCPT {ANA}"].extend(["451 come back", "550 no such user"])
     refuse(way)
+    assert deliver(way) is Delivery.SENT
+
+
+def test_a_mailbox_that_stays_full_does_not_keep_later_letters_from_the_others(post: SmtpServer) -> None:
+    way = mail(post, (ANA, BEN))
+    post.answers[f"RCPT {ANA}"].extend(["452 4.2.2 over quota"] * 20)
+    refuse(way)
+    with capture_logs() as logs:
+        assert deliver(way, replace(alert_message(), attempts=PATIENCE)) is Delivery.SENT
+    assert [letter.to for letter in post.letters] == [(BEN,)]
+    [line] = logs
+    assert line["event"] == "recipient_refused"
+    assert "entry 1 of `to`" in line["hint"]
+    assert ANA not in str(line)
+
+
+def test_a_letter_that_nobody_has_is_not_given_up_with_those_who_are_put_off(post: SmtpServer) -> None:
+    post.answers[f"RCPT {ANA}"].append("452 4.2.2 over quota")
+    assert isinstance(refuse(mail(post), replace(alert_message(), attempts=PATIENCE)), TransientError)
+
+
+@pytest.mark.parametrize("last", ["550 no such user either", "452 4.2.2 over quota"], ids=["refused", "full"])
+def test_a_letter_that_every_recipient_refused_one_after_the_other_was_not_sent(
+    last: str, post: SmtpServer
+) -> None:
+    way = mail(post, (ANA, BEN))
+    post.answers[f"RCPT {ANA}"].append("550 no such user")
+    post.answers[f"RCPT {BEN}"].extend(["451 come back", last])
+    refuse(way)
+    error = refuse(way, replace(alert_message(), attempts=PATIENCE))
+    assert isinstance(error, ServiceBlocked if last.startswith("550") else TransientError)
+    assert post.letters == []
     assert deliver(way) is Delivery.SENT
 
 

@@ -1,6 +1,8 @@
 """Order notes: one for each piece of news, whatever happens on the way."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,12 @@ from tests.spine import QUARANTINE_S, Spine
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.health import Condition
 from wcsync.ledger.ledger import SqliteLedger
+from wcsync.mappers.notes import NOTE_CHANNEL
 from wcsync.model import Order
 from wcsync.retry import Backoff
+from wcsync.times import render_instant
+
+CHANGED_WISH = "UPDATE enrolments SET state = 'due', revision = revision + 1, next_attempt_at = wished_at"
 
 
 @pytest.fixture
@@ -186,6 +192,42 @@ def test_a_note_that_takes_effect_late_is_waited_for(spine: Spine) -> None:
     assert len(notes(spine, order)) == 1
 
 
+def test_a_clock_set_back_does_not_cut_the_wait_for_a_late_note(spine: Spine) -> None:
+    order = sold(spine)
+    spine.store.before_note = lose
+    spine.send()
+    spine.store.before_note = lambda _text: None
+    spine.clock.now -= timedelta(hours=2)
+    spine.execute("UPDATE outbox SET next_attempt_at = ?", render_instant(spine.clock()))
+    assert spine.send() == 1
+    assert notes(spine, order) == [], "how long ago it was sent is not known any more"
+    spine.tick(QUARANTINE_S + 60)
+    assert spine.send() == 1
+    assert len(notes(spine, order)) == 1, "and it is waited for once, not until the clock is where it was"
+
+
+def test_a_note_put_off_by_a_clock_that_was_ahead_goes_out_once_the_clock_is_right(spine: Spine) -> None:
+    spine.tick(365 * 86400)
+    order = sold(spine, modified_at=spine.clock())
+    spine.store.before_note = lambda _text: _raise(TransientError("shop: answered 500"))
+    spine.send()
+    spine.store.before_note = lambda _text: None
+    spine.tick(-365 * 86400)
+    spine.ledger.recover(spine.clock() - timedelta(minutes=15), spine.clock())
+    spine.tick(61)
+    assert spine.send() == 1
+    assert len(notes(spine, order)) == 1
+
+
+def test_a_note_that_waits_its_turn_is_left_alone_by_the_care_for_leases(spine: Spine) -> None:
+    sold(spine)
+    spine.store.before_note = lambda _text: _raise(TransientError("shop: answered 500", retry_after_s=7200))
+    assert spine.send() == 1
+    spine.tick(3600)
+    spine.ledger.recover(spine.clock() - timedelta(minutes=15), spine.clock())
+    assert spine.send() == 0
+
+
 def test_a_note_that_never_arrived_is_written_after_the_quarantine(spine: Spine) -> None:
     order = sold(spine)
     spine.store.before_note = lose
@@ -218,6 +260,16 @@ def test_a_new_ledger_does_not_tell_again_what_stands_there(spine: Spine, tmp_pa
     spine.work()
     assert spine.send() == 1
     assert len(notes(spine, order)) == 1
+
+
+def test_a_note_copied_with_its_order_is_not_taken_for_the_new_orders_own(spine: Spine) -> None:
+    order = sold(spine)
+    spine.send()
+    spine.tick(5)
+    spine.store.notes[1018] = notes(spine, order).copy()
+    copy = sold(spine, order_id=1018, email="bea@example.test", modified_at=spine.clock())
+    spine.send()
+    assert "bea@example.test" in notes(spine, copy)[-1]
 
 
 def test_notes_of_one_order_go_out_one_after_the_other(spine: Spine) -> None:
@@ -302,6 +354,23 @@ def test_without_the_channel_nothing_is_queued_and_what_was_is_dropped(spine: Sp
     ]
 
 
+def test_what_was_settled_before_notes_were_switched_on_is_no_news(spine: Spine) -> None:
+    spine.ledger.record_channels([], spine.clock())
+    order = sold(spine, lines=(make_line(1), make_line(2, sku="UNKNOWN"), make_line(3, quantity="3")))
+    spine.ledger.record_channels([NOTE_CHANNEL], spine.clock())
+    spine.ledger.replan_unmapped(spine.plan, spine.clock())
+    spine.tick(60)
+    spine.store.change(order.order_id, spine.clock())  # a bulk edit that changes nothing that was sold
+    spine.poller.poll_once()
+    assert spine.send() == 0
+    spine.mapping.by_sku["UNKNOWN"] = ("campus", "44")
+    spine.ledger.replan_unmapped(spine.plan, spine.clock())
+    spine.work()
+    spine.send()
+    [note] = notes(spine, order)
+    assert "course 44" in note
+
+
 def test_a_message_taken_over_by_another_is_not_sent(spine: Spine) -> None:
     order = sold(spine)
     message = spine.ledger.claim_message("note", spine.clock())
@@ -316,10 +385,85 @@ def test_a_message_taken_over_by_another_is_not_sent(spine: Spine) -> None:
     assert len(notes(spine, order)) == 1
 
 
+def test_a_name_as_long_as_a_book_does_not_fill_the_outbox(spine: Spine) -> None:
+    order = sold(spine, lines=(replace(make_line(1), name="N" * 1_000_000), make_line(2, quantity="3")))
+    assert len(str(spine.rows("SELECT payload FROM outbox"))) < 3000
+    spine.send()
+    [note] = notes(spine, order)
+    assert "NNN…: ana@example.test is enrolled" in note
+
+
 def test_no_address_stands_in_the_outbox(spine: Spine) -> None:
     order = sold(spine)
     told = str(spine.rows("SELECT * FROM outbox"))
     assert order.buyer.email not in told
+
+
+def test_who_is_in_is_not_told_to_wait_while_something_about_it_changes(spine: Spine) -> None:
+    order = sold(spine)
+    spine.send()
+    spine.lms.before_read = lambda: _raise(TransientError("campus: maintenance", whole_service=True))
+    spine.execute(CHANGED_WISH)
+    spine.tick(3600)
+    spine.work()
+    assert spine.ledger.record_waiting(spine.clock(), spine.clock()) == 0
+    spine.lms.before_read = lambda: None
+    spine.settle()
+    spine.send()
+    assert len(notes(spine, order)) == 1
+
+
+def test_a_change_that_fails_for_good_does_not_read_as_if_nobody_were_in(spine: Spine) -> None:
+    order = sold(spine)
+    spine.send()
+    spine.execute(CHANGED_WISH)
+    spine.lms.before_read = lambda: _raise(PermanentError("campus: there is no group 17"))
+    spine.work()
+    spine.send()
+    assert "is enrolled, but a change" in notes(spine, order)[-1]
+
+
+def test_an_order_that_was_told_to_wait_is_told_when_there_is_nothing_to_wait_for(spine: Spine) -> None:
+    spine.lms.before_read = lambda: _raise(TransientError("campus: maintenance", whole_service=True))
+    order = sold(spine)
+    spine.tick(3600)
+    spine.ledger.record_waiting(spine.clock(), spine.clock())
+    spine.send()
+    spine.tick(60)
+    spine.store.change(order.order_id, spine.clock(), status="refunded")
+    spine.poller.poll_once()
+    spine.send()
+    assert ["not enrolled" in note for note in notes(spine, order)] == [True, True]
+    assert "again by itself" not in notes(spine, order)[-1]
+
+
+def test_a_later_purchase_is_no_news_for_an_order_whose_access_had_ended(spine: Spine) -> None:
+    first = sold(spine)
+    spine.send()
+    spine.tick(60)
+    spine.store.change(first.order_id, spine.clock(), status="refunded")
+    spine.poller.poll_once()
+    spine.work()
+    spine.send()
+    spine.tick(86400)
+    second = sold(spine, order_id=1018, modified_at=spine.clock())
+    spine.send()
+    assert [len(notes(spine, order)) for order in (first, second)] == [2, 1]
+    spine.tick(60)
+    spine.store.change(second.order_id, spine.clock(), status="refunded")
+    spine.poller.poll_once()
+    spine.work()
+    spine.send()
+    assert [len(notes(spine, order)) for order in (first, second)] == [2, 2]
+
+
+def test_an_order_taken_back_before_anybody_heard_of_it_is_no_news(spine: Spine) -> None:
+    spine.lms.before_read = lambda: _raise(TransientError("campus: maintenance", whole_service=True))
+    order = sold(spine)
+    spine.tick(60)
+    spine.store.change(order.order_id, spine.clock(), status="refunded")
+    spine.poller.poll_once()
+    assert spine.send() == 0
 
 
 def _raise(exc: BaseException) -> None:

@@ -433,6 +433,17 @@ class TestInviting:
         with pytest.raises(PermanentError, match="somethingNew"):
             enrol(academy, replace(seat, user_id=user_id))
 
+    def test_a_look_at_many_gives_a_sign_of_life_for_each(
+        self, academy: ThreeSixty, seat: Seat, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        beats: list[Pulse] = []
+        monkeypatch.setattr(Pulse, "beat", lambda pulse: beats.append(pulse))  # noqa: PLW0108  binds as a method
+        pulse = Pulse("looking")
+        pulse.adopt()
+        academy.fetch_presences([seat] * 5)
+        pulse.rest(0)
+        assert len(beats) >= 1 + 5
+
     def test_a_user_who_vanishes_between_two_looks_is_no_member(
         self, company: WatchedThreeSixty, academy: ThreeSixty, seat: Seat
     ) -> None:

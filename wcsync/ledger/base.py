@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from wcsync.health import Health
@@ -22,6 +22,9 @@ from wcsync.model import (
     Unconfirmed,
     Unreadable,
 )
+
+LONGEST_WAIT = timedelta(days=8)
+"""Longer than any wait the config allows: what waits longer was put off by a clock that was ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

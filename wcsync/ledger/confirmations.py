@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from wcsync.health import CLOCKS_APART
 from wcsync.ledger.base import Claim
 from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import parse_options, plain
-from wcsync.ledger.wishes import UNCONFIRMED, audit, enrolment_subject, unpark
+from wcsync.ledger.wishes import ALSO, UNCONFIRMED, audit, enrolment_subject, opening_of, unpark
 from wcsync.model import Applied, CourseId, Desired, LearnerKey, Presence, Seat, Unconfirmed
 from wcsync.times import parse_instant, render_instant
 
@@ -95,6 +96,19 @@ def settle(
     return shown, late
 
 
+def recover(db: sqlite3.Connection, now: datetime) -> None:
+    """What a clock that was ahead put off is looked at now, and counts from now."""
+    db.execute(
+        "UPDATE confirmations INDEXED BY confirmations_due SET next_look_at = :now, since = min(since, :now) "
+        "WHERE next_look_at > :longest OR since > :ahead",
+        {
+            "now": render_instant(now),
+            "longest": render_instant(now + LONGEST_WAIT + CLOCKS_APART),
+            "ahead": render_instant(now + CLOCKS_APART),
+        },
+    )
+
+
 def _confirm(db: sqlite3.Connection, key: Mapping[str, str], now: datetime) -> None:
     db.execute(f"DELETE FROM confirmations WHERE {_KEY}", key)
     unpark(db, UNCONFIRMED, *key.values())
@@ -118,16 +132,25 @@ def _look_again(
 
 
 def _park(db: sqlite3.Connection, key: Mapping[str, Any], hint: str, now: datetime) -> bool:
-    """Asks a person, once: an entry that somebody dropped stays dropped."""
+    """Asks a person, once: what somebody dropped stays dropped."""
+    opening = opening_of(UNCONFIRMED, key["lms"], key["course_id"])
     reason = (
-        f'"{key["lms"]}" accepted the enrolment in {key["course_id"]}, but does not show the learner in the course '
-        f"yet: {hint}. If it does within {LOOKED_AT_FOR.days} days of the enrolment, this entry goes away by itself"
+        f"{opening}but does not show the learner in the course yet: {hint}. If it does within {LOOKED_AT_FOR.days} "
+        "days of the enrolment, this entry goes away by itself"
     )
     cursor = db.execute(
         "INSERT INTO parked (order_id, line_id, kind, reason, since) "
         "SELECT DISTINCT order_id, line_id, :kind, :reason, :now FROM entitlements "
-        f"WHERE {_KEY} AND live = 1 ON CONFLICT (order_id, line_id, kind) DO NOTHING",
-        {**key, "kind": UNCONFIRMED, "reason": plain(reason), "now": render_instant(now)},
+        f"WHERE {_KEY} AND live = 1 ON CONFLICT (order_id, line_id, kind) DO UPDATE SET "
+        "reason = reason || :also || excluded.reason, dropped_at = NULL WHERE NOT instr(reason, :opening)",
+        {
+            **key,
+            "kind": UNCONFIRMED,
+            "reason": plain(reason),
+            "now": render_instant(now),
+            "also": ALSO,
+            "opening": opening,
+        },
     )
     if cursor.rowcount:
         audit(db, "worker", "unconfirmed", enrolment_subject(*key.values()), "", now)

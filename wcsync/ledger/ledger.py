@@ -159,6 +159,7 @@ class SqliteLedger:
 
     def recover(self, claimed_before: datetime, now: datetime) -> int:
         with transaction(self._db) as db:
+            confirmations.recover(db, now)
             return work.recover(db, claimed_before, now) + outbox.recover(db, claimed_before, now)
 
     def next_due_at(self, lms: LmsName) -> datetime | None:

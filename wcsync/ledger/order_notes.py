@@ -1,7 +1,8 @@
 """What each order's note has to say, and when there is news. Everything here runs inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from wcsync.ledger.outbox import queue, said_last, take_back_unsent, wanted_channels
@@ -20,13 +21,15 @@ from wcsync.retry import State
 from wcsync.times import render_instant
 
 _SEATS = """
-    SELECT s.lms, s.course_id, s.learner_key, s.live, l.name, e.state, e.desired, e.applied, e.outcome, e.error
+    SELECT s.lms, s.course_id, s.learner_key, s.live, substr(l.name, 1, 500) AS name,
+        e.state, e.desired, e.applied, e.outcome, e.error
     FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, learner_key)
     LEFT JOIN order_lines AS l USING (order_id, line_id)
     WHERE s.order_id = ? ORDER BY s.line_id, s.seat, s.lms, s.course_id
 """
 _PARKED = """
-    SELECT p.kind, p.reason, l.name FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id)
+    SELECT p.kind, p.reason, substr(l.name, 1, 500) AS name
+    FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id)
     WHERE p.order_id = ? AND p.dropped_at IS NULL AND p.kind <> ? ORDER BY p.line_id, p.kind
 """
 _ORDERS_OF_ENROLMENT = (
@@ -35,7 +38,7 @@ _ORDERS_OF_ENROLMENT = (
 _WAITING = """
     SELECT DISTINCT s.order_id FROM enrolments AS e INDEXED BY enrolments_waiting
     JOIN entitlements AS s USING (lms, course_id, learner_key)
-    WHERE e.state IN ('due', 'leased') AND e.wished_at <= ? AND s.live = 1
+    WHERE e.state IN ('due', 'leased') AND e.wished_at <= ? AND e.applied <> 'in' AND s.live = 1
 """
 
 
@@ -71,10 +74,18 @@ def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool
         return False
     take_back_unsent(db, NOTE_CHANNEL, subject)
     before = said_last(db, NOTE_CHANNEL, subject)
-    if set(lines) <= set(parse_lines(before) if before is not None else ()):
+    known = set(parse_lines(before) if before is not None else ())
+    if all(line in known or _ended_before(line, known) for line in lines):
         return False
-    queue(db, NOTE_CHANNEL, subject, payload=payload, digest=digest_note(lines), now=now)
+    if before is None and all(line.fate is Fate.CALLED_OFF for line in lines):
+        return False
+    queue(db, NOTE_CHANNEL, subject, payload=payload, digest=digest_note(subject, lines), now=now)
     return True
+
+
+def _ended_before(line: NoteLine, known: Collection[NoteLine]) -> bool:
+    """A seat that had ended is no news again because a later order lets the learner in."""
+    return line.fate is Fate.STAYS and replace(line, fate=Fate.ENDED, reason="") in known
 
 
 def _seats(db: sqlite3.Connection, order_id: int) -> Iterator[NoteLine]:
@@ -103,14 +114,15 @@ def _fate(row: sqlite3.Row) -> tuple[Fate | None, str]:
 
 
 def _fate_of_wanted(row: sqlite3.Row) -> tuple[Fate | None, str]:
+    inside = row["applied"] == Desired.IN
     match State(row["state"]):
         case State.DUE | State.LEASED:
-            return Fate.WAITS, ""
+            return (Fate.CHANGES if inside else Fate.WAITS), ""
         case State.DEAD:
-            return Fate.GAVE_UP, row["error"]
+            return (Fate.NOT_CHANGED if inside else Fate.GAVE_UP), row["error"]
     if row["outcome"] == "dropped":
         return Fate.DEALT_WITH, ""
-    return (Fate.ENROLLED, "") if row["applied"] == Desired.IN else (None, "")
+    return (Fate.ENROLLED, "") if inside else (None, "")
 
 
 def _fate_of_covered(row: sqlite3.Row) -> tuple[Fate | None, str]:
@@ -124,11 +136,14 @@ def _fate_of_ended(row: sqlite3.Row) -> tuple[Fate | None, str]:
             return Fate.ENDING, ""
         case State.DEAD:
             return Fate.NOT_ENDED, row["error"]
-    match row["outcome"]:
-        case "dropped":
-            return Fate.DEALT_WITH, ""
-        case "kept":
-            return Fate.STAYS, "the learner was in the course before wcsync enrolled anybody there"
-        case Outcome.REMOVED | Outcome.ABSENT if row["applied"] == Desired.OUT:
-            return Fate.ENDED, ""
-    return None, ""
+    if row["outcome"] in {Outcome.REMOVED, Outcome.ABSENT}:
+        return (Fate.ENDED, "") if row["applied"] == Desired.OUT else (None, "")
+    return _ENDED_OTHERWISE.get(row["outcome"], (None, ""))
+
+
+_ENDED_OTHERWISE: dict[str, tuple[Fate, str]] = {
+    "": (Fate.CALLED_OFF, ""),
+    "dropped": (Fate.DEALT_WITH, ""),
+    "kept": (Fate.STAYS, "the learner was in the course before wcsync enrolled anybody there"),
+}
+"""By the outcome of the enrolment; '' where nothing was ever done."""

@@ -8,7 +8,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from wcsync.ledger.base import Deferral
+from wcsync.health import CLOCKS_APART
+from wcsync.ledger.base import LONGEST_WAIT, Deferral
 from wcsync.ledger.rows import instant_of, plain, text_of
 from wcsync.model import Message
 from wcsync.retry import Event, State, next_state
@@ -107,7 +108,7 @@ def claim(db: sqlite3.Connection, channel: str, now: datetime) -> Message | None
         attempts=row["attempts"] + 1,
         lease=row["lease"] + 1,
         sending_since=parse_instant(render_instant(now)),
-        open_since=instant_of(row["sending_since"]),
+        open_since=_not_after(instant_of(row["sending_since"]), now),
     )
 
 
@@ -148,7 +149,8 @@ def settle_dead(db: sqlite3.Connection, message: Message, reason: str, now: date
 
 
 def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> int:
-    """Gives back leases taken before that instant, and those dated later than any clock of ours can have meant."""
+    """Gives back leases taken before that instant, and those dated later than any clock of ours can have meant. What
+    a clock that was ahead put off is due at once: it would hold up all that comes after it about the same subject."""
     cursor = db.execute(
         "UPDATE outbox SET state = :state, lease = lease + 1, next_attempt_at = :now, changed_at = :now "
         "WHERE state = 'leased' AND (changed_at <= :claimed_before OR changed_at > :too_late)",
@@ -159,7 +161,21 @@ def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> 
             "too_late": render_instant(now + (now - claimed_before)),
         },
     )
+    db.execute(
+        "UPDATE outbox SET next_attempt_at = :now WHERE state = 'due' AND next_attempt_at > :now "
+        "AND (next_attempt_at > :longest OR changed_at > :ahead)",
+        {
+            "now": render_instant(now),
+            "longest": render_instant(now + LONGEST_WAIT),
+            "ahead": render_instant(now + CLOCKS_APART),
+        },
+    )
     return cursor.rowcount
+
+
+def _not_after(instant: datetime | None, now: datetime) -> datetime | None:
+    """Where the clock was set back, how long ago that instant was is not known: it is counted from now."""
+    return None if instant is None else min(instant, parse_instant(render_instant(now)))
 
 
 def _update(db: sqlite3.Connection, message: Message, assignments: str, values: Mapping[str, object]) -> bool:

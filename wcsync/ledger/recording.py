@@ -124,10 +124,13 @@ class Recorder:
             self._write_learner(order.buyer)
         self._write_entitlements(plan.entitlements)
         parked = self._park(order.order_id, plan.parked, kinds=None)
-        before = known if paid_before == plan.paid else []
-        for lms, course_id, learner_key in sorted(_touched(before, plan)):
+        touched = _touched(known if paid_before == plan.paid else [], plan)
+        for lms, course_id, learner_key in sorted(touched):
             refresh_wish(self._db, lms, course_id, learner_key, self._now)
-        note_order(self._db, order.order_id, self._now)
+        if (
+            touched or parked
+        ):  # else nothing is new, and an order from before notes were switched on stays untold
+            note_order(self._db, order.order_id, self._now)
         return PageRecord(
             fresh=1,
             lines=len(plan.lines),

@@ -12,7 +12,9 @@ from wcsync.times import render_instant
 FOUND_ENROLMENT = "found_enrolment"
 UNCONFIRMED = "unconfirmed"
 OF_THE_LMS = frozenset({FOUND_ENROLMENT, UNCONFIRMED})
-"""The kinds of parked entries that follow from what an LMS said, not from the plan of an order."""
+"""The kinds of parked entries that follow from what an LMS said, not from the plan of an order. There is one for each
+line: it holds a sentence for each of the line's courses that it concerns."""
+ALSO = ". Also "
 
 
 def refresh_wish(
@@ -116,13 +118,34 @@ def _is_moot(row: sqlite3.Row, wish: Wish) -> bool:
     return row["applied"] != Desired.IN and not row["written"]
 
 
-def unpark(connection: sqlite3.Connection, kind: str, lms: str, course_id: str, learner_key: str) -> None:
-    """Takes entries of that kind off the list for all lines that sold this enrolment: they hold no more."""
-    connection.execute(
-        "DELETE FROM parked WHERE kind = ? AND (order_id, line_id) IN (SELECT order_id, line_id FROM entitlements "
-        "WHERE lms = ? AND course_id = ? AND learner_key = ?)",
-        (kind, lms, course_id, learner_key),
-    )
+def unpark(db: sqlite3.Connection, kind: str, lms: str, course_id: str, learner_key: str) -> None:
+    """Takes what entries of that kind say of this enrolment off the list, for all lines that sold it: it holds no
+    more. What an entry says of the line's other courses stays."""
+    rows = db.execute(
+        "SELECT p.order_id, p.line_id, p.reason FROM entitlements AS s JOIN parked AS p USING (order_id, line_id) "
+        "WHERE s.lms = ? AND s.course_id = ? AND s.learner_key = ? AND p.kind = ?",
+        (lms, course_id, learner_key, kind),
+    ).fetchall()
+    for row in rows:
+        sentences = row["reason"].split(ALSO)
+        left = [one for one in sentences if not one.startswith(opening_of(kind, lms, course_id))]
+        entry = (row["order_id"], row["line_id"], kind)
+        if left and left != sentences:
+            reason = ALSO.join(left)
+            db.execute(
+                "UPDATE parked SET reason = ? WHERE order_id = ? AND line_id = ? AND kind = ?",
+                (reason, *entry),
+            )
+        else:
+            db.execute("DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?", entry)
+
+
+def opening_of(kind: str, lms: str, course_id: str) -> str:
+    """How the sentence begins that an entry of that kind holds about one course."""
+    if kind == FOUND_ENROLMENT:
+        return f'the learner was in course {course_id} of "{lms}" '
+    assert kind == UNCONFIRMED, kind
+    return f'"{lms}" accepted the enrolment in {course_id}, '
 
 
 def _key_of(row: sqlite3.Row) -> tuple[str, str, str]:

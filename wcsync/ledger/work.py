@@ -5,22 +5,19 @@ Each settle compares the lease before it sets: a row worked off twice is harmles
 
 import sqlite3
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from wcsync.health import CLOCKS_APART, Condition, Health
 from wcsync.ledger import confirmations
-from wcsync.ledger.base import Claim, Deferral, Surrender
+from wcsync.ledger.base import LONGEST_WAIT, Claim, Deferral, Surrender
 from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import health_of, instant_of, parse_options, plain, text_of
-from wcsync.ledger.wishes import FOUND_ENROLMENT, audit, enrolment_subject
+from wcsync.ledger.wishes import ALSO, FOUND_ENROLMENT, audit, enrolment_subject, opening_of
 from wcsync.model import Applied, CourseId, Desired, LearnerKey, LmsName, Outcome, Seat
 from wcsync.retry import Event, State, next_state
 from wcsync.times import parse_instant, render_instant
-
-LONGEST_WAIT = timedelta(days=8)
-"""Longer than any wait the config allows: a row that waits longer was put off by a clock that was ahead."""
 
 _KEY = "lms = :lms AND course_id = :course_id AND learner_key = :learner_key"
 
@@ -297,7 +294,7 @@ def _remember_account(db: sqlite3.Connection, claim: Claim, user_id: str | None,
 
 def _park_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> None:
     reason = (
-        f'the learner was in course {claim.course_id} of "{claim.lms}" before wcsync enrolled anybody there, so the '
+        f"{opening_of(FOUND_ENROLMENT, claim.lms, claim.course_id)}before wcsync enrolled anybody there, so the "
         "enrolment was left alone; withdraw by hand if it should end"
     )
     db.execute(
@@ -306,8 +303,8 @@ def _park_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> None:
         "learner_key) WHERE lms = ? AND course_id = ? AND learner_key = ? AND s.live = 0 AND e.state = 'settled' "
         "ON CONFLICT (order_id, line_id, kind) DO UPDATE SET "
         "dropped_at = iif(instr(reason, excluded.reason), dropped_at, NULL), "
-        "reason = iif(instr(reason, excluded.reason), reason, reason || '. Also ' || excluded.reason)",
-        (FOUND_ENROLMENT, reason, render_instant(now), claim.lms, claim.course_id, claim.learner_key),
+        "reason = iif(instr(reason, excluded.reason), reason, reason || ? || excluded.reason)",
+        (FOUND_ENROLMENT, reason, render_instant(now), claim.lms, claim.course_id, claim.learner_key, ALSO),
     )
 
 

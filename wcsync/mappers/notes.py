@@ -23,6 +23,9 @@ class Fate(StrEnum):
     ENROLLED = "enrolled"
     WAITS = "waits"
     GAVE_UP = "gave_up"
+    CHANGES = "changes"
+    NOT_CHANGED = "not_changed"
+    CALLED_OFF = "called_off"
     DEALT_WITH = "dealt_with"
     ENDING = "ending"
     ENDED = "ended"
@@ -45,7 +48,7 @@ class NoteLine:
     reason: str = ""
 
 
-UNDER_WAY = frozenset({Fate.WAITS, Fate.ENDING})
+UNDER_WAY = frozenset({Fate.WAITS, Fate.CHANGES, Fate.ENDING})
 """Fates that will change by themselves."""
 
 _SENTENCES: dict[Fate, str] = {
@@ -53,6 +56,10 @@ _SENTENCES: dict[Fate, str] = {
     Fate.WAITS: "{who} is not enrolled yet{where}. This is tried again by itself.",
     Fate.GAVE_UP: "{who} could NOT be enrolled{where}: {reason}. wcsync does not try again until somebody has "
     "mended this (`wcsync dead list`).",
+    Fate.CHANGES: "{who} is enrolled{where}; a change of that is still to be made. This is tried again by itself.",
+    Fate.NOT_CHANGED: "{who} is enrolled, but a change of that could NOT be made{where}: {reason}. wcsync does not try "
+    "again until somebody has mended this (`wcsync dead list`).",
+    Fate.CALLED_OFF: "{who} was not enrolled{where}: the order was taken back before.",
     Fate.DEALT_WITH: "{who}{where}: somebody dealt with it by hand.",
     Fate.ENDING: "The access of {who} is to end{where}. This is tried again by itself.",
     Fate.ENDED: "The access of {who} has ended{where}.",
@@ -64,21 +71,25 @@ _SENTENCES: dict[Fate, str] = {
 assert _SENTENCES.keys() == set(Fate)
 
 
-def render_note(lines: Sequence[NoteLine], learners: Mapping[LearnerKey, Person]) -> str:
-    """The note's text, as HTML that a shop shows as it is, with the mark by which it is known again.
+def render_note(lines: Sequence[NoteLine], learners: Mapping[LearnerKey, Person], digest: str) -> str:
+    """The note's text, as HTML that a shop shows as it is, with the digest as the mark by which it is known again.
 
     A learner whose address was erased is called "the learner".
     """
     told = [_render_line(line, learners) for line in lines[:MOST_LINES]]
     if len(lines) > MOST_LINES:
         told.append(f"… and {len(lines) - MOST_LINES} more: `wcsync show` lists them all.")
-    return "\n".join([*told, f"(wcsync {digest_note(lines)})"])
+    return "\n".join([*told, f"(wcsync {digest})"])
 
 
-def digest_note(lines: Iterable[NoteLine]) -> str:
-    """Twelve hex digits that are the same for the same news, whoever's ledger they come from."""
+def digest_note(subject: str, lines: Iterable[NoteLine]) -> str:
+    """Twelve hex digits that are the same for the same news about one order, whoever's ledger they come from.
+
+    Another order's news has another digest: a note that was copied with its order, or comes out of a cache, is not
+    taken for this order's own.
+    """
     told = sorted([line.fate.value, line.product, line.place, line.reason] for line in lines)
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps([subject, told]).encode()).hexdigest()[:12]
 
 
 def told_last(notes: Iterable[str]) -> str | None:
@@ -112,7 +123,8 @@ def _render_line(line: NoteLine, learners: Mapping[LearnerKey, Person]) -> str:
         where=f" ({_shown(line.place)})" if line.place else "",
         reason=_shown(line.reason.rstrip(". "), 500),
     )
-    return f"{_shown(line.product)}: {told}" if line.product else told
+    product = _shown(line.product)
+    return f"{product}: {told}" if product else told
 
 
 def _shown(text: str, longest: int = LONGEST_NAME) -> str:

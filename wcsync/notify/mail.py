@@ -19,6 +19,9 @@ from wcsync.times import Clock
 log = structlog.get_logger(__name__)
 
 _FORM = SMTP.clone(cte_type="7bit")  # 8-bit letters are not taken everywhere
+PATIENCE = 6
+"""After so many attempts, some ten minutes, whoever is still put off is left out if others have the message: the next
+one must not wait for a mailbox that stays full."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +43,8 @@ class Mail:
     _message: str = ""
     _done: frozenset[str] = frozenset()
     """Recipients of `_message` who have it or were refused for good."""
+    _arrived: bool = False
+    """Whether anybody has it."""
 
     @property
     def service(self) -> str:
@@ -47,16 +52,21 @@ class Mail:
 
     def deliver(self, message: Message, announce: Callable[[], None]) -> Delivery:
         """As `Channel.deliver`. It is enough if one recipient has it."""
-        done = self._done if self._message == message.key else frozenset()
+        if self._message != message.key:
+            self._message, self._done, self._arrived = message.key, frozenset(), False
+        done = self._done
         left = [address for address in self.to if address not in done]
         if not left:
             return Delivery.ALREADY
         receipt = hand_in(self.server, self.sender, left, self._write(message), announce)
         accepted = set(left) - {*receipt.put_off, *receipt.refused}
+        self._arrived = self._arrived or bool(accepted)
         if receipt.refused:
-            self._tell_refused(receipt, nobody=not (done or accepted or receipt.put_off))
-        self._message, self._done = message.key, done | accepted | set(receipt.refused)
-        if receipt.put_off:
+            self._tell_refused(receipt, nobody=not (self._arrived or receipt.put_off))
+        self._done = done | accepted | set(receipt.refused)
+        if receipt.put_off and self._arrived and message.attempts >= PATIENCE:
+            self._warn(receipt.put_off, f"put off {message.attempts} times")
+        elif receipt.put_off:
             raise TransientError(
                 f"{self.service}: {len(receipt.put_off)} of {len(self.to)} recipients are put off for now; they "
                 "alone are tried again",
@@ -69,14 +79,18 @@ class Mail:
 
     def _tell_refused(self, receipt: Receipt, *, nobody: bool) -> None:
         """Recipients are told by their place in the config: addresses are no business of a log."""
-        places = ", ".join(str(self.to.index(address) + 1) for address in receipt.refused)
         if nobody:
+            self._done = frozenset()  # all of them are tried again once that is mended
             raise ServiceBlocked(
                 f"{self.service}: refuses every recipient ({receipt.reason}); correct `to` under [alerts.mail], or "
                 "hand mail in with user and password"
             )
-        hint = f"correct entry {places} of `to` under [alerts.mail]; all others have the message"
-        log.warning("recipient_refused", channel=self.name, reason=receipt.reason, hint=hint)
+        self._warn(receipt.refused, receipt.reason)
+
+    def _warn(self, left_out: Sequence[str], reason: str) -> None:
+        places = ", ".join(str(self.to.index(address) + 1) for address in left_out)
+        hint = f"look at entry {places} of `to` under [alerts.mail]; the message went to others"
+        log.warning("recipient_refused", channel=self.name, reason=reason, hint=hint)
 
     def _write(self, message: Message) -> bytes:
         alert = render_alert(
