@@ -35,6 +35,7 @@ TELL_S = 15.0
 REFUSED = "The changed config is REFUSED (see the log), the old one is in force. "
 
 
+UNLOCKED = "the lock beside the ledger was deleted or replaced, so that another process could work on it too"
 BROKEN = "it could not begin, or met a fault of wcsync; the traceback says which"
 
 
@@ -43,8 +44,10 @@ class AlreadyRunning(WcsyncError):
 
 
 @contextmanager
-def only_instance(ledger: Path) -> Iterator[None]:
+def only_instance(ledger: Path) -> Iterator[Callable[[], bool]]:
     """Holds the ledger's lock while inside; the kernel lets go of it when the process ends, however it ends.
+
+    Gives a question: whether the lock's file is still the one that others would find.
 
     Raises AlreadyRunning if another process works on this ledger, ConfigError (PassingTrouble: not now) if its folder
     cannot be used.
@@ -62,7 +65,7 @@ def only_instance(ledger: Path) -> Iterator[None]:
             raise AlreadyRunning(_taken(ledger, handle)) from exc
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
+        yield lambda: _is_at(handle, _lock_of(ledger))
     finally:
         os.close(handle)
 
@@ -165,12 +168,19 @@ def serve(
 class Daemon:
     """One engine at work, and another in its place when people ask for it.
 
-    `renew` reads the config again and raises ConfigError if it cannot be used; the engine at work then stays.
+    `renew` reads the config again and raises ConfigError if it cannot be used; the engine at work then stays. `held`
+    tells whether the ledger's lock still keeps others out.
     """
 
     def __init__(
-        self, engine: Engine, renew: Callable[[], Renewal], signals: "Signals", supervisor: Supervisor
+        self,
+        engine: Engine,
+        renew: Callable[[], Renewal],
+        signals: "Signals",
+        supervisor: Supervisor,
+        held: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._held = held
         self._engine = engine
         self._renew = renew
         self._signals = signals
@@ -202,7 +212,7 @@ class Daemon:
             self._signals.wait(min(LOOK_S, (self._supervisor.watchdog_s or math.inf) / 4))
             if self._signals.reload and not self._signals.stop:
                 shift = self._reload(shift)
-            reason = shift.look()
+            reason = shift.look() or ("" if self._held() else UNLOCKED)
             if not reason:
                 self._supervisor.feed()
                 self._supervisor.tell(f"{REFUSED if self._refused else ''}{self._state}")
@@ -329,6 +339,13 @@ def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
 
 
 def _lament(reason: str) -> None:

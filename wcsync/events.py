@@ -140,6 +140,11 @@ CATALOGUE = (
     Event(name="service_blocked", keys=_TROUBLE, when="trouble that a person must mend has begun"),
     Event(name="service_recovered", keys=("service", "down_s"), when="the trouble is over"),
     Event(
+        name="lms_missing",
+        keys=("lms", "rows", "hint"),
+        when="enrolments wait for an LMS that is in the config no more",
+    ),
+    Event(
         name="leases_recovered",
         keys=("rows",),
         when="work of a process that was killed is taken up again",

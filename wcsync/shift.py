@@ -104,7 +104,7 @@ def describe(hung: Sequence[Pulse]) -> str:
 class _Watched:
     """A job with its signs of life: it must succeed now and then, and come back from each run.
 
-    A run that raises is none: the schedule only logs it, and the daemon would look alive while doing nothing. A job
+    A run that raises is none, nor is one that answers False: the daemon would look alive while doing nothing. A job
     that may be abandoned may hang too: it is none that the others need.
     """
 
@@ -123,7 +123,8 @@ class _Watched:
         self.running = True
         try:
             outcome = self._run()
-            self._due_at = time.monotonic() + self._patience_s
+            if outcome is not False:
+                self._due_at = time.monotonic() + self._patience_s
             return outcome
         finally:
             self.running = False

@@ -522,6 +522,13 @@ def test_a_note_whose_answer_is_lost_or_spoilt_may_have_been_taken(woo: SandboxS
     assert len(woo.shop.requests) == 1, "a write is never repeated in place"
 
 
+def test_an_odd_note_among_others_is_left_out(woo: SandboxStage) -> None:
+    order_id = woo.buy(BEGIN)
+    body = b'[{"id":"3","note":"new"},{"id":1,"note":"old"},{"id":2,"note":null},{"note":"no id"}]'
+    woo.shop.faults.add(Fault(kind="status", status=200, body=body))
+    assert woo.store.fetch_notes(order_id) == ["old", "new"]
+
+
 @pytest.mark.parametrize("body", [b'{"id":1}', b'[{"id":1}]', b'{"0":{"id":1,"note":"x"}}', b"<html>"])
 def test_an_answer_that_is_no_list_of_notes_is_not_taken_for_none(woo: SandboxStage, body: bytes) -> None:
     order_id = woo.buy(BEGIN)

@@ -7,7 +7,9 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
+import structlog
 from freezegun import freeze_time
+from structlog.testing import LogCapture
 
 from tests.system.world import World
 from wcsync.app import App
@@ -180,6 +182,52 @@ def test_a_failed_replanning_is_owed_until_it_works(
             look_at_mapping(app, time)
     look_at_mapping(app, time, 1)
     assert app.summary().unmapped == 0
+
+
+def test_a_look_that_the_ledger_cannot_record_is_no_sign_of_life(
+    app: App, world: World, time: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("database or disk is full")
+
+    assert app.poll_when_due() is True
+    with monkeypatch.context() as patched:
+        patched.setattr(app.ledger, "record_page", full)
+        time.tick(60)
+        assert app.poll_when_due() is False
+        time.tick(1)
+        assert app.poll_when_due() is False, "nor is a second in which nothing was due"
+        assert "ORDERS CANNOT BE RECORDED" in app.state()
+    time.tick(60)
+    assert app.poll_when_due() is True
+    assert "RECORDED" not in app.state()
+
+
+def test_an_lms_that_left_the_config_with_work_undone_is_named(app: App, world: World) -> None:
+    world.sell(1, 0)
+    app.poll()
+    text = world.config_path.read_text().replace('name = "campus"', 'name = "other"')
+    world.config_path.write_text(text)
+    mapping = world.folder / "mapping.toml"
+    mapping.write_text(mapping.read_text().replace('lms = "campus"', 'lms = "other"'))
+    logs = LogCapture()
+    structlog.configure(processors=[logs])
+    with closing(App(load_config(world.config_path, {}).config)) as renamed:
+        renamed.prepare()
+    [line] = [entry for entry in logs.entries if entry["event"] == "lms_missing"]
+    assert (line["lms"], line["rows"], line["log_level"]) == ("campus", 1, "error")
+
+
+def test_one_cycle_tells_orders_that_wait_for_long(app: App, world: World, time: Any) -> None:
+    order_id = world.sell(1, 0)
+    world.moodle.stop_answering()
+    time.tick(1)
+    app.run_cycle()
+    time.tick(3600)
+    app.run_cycle()
+    notes = [note["note"] for note in world.shop.notes.get(order_id, []) if "(wcsync" in note["note"]]
+    assert len(notes) == 1
+    assert "not enrolled yet" in notes[0]
 
 
 def test_a_running_daemon_follows_its_mapping_while_the_shop_is_down_and_stops_at_once(world: World) -> None:

@@ -21,11 +21,11 @@ from wcsync.sandbox.faults import Fault
 SPOILT = """
 import sys, time
 from pathlib import Path
-import wcsync.app, wcsync.daemon, wcsync.pool, wcsync.shift
+import wcsync.app.app, wcsync.app.build, wcsync.daemon, wcsync.pool, wcsync.shift
 from wcsync.cli import main
 
 folder = Path(sys.argv.pop(1))
-wcsync.app.GRACE_S, wcsync.app.TURN_CALLS = 1.0, 0
+wcsync.app.build.GRACE_S, wcsync.app.build.TURN_CALLS = 1.0, 0
 wcsync.daemon.LOOK_S = wcsync.shift.BEACON_S = wcsync.pool.IDLE_S = 0.1
 
 
@@ -41,8 +41,8 @@ def spoil(noun, verb, name):
     setattr(noun, verb, spoilt)
 
 
-spoil(wcsync.app.Worker, "run_once", "hang-worker")
-spoil(wcsync.app.OrdersPoller, "poll_once", "hang-poller")
+spoil(wcsync.app.app.Worker, "run_once", "hang-worker")
+spoil(wcsync.app.app.OrdersPoller, "poll_once", "hang-poller")
 main()
 """
 """The real program, with threads that hang while a file is there, and little patience with them."""
@@ -344,6 +344,13 @@ def test_a_deleted_ledger_ends_the_process_with_70(service: Service) -> None:
     (service.world.folder / "ledger.db").unlink()
     assert service.ended() == 70
     assert "deleted" in service.lines("daemon_unsound")[0]["reason"]
+
+
+def test_a_lock_that_no_longer_keeps_others_out_ends_the_process_with_70(service: Service) -> None:
+    service.start_spoilt()
+    (service.world.folder / "ledger.db.lock").unlink()
+    assert service.ended() == 70
+    assert "lock" in service.lines("daemon_unsound")[0]["reason"]
 
 
 def test_a_listener_that_goes_away_stops_nothing(service: Service) -> None:

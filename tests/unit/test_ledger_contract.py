@@ -270,6 +270,15 @@ class LedgerContract(ABC):
         assert (record.fresh, record.unmapped) == (449, 0)
         assert (stage.summary().unmapped, stage.summary().due) == (0, 449)
 
+    def test_planning_again_can_be_left_between_two_batches(self, stage: Stage) -> None:
+        stage.record(
+            *(make_order(n, email=f"{n}@example.test", lines=(make_line(sku="NEW"),)) for n in range(1, 450))
+        )
+        stage.mapping.by_sku["NEW"] = ("campus", "44")
+        assert 0 < stage.ledger.replan_unmapped(stage.plan, at(60), lambda: True).fresh < 449
+        stage.ledger.replan_unmapped(stage.plan, at(60))
+        assert stage.summary().unmapped == 0
+
     def test_lines_still_unmapped_stay_so(self, stage: Stage) -> None:
         stage.record(make_order(lines=(make_line(sku="NEW"),)))
         assert stage.ledger.replan_unmapped(stage.plan, T0).unmapped == 1

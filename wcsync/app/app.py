@@ -18,6 +18,7 @@ from wcsync.app.build import (
     build_lmss,
     build_rules,
     build_store,
+    longest_turn_s,
     plan_by,
     target_keys,
     tempo,
@@ -50,14 +51,12 @@ from wcsync.worker import Worker
 log = structlog.get_logger(__name__)
 
 LEASE_LIMIT = timedelta(minutes=15)
-"""With forty of the longest time-outs, whichever is more: no attempt takes so long, so nobody will settle the lease."""
+"""With the longest turn there can be, whichever is more: no attempt takes so long, so nobody will settle the lease."""
 
-TURN_CALLS = 20
-GRACE_S = 60.0
-"""No turn of a worker, and none of a poller between two pages, is longer than so many calls that each take all the time
-they may (twice the time-out), and what the ledger and a name server take besides."""
 TICK_S = 1.0
 """How often it is asked whether the shop is due to be looked at."""
+BREATH_S = 0.01
+"""How long a planning of many lines lets others write to the ledger between two batches."""
 MAPPING_EVERY_S = 2.0
 MAPPING_ABANDON_S = 5.0
 """How long a stop waits for a look at the mapping file: its folder may be a mount that went away."""
@@ -87,6 +86,7 @@ class App:
         self._replan_owed = threading.Event()
         self._planned_by: Mapping | None = None
         self._cadence = Cadence.begin(tempo(config))
+        self._poll_failed = False
         self.ledger = ledger or SqliteLedger(config.ledger.path)
         self._file = _identity_of(config.ledger.path)
         self.store = build_store(config)
@@ -100,8 +100,7 @@ class App:
         self.channels = [*self._channels(), *build_channels(config, clock)]
         self._watch = TroubleWatch(ledger=self.ledger, rules=build_rules(config), clock=clock)
         self._heartbeat = build_heartbeat(config)
-        timeouts_s = [config.store.timeout_s, *(settings.timeout_s for settings in config.lms)]
-        self.longest_s = TURN_CALLS * 2 * max(timeouts_s) + GRACE_S
+        self.longest_s = longest_turn_s(config)
         self.pool = Pool(
             [self._worker(lms) for lms in self.lmss.values()],
             config.orders.workers,
@@ -132,7 +131,8 @@ class App:
                 "`wcsync backfill --since T`",
             )
         self.ledger.record_channels([channel.name for channel in self.channels], now)
-        self._replan()
+        self._tell_missing_lmss()
+        self._replan_owed.set()
 
     def poll(self) -> Pass:
         """One look at the shop."""
@@ -145,11 +145,12 @@ class App:
             self._heartbeat.beat()
         return found
 
-    def poll_when_due(self) -> None:
-        """A look at the shop if its time has come, else nothing."""
+    def poll_when_due(self) -> bool:
+        """A look at the shop if its time has come, else nothing. False if the last one failed by a fault of ours."""
         if not self._cadence.is_due(monotonic()):
-            return
+            return not self._poll_failed
         found = self.poll()
+        self._poll_failed = found.failed
         look = Look(
             began=found.began,
             ended=found.ended,
@@ -158,6 +159,7 @@ class App:
             asked=found.asked,
         )
         self._cadence = self._cadence.after(look)
+        return not found.failed
 
     def replan_if_owed(self) -> None:
         """What the mapping has learnt counts at once for the lines that waited for it, whatever the shop is doing.
@@ -172,6 +174,8 @@ class App:
         """One full cycle: poll, then work until nothing is due now. False if the shop could not be read."""
         complete = self.poll().complete
         self.replan_if_owed()
+        self.pool.drain()
+        self._tell_waiting()
         self.pool.drain()
         if self.config.alerts.wanted:
             self._watch.look_once()
@@ -303,6 +307,14 @@ class App:
             max_delay_s=retry.max_delay_s,
         )
 
+    def _at_batch(self) -> bool:
+        """As `_at_page`, and a breath in which others may write."""
+        self.stop.wait(BREATH_S)
+        stopping = self._at_page()
+        if stopping:
+            self._replan_owed.set()
+        return stopping
+
     def _at_page(self) -> bool:
         """Whether a walk is to end. That it asks, at every page, is its sign of life."""
         beat()
@@ -327,12 +339,20 @@ class App:
         self._replan_owed.clear()  # first: what is owed from now on is owed again
         self._planned_by = self.mapping.current
         try:
-            record = self.ledger.replan_unmapped(self._planner(), self.clock())
+            record = self.ledger.replan_unmapped(self._planner(), self.clock(), self._at_batch)
         except BaseException:
             self._replan_owed.set()
             raise
         if record.lines > record.unmapped:
             log.info("lines_replanned", orders=record.fresh, still_unmapped=record.unmapped)
+
+    def _tell_missing_lmss(self) -> None:
+        """Enrolments that wait for an LMS which left the config have nobody to work on them."""
+        with closing(Report(self.config.ledger.path)) as report:
+            waiting = report.due_by_lms()
+        for name in sorted(waiting.keys() - self.lmss.keys()):
+            hint = f'they wait until an [[lms]] section is called "{name}" again'
+            log.error("lms_missing", lms=name, rows=waiting[name], hint=hint)
 
     def sound(self) -> str:
         """Why this process cannot do its work any more; '' while it can."""
@@ -346,7 +366,9 @@ class App:
         healths = {name: self.ledger.read_service(name, now).health for name in self.gates}
         with closing(Report(self.config.ledger.path)) as report:
             due = report.due()
-        return " ".join([*(_in_words(name, health) for name, health in healths.items()), f"Due: {due}."])
+        words = [_in_words(name, health) for name, health in healths.items()]
+        failed = ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
+        return " ".join([*failed, *words, f"Due: {due}."])
 
     def _tell_waiting(self) -> None:
         now = self.clock()
@@ -358,8 +380,7 @@ class App:
 
     def _recover_stale(self) -> None:
         now = self.clock()
-        longest_s = max(settings.timeout_s for settings in self.config.lms)
-        recovered = self.ledger.recover(now - max(LEASE_LIMIT, timedelta(seconds=40 * longest_s)), now)
+        recovered = self.ledger.recover(now - max(LEASE_LIMIT, timedelta(seconds=self.longest_s)), now)
         if recovered:
             log.warning("leases_recovered", rows=recovered)
 

@@ -29,6 +29,12 @@ from wcsync.times import Clock
 
 WAY_SERVICE = "alert {}"
 """How messages and the ledger call a way to tell people. No LMS can have this name: it holds a blank."""
+TURN_CALLS = 20
+GRACE_S = 60.0
+"""No turn of a worker, and none of a poller between two pages, is longer than so many calls that each take all the time
+they may (twice the time-out), and what the ledger and a name server take besides."""
+MAIL_TURNS, WEB_TURNS = 6, 2
+"""So many time-outs a mail or a web call may take at the most."""
 OVERDUE_S = 600.0
 """With five of the longest waits between two polls, whichever is more: so long the shop may stay unread."""
 
@@ -104,7 +110,8 @@ def build_rules(config: Config) -> Rules:
     ways = {name: WAY_SERVICE.format(name) for name in names}
     return Rules(
         kinds=frozenset(alerts.kinds),
-        parts={SHOP: Part.SHOP, NOTES_SERVICE: Part.NOTES}
+        parts={SHOP: Part.SHOP}
+        | ({NOTES_SERVICE: Part.NOTES} if config.notes.enabled else {})
         | {lms.name: Part.LMS for lms in config.lms}
         | dict.fromkeys(ways.values(), Part.WAY),
         ways=ways,
@@ -125,6 +132,14 @@ def build_heartbeat(config: Config) -> Heartbeat | None:
         method=settings.method,
         every_s=settings.every_s,
     )
+
+
+def longest_turn_s(config: Config) -> float:
+    """No turn of a worker or a poller takes longer, however slow the far sides are."""
+    calls_s = 2 * TURN_CALLS * max(config.store.timeout_s, *(lms.timeout_s for lms in config.lms))
+    mails_s = [MAIL_TURNS * config.alerts.mail.timeout_s] if config.alerts.mail else []
+    webs_s = [WEB_TURNS * web.timeout_s for web in config.alerts.web]
+    return max([calls_s, *mails_s, *webs_s]) + GRACE_S
 
 
 def instance_of(config: Config) -> str:

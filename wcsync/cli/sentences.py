@@ -174,6 +174,10 @@ SENTENCES: dict[str, Sentence] = {
         f"The mapping now knows products of {_count(line.get('orders'), 'order')} sold before; "
         f"{_count(line.get('still_unmapped'), 'line')} still in no row"
     ),
+    "lms_missing": lambda line: (
+        f"{_count(line.get('rows'), 'enrolment')} wait for {line.get('lms', '?')}, which is in the config no more; "
+        f"{line.get('hint', '')}"
+    ),
     "mapping_accepted": lambda line: f"The mapping is in force: {_count(line.get('rows'), 'row')}",
     "mapping_mended": lambda _: "The mapping file is mended and in force again",
     "mapping_refused": _mapping_refused,

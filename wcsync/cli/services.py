@@ -158,9 +158,9 @@ def run(*, config_path: Path | None, once: bool, as_json: bool) -> None:
             app.prepare()
             sys.exit(_run_once(app, as_json=as_json))
     faulthandler.enable(file=2)  # systemd's watchdog ends a process by SIGABRT: then it says where it stood
-    with Signals() as signals, only_instance(live.config.ledger.path):
+    with Signals() as signals, only_instance(live.config.ledger.path) as held:
         app = App(live.config)
-        ending = Daemon(app, live.renew, signals, Supervisor.of(os.environ)).run()
+        ending = Daemon(app, live.renew, signals, Supervisor.of(os.environ), held).run()
         log.info("daemon_stopped", ending=ending.value)
         if ending is Ending.HUNG:
             os._exit(EXIT_SOFTWARE)  # anything else would wait for the hung thread

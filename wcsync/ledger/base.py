@@ -1,6 +1,6 @@
 """What the rest of wcsync asks of a ledger: few methods, each one transaction, each a sentence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -188,8 +188,13 @@ class Ledger(Protocol):
         goes back.
         """
 
-    def replan_unmapped(self, plan: PlanOrder, now: datetime) -> PageRecord:
-        """Plans the orders again that have unmapped lines, from what the ledger knows of them."""
+    def replan_unmapped(
+        self, plan: PlanOrder, now: datetime, stopping: Callable[[], bool] = lambda: False
+    ) -> PageRecord:
+        """Plans the orders again that have unmapped lines, from what the ledger knows of them.
+
+        In batches, one transaction each; `stopping` is asked between two of them whether to leave it there.
+        """
 
     def record_rules(self, paid_statuses: Sequence[str], now: datetime) -> bool:
         """Keeps by which statuses orders count as paid. True if they were others before.

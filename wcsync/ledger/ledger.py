@@ -5,7 +5,7 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -105,7 +105,9 @@ class SqliteLedger:
                 recorder.move_cursor(move)
         return record
 
-    def replan_unmapped(self, plan: PlanOrder, now: datetime) -> PageRecord:
+    def replan_unmapped(
+        self, plan: PlanOrder, now: datetime, stopping: Callable[[], bool] = lambda: False
+    ) -> PageRecord:
         total, after = PageRecord(), -1
         while True:
             with transaction(self._db) as db:
@@ -113,7 +115,7 @@ class SqliteLedger:
                 recorder = Recorder(db, self._identity_key, self.identify, now)
                 for order_id in batch:
                     total = total.plus(recorder.replan(order_id, plan))
-            if not batch or self._closed.is_set():
+            if not batch or self._closed.is_set() or stopping():
                 return total
             after = batch[-1]
 

@@ -84,6 +84,13 @@ class Report:
         """How many enrolments wait for a call. Quick, however large the ledger is."""
         return sum(self._count("enrolments", f"state = '{state}'") for state in ("due", "leased"))
 
+    def due_by_lms(self) -> dict[str, int]:
+        """How many enrolments wait for a call to each LMS, those included that are in the config no more."""
+        rows = self._db.query(
+            "SELECT lms, count(*) AS waiting FROM enrolments WHERE state IN ('due', 'leased') GROUP BY lms"
+        )
+        return {row["lms"]: row["waiting"] for row in rows}
+
     def oldest_due(self) -> str | None:
         """When the longest waiting enrolment was wished for."""
         rows = self._db.query(

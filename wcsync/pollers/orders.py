@@ -36,7 +36,8 @@ class Pass:
     """What one look at the shop came to. `complete`: all that changed was read; `fresh`: orders new or changed.
 
     `began` and `ended` by the monotonic clock. `trouble_s`: why it is not complete is trouble, and the shop is to be
-    left alone for so long; None without trouble. `asked`: False if it was left alone this time.
+    left alone for so long; None without trouble. `asked`: False if it was left alone this time. `failed`: a fault of
+    ours, or of the ledger's disk, ended it.
     """
 
     asked: bool
@@ -45,6 +46,7 @@ class Pass:
     began: float
     ended: float
     trouble_s: float | None = None
+    failed: bool = False
 
     def __bool__(self) -> Never:
         raise TypeError("a pass is neither true nor false; ask whether it is complete")
@@ -99,7 +101,7 @@ class OrdersPoller:
         Safe to repeat and to kill anywhere: what is recorded is recorded, the rest is read again. While the shop is to
         be left alone it is not asked.
         """
-        began, asked, fresh, complete = monotonic(), True, 0, False
+        began, asked, fresh, complete, failed = monotonic(), True, 0, False, False
         try:
             asked = self.patient.may_call()
             if asked:
@@ -108,7 +110,7 @@ class OrdersPoller:
             trouble_s = self._trouble_s()
         except Exception:
             log.critical("poller_failed", exc_info=True)
-            complete, trouble_s = False, 0.0
+            complete, trouble_s, failed = False, 0.0, True
         return Pass(
             asked=asked,
             complete=complete,
@@ -116,6 +118,7 @@ class OrdersPoller:
             began=began,
             ended=monotonic(),
             trouble_s=trouble_s,
+            failed=failed,
         )
 
     def read_since(self, since: datetime, on_page: OnPage = lambda _page, _record: None) -> PageRecord:

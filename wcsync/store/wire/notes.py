@@ -19,12 +19,15 @@ def render_note(text: str) -> dict[str, object]:
 
 
 def parse_notes(content: bytes) -> list[str]:
-    """The texts of an order's notes, oldest first. Raises MalformedReply if the answer is no list of notes."""
+    """The texts of an order's notes, oldest first. An odd one among them, from a plugin, is left out.
+
+    Raises MalformedReply if the answer is no list of notes.
+    """
     said = untyped(content)
     if not isinstance(said, list):
         raise MalformedReply("answer", "JSON, but not a list")
-    notes = [(note["id"], note["note"]) for note in said if _is_note(note)]
-    if len(notes) < len(said):
+    notes = [(int(note["id"]), note["note"]) for note in said if _is_note(note)]
+    if said and not notes:
         raise MalformedReply("answer", "a list, but not of notes")
     return [text for _, text in sorted(notes)]
 
@@ -38,4 +41,4 @@ def parse_new_note(content: bytes) -> str:
 
 
 def _is_note(said: Any) -> bool:
-    return isinstance(said, dict) and isinstance(said.get("id"), int) and isinstance(said.get("note"), str)
+    return isinstance(said, dict) and str(said.get("id")).isdecimal() and isinstance(said.get("note"), str)
