@@ -150,8 +150,10 @@ def print_status(document: Mapping[str, Any]) -> None:
         click.echo(plain(f"Mapping: {mapping['file']} is REFUSED since {refused['since'][:19]} (UTC):"))
         click.echo(plain("\n".join(f"  {problem}" for problem in refused["problems"])))
         click.echo("  the last good version stays in force")
-    else:
+    elif mapping["in_force"]:
         click.echo(plain(f"Mapping: {mapping['file']} is in force"))
+    else:
+        click.echo(plain(f"Mapping: {mapping['file']} was not put in force yet; see `wcsync mapping check`"))
     click.echo()
     rows = [[name, value, MEANINGS.get(name, "")] for name, value in summary.items()]
     print_table("Orders and enrolments", ["what", "how many", "that is"], rows)

@@ -124,6 +124,31 @@ def test_suggest_works_before_there_is_a_mapping_and_not_with_a_broken_one(world
     assert wcsync(world, "suggest").exit_code == 78
 
 
+NOTHING_YET = {
+    "mapping.toml": (Path(__file__).parents[2] / "wcsync/mappers/examples/mapping.toml").read_text(),
+    "mapping.csv": "product_id;variation_id;sku;lms;course;group;ignore;note\n",
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_YET)
+@pytest.mark.parametrize("words", [("suggest", "--toml"), ("export",)], ids=lambda words: words[0])
+def test_a_mapping_without_a_row_yet_is_where_suggest_and_export_begin(
+    world: World, name: str, words: tuple[str, ...]
+) -> None:
+    lines = NOTHING_YET[name].splitlines(keepends=True)
+    commented = "".join(
+        f"# {line}" if name.endswith(".toml") else line for line in lines
+    )  # as `init` leaves it
+    world.shop.add_product("Excel avanzado")
+    (world.folder / name).write_text(commented)
+    config = world.config_path.read_text().replace('path = "mapping.toml"', f'path = "{name}"')
+    assert f'path = "{name}"' in config
+    world.config_path.write_text(config)
+    result = wcsync(world, *words)
+    assert result.exit_code == 0, result.output
+    assert "Excel avanzado" in result.stdout
+
+
 def test_suggest_goes_on_without_an_lms_and_says_so(world: World) -> None:
     world.shop.add_product("Inglés B2")
     world.moodle.faults.add(Fault(kind="maintenance", times=None))

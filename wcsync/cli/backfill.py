@@ -152,7 +152,7 @@ def _print_outlook(outlook: Outlook, *, partly: bool) -> None:
     if outlook.had_already:
         click.echo(f"Have their course by another order already: {outlook.had_already}")
     columns = ["product_id", "variation_id", "sku", "name", "lines"]
-    rows = [[row[column] for column in columns] for row in outlook.unmapped]
+    rows = [[row[column] or "" for column in columns] for row in outlook.unmapped]
     screen.print_table("In no mapping row, nobody would be enrolled", columns, rows)
     _print_parked(outlook.parked)
 

@@ -129,7 +129,8 @@ def opened_app(config: Config) -> Iterator[App]:
 def sealed_config(config_path: Path | None) -> Config:
     """The config without its secrets: enough for whoever looks at files and ledger alone."""
     config = _load(config_path, sealed=True).config
-    logs.configure(level=config.log.level, style=config.log.format)
+    if not structlog.is_configured():  # or stdout is where logs go; once set up they know the secrets
+        logs.configure(level=config.log.level, style=config.log.format)
     return config
 
 

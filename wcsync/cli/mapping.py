@@ -29,7 +29,7 @@ from wcsync.lms.base import Lms
 from wcsync.mappers.mapping import Mapping
 from wcsync.mappers.mapping_table import course_key
 from wcsync.model import LmsName, ProductId
-from wcsync.pollers.mapping import read_bytes, read_file
+from wcsync.pollers.mapping import read_file
 from wcsync.store.base import Store
 
 if TYPE_CHECKING:
@@ -259,9 +259,7 @@ def _services(config: Config) -> Iterator[tuple[Store, dict[LmsName, Lms]]]:
 def _table_so_far(config: Config) -> Mapping:
     """The mapping, or an empty one where nobody has written any yet. Raises ConfigError for one with mistakes."""
     path = config.mapping.path
-    if not path.exists() or not read_bytes(path).strip():
-        return Mapping()
-    return read_file(path, target_keys(config))
+    return read_file(path, target_keys(config), draft=True) if path.exists() else Mapping()
 
 
 def _course_keys(config: Config) -> dict[LmsName, str]:

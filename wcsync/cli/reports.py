@@ -27,7 +27,11 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
         summary = report.summary().as_dict()
         document: dict[str, Any] = {
             "daemon": running_instance(config.ledger.path),
-            "mapping": {"file": str(config.mapping.path), "refused": report.mapping_refusal()},
+            "mapping": {
+                "file": str(config.mapping.path),
+                "in_force": report.has_mapping(),
+                "refused": report.mapping_refusal(),
+            },
             "summary": summary,
             "services": report.services(),
             "cursors": report.cursors(),
@@ -41,7 +45,7 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
         return
     screen.print_status(document)
     columns = ["product_id", "variation_id", "sku", "name", "lines", "last_order"]
-    rows = [[row[column] for column in columns] for row in document["unmapped"]]
+    rows = [[row[column] or "" for column in columns] for row in document["unmapped"]]
     screen.print_table("Sold, but in no mapping row", columns, rows)
 
 

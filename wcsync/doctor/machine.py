@@ -10,11 +10,21 @@ from wcsync.doctor.diagnosis import MACHINE, Diagnosis, fine
 from wcsync.errors import Problem
 from wcsync.ledger.connection import inspect_file
 
+STATE = Path("/var/lib")
 ROOM_BYTES = 50 * 1024 * 1024
 
 
 def examine_machine(ledger: Path, running: int | None, no_folder: Problem) -> Iterator[Diagnosis]:
     """`running`: the process that works on the ledger now; `no_folder`: what to say if its folder cannot be used."""
+    if _made_by_systemd(ledger.parent):
+        yield Diagnosis(
+            service=MACHINE,
+            code="ledger_folder",
+            ok=False,
+            message=f"{ledger.parent}: the ledger's folder is not there yet",
+            remedy="nothing to do: systemd makes it when the service starts for the first time",
+        )
+        return
     if not os.access(ledger.parent, os.W_OK | os.X_OK):
         yield Diagnosis.of_problem("ledger_folder", no_folder, service=MACHINE)
         return
@@ -28,6 +38,12 @@ def examine_machine(ledger: Path, running: int | None, no_folder: Problem) -> It
     if running is not None:
         yield fine(MACHINE, "running", f"wcsync runs as process {running} and works on this ledger")
     yield from _room(ledger.parent)
+
+
+def _made_by_systemd(folder: Path) -> bool:
+    """Whether the folder is missing, but one that the units bring along: their StateDirectory."""
+    ours = folder.parent == STATE and (folder.name == "wcsync" or folder.name.startswith("wcsync-"))
+    return ours and not os.path.lexists(folder)
 
 
 def unusable_folder(folder: Path) -> OSError:

@@ -74,8 +74,12 @@ class Report:
     def cursors(self) -> list[Row]:
         return list(self._db.query("SELECT name, position, polled_at, walk_page FROM cursors ORDER BY name"))
 
+    def has_mapping(self) -> bool:
+        """Whether a mapping file was ever accepted."""
+        return self._count("facts", "name = 'mapping'") > 0
+
     def mapping_refusal(self) -> Row | None:
-        """Since when the mapping file is refused, and why; None if it is in force."""
+        """Since when the mapping file is refused, and why; None if it is not."""
         rows = list(self._db.query("SELECT value FROM facts WHERE name = 'mapping_refusal' AND value <> ''"))
         refusal: Row | None = json.loads(rows[0]["value"]) if rows else None
         return refusal

@@ -19,11 +19,14 @@ ADD_A_ROW = (
 """A file without rows is more often a save that failed than somebody's wish."""
 
 
-def read_mapping(name: str, content: bytes, lms: Targets) -> Mapping:
+def read_mapping(name: str, content: bytes, lms: Targets, *, draft: bool = False) -> Mapping:
     """What the file `name` (ending .toml or .csv) maps.
 
-    `lms`: what a row may say for each LMS in the config. Raises ConfigError with every problem in the file.
+    `lms`: what a row may say for each LMS in the config. A `draft` may map nothing yet. Raises ConfigError with every
+    problem in the file.
     """
+    if draft and not content.strip():
+        return Mapping()
     problems = Problems()
     raw = _parse_raw(name, content, lms, problems)
     rows = [problems.attempt(parse_row, row, lms) for row in raw.rows]
@@ -31,7 +34,7 @@ def read_mapping(name: str, content: bytes, lms: Targets) -> Mapping:
     good = tuple(row for row in rows if row is not None)
     problems.attempt(_check_repeats, good)
     problems.raise_any()
-    if sku_is_course is None and all(row.ignore and row.sku != "*" for row in good):
+    if not draft and sku_is_course is None and all(row.ignore and row.sku != "*" for row in good):
         raise refused(name, "the file maps nothing", ADD_A_ROW)
     return Mapping(rows=good, sku_is_course=sku_is_course, course_pattern=_course_pattern(sku_is_course, lms))
 

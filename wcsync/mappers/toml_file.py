@@ -72,9 +72,24 @@ _PLAIN_WORDS = (
 )
 
 
+_ABOUT_QUOTES = ("Invalid value", "Illegal character '\\n'", 'Expected "\'"', "Unterminated string")
+_CURVED = frozenset("“”„‟‘’‚«»")
+_WITH_CURVED = (
+    "",
+    "curved quotes stand where straight ones belong",
+    'Type straight ones in a plain editor: key = "text"; word processors curve them.',
+)
+
+
+def _line(text: str, number: int) -> str:
+    return next(iter(text.split("\n")[number - 1 : number]), "")
+
+
 def _explain(name: str, text: str, reason: str) -> Problem:
     place = _PLACE.search(reason)
     line = (place and place[1]) or text.rstrip().count("\n") + 1
     known = next((words for words in _PLAIN_WORDS if reason.startswith(words[0])), None)
+    if reason.startswith(_ABOUT_QUOTES) and _CURVED & set(_line(text, int(line))):
+        known = _WITH_CURVED
     _, message, remedy = known or ("", f"this is not TOML ({_PLACE.sub('', reason)})", "See https://toml.io.")
     return Problem(where=f"{name}:{line}" if place else name, message=message, remedy=remedy)

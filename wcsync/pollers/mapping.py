@@ -285,9 +285,9 @@ def signs_of(path: Path) -> Signs:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
 
 
-def read_file(path: Path, lms: Dict[LmsName, tuple[TargetKey, ...]]) -> Mapping:
-    """Reads a mapping file whole. Raises ConfigError with every problem in it."""
-    return read_mapping(path.name, read_bytes(path), lms)
+def read_file(path: Path, lms: Dict[LmsName, tuple[TargetKey, ...]], *, draft: bool = False) -> Mapping:
+    """Reads a mapping file whole; a `draft` may map nothing yet. Raises ConfigError with every problem in it."""
+    return read_mapping(path.name, read_bytes(path), lms, draft=draft)
 
 
 def read_bytes(path: Path) -> bytes:
