@@ -29,12 +29,12 @@ PASSING = {
 WRONG_TOKEN = Finding(
     code="wrong_token",
     message="does not know this token: it is mistyped, was deleted, or has expired",
-    remedy=f"make one under {SERVICES} → Manage tokens and put it into the config",
+    remedy=f"make one under {SERVICES} → Manage tokens and put it where the config reads the token from",
 )
 TOKEN_EXPIRED = Finding(
     code="token_expired",
     message="this token has expired; Moodle has just deleted it",
-    remedy=f"make another under {SERVICES} → Manage tokens, without a date, and put it into the config",
+    remedy=f"make another under {SERVICES} → Manage tokens, without a date, and put it where the config reads the token from",
 )
 ACCESS_REFUSED = "accessexception"
 
