@@ -34,7 +34,7 @@ WRONG_TOKEN = Finding(
 TOKEN_EXPIRED = Finding(
     code="token_expired",
     message="this token has expired; Moodle has just deleted it",
-    remedy=f"make another under {SERVICES} → Manage tokens, without a date, and put it where the config reads the token from",
+    remedy=f"make another under {SERVICES} → Manage tokens, without a date, and put it where the config reads it",
 )
 ACCESS_REFUSED = "accessexception"
 
