@@ -718,8 +718,13 @@ def folder_as_ledger(clinic: Clinic) -> None:
     (clinic.folder / clinic.ledger).mkdir()
 
 
+def dangling_ledger(clinic: Clinic) -> None:
+    (clinic.folder / clinic.ledger).symlink_to(clinic.folder / "unmounted" / "ledger.db")
+
+
 FILES: dict[str, tuple[Arrange, str, str, bool]] = {
     "folder in the ledger's place": (folder_as_ledger, "machine", "ledger_unusable", True),
+    "link to nowhere in the ledger's place": (dangling_ledger, "machine", "ledger_unusable", True),
     "newer ledger": (newer_ledger, "machine", "ledger_unusable", True),
     "database of another program": (another_program, "machine", "ledger_unusable", True),
     "damaged ledger": (damaged, "machine", "ledger_unusable", True),
