@@ -1,5 +1,6 @@
 """The doctor's table: each state of a sandbox, and the one diagnosis that tells it from all others."""
 
+import json
 import shutil
 import socket
 import sqlite3
@@ -270,6 +271,11 @@ SHOP: dict[str, tuple[Arrange, str, bool]] = {
     "products behind a firewall": (
         shop_fails(kind="status", status=403, body=PAGE, match="/wc/v3/products"),
         "firewall",
+        False,
+    ),
+    "products hidden behind a page with 404": (
+        shop_fails(kind="status", status=404, body=PAGE, match="/wc/v3/products"),
+        "products_closed",
         False,
     ),
     "products that crash PHP": (
@@ -674,6 +680,36 @@ def test_each_trouble_of_a_company_is_told_from_all_others(
     users, roles = len(clinic.company.users), list(clinic.company.roles)
     assert clinic.troubles() == [("academy", code, fatal)]
     assert (len(clinic.company.users), clinic.company.roles) == (users, roles)
+
+
+# -- the mapping alone
+
+DIFFERENT = {"another Moodle", "another company", "expired token"}
+"""The ledger's word counts for `check` alone, and Moodle takes an expired token away at its first use."""
+MAPPED = {
+    f"{service}: {name}": arrange
+    for service, table in (("shop", PRODUCTS), ("campus", MOODLE), ("academy", THREESIXTY))
+    for name, (arrange, _, _) in table.items()
+    if name not in DIFFERENT
+}
+
+
+@pytest.mark.parametrize("arrange", MAPPED.values(), ids=MAPPED.keys())
+def test_what_rows_meet_is_told_in_the_same_words_by_both_commands(clinic: Clinic, arrange: Arrange) -> None:
+    arrange(clinic)
+    (trouble,) = [one for one in clinic.diagnoses() if not one["ok"]]
+    result = clinic.check_mapping()
+    document = json.loads(result.stdout)
+    told, unchecked = [*document["problems"], *document["notes"]], document["unchecked"]
+    if unchecked:
+        assert list(unchecked) == [trouble["service"]]
+        assert unchecked[trouble["service"]].startswith(trouble["message"])
+        assert (told, trouble["where"]) == ([], [])
+    elif trouble["fatal"] or trouble["where"]:
+        assert told == [trouble]
+    else:
+        assert told in ([trouble], [])  # a note about the service and no row
+    assert result.exit_code == clinic.check().exit_code
 
 
 # -- files and this machine
