@@ -104,6 +104,9 @@ class FakeLms:
             return Presence.ABSENT
         return Presence.ENROLLED if self.arrives(seat) else Presence.UNKNOWN
 
+    def expect_targets(self, targets: Collection[Target]) -> None:
+        pass
+
     def fetch_target(self, target: Target) -> Sighting:
         self.before_read()
         return self.sightings.get(target.course_id, Sighting(title=f"Course {target.course_id}"))

@@ -5,7 +5,7 @@ import shutil
 import socket
 import sqlite3
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -841,6 +841,45 @@ def test_what_many_rows_meet_is_told_once_with_their_lines(clinic: Clinic) -> No
     assert len(clinic.moodle.requests) < 45
     text = clinic.check().stdout
     assert "and 27 more" in text
+
+
+@pytest.mark.parametrize("gone", [(), (5000,), range(5000, 5300)], ids=["none", "one", "all"])
+def test_mapped_courses_are_looked_up_together(clinic: Clinic, gone: Sequence[int]) -> None:
+    """Moodle answers for none of a hundred where it does not know one."""
+    numbers = range(100, 400)
+    clinic.send_to_moodle()
+    rows = clinic.lms["campus"].rows
+    if len(gone) <= 1:
+        for number in numbers:
+            clinic.moodle.add_course(f"Course {number}", course_id=number)
+        rows += [{"course": str(number)} for number in numbers]
+    rows += [{"course": str(number)} for number in gone]
+    found = clinic.diagnoses()
+    assert [one["code"] for one in found if not one["ok"]] == ["unknown_course"] * len(gone)
+    there = 1 + (len(numbers) if len(gone) <= 1 else 0)
+    message = next(one["message"] for one in found if one["code"] == "courses_there")
+    assert message == f"{there} of {there + len(gone)} mapped courses are there"
+    assert len(clinic.moodle.requests) < {0: 20, 1: 40}.get(len(gone), 450)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 403, "body": PAGE},
+        {"kind": "delay_before", "seconds": 2},
+        {"kind": "html200"},
+        {"kind": "truncated"},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_courses_are_looked_up_one_by_one_where_they_are_not_told_together(
+    clinic: Clinic, fault: dict[str, Any]
+) -> None:
+    clinic.moodle.faults.add(Fault(**fault, match="field=ids", times=None))
+    clinic.moodle.add_course("Another", course_id=43)
+    clinic.send_to_moodle()
+    clinic.lms["campus"].rows.append({"course": "43"})
+    assert clinic.troubles() == []
 
 
 def test_one_service_in_trouble_hides_no_other(clinic: Clinic) -> None:

@@ -103,6 +103,8 @@ def examine_targets(lms: Lms, targets: Targets, tell: Tell) -> Iterator[Diagnosi
     """What several rows meet is told once, with all their lines; what all meet, without."""
     there, general, found = 0, dict[Finding, None](), dict[Finding, list[str]]()
     stopped: WcsyncError | None = None
+    tell(f"{lms.name}: the mapped courses")
+    lms.expect_targets(targets)
     for number, (target, lines) in enumerate(targets.items(), start=1):
         tell(f"{lms.name}: mapped course {number} of {len(targets)}")
         try:
