@@ -84,13 +84,15 @@ class FakeLms:
     late: list[Callable[[], None]] = field(default_factory=list)
     unsure: bool = False
     offers: list[Offer] = field(default_factory=list)
+    lacks: tuple[Finding, ...] = ()
+    sightings: dict[str, Sighting] = field(default_factory=dict)
     confirm: str = ""
     arrives: Callable[[Seat], bool] = lambda _seat: True
 
     def fetch_identity(self) -> LmsIdentity:
         self.asked_who += 1
         self.before_identity()
-        return LmsIdentity(identity=self.identity, title="Campus", version="1")
+        return LmsIdentity(identity=self.identity, title="Campus", version="1", findings=self.lacks)
 
     def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
         """`arrives` False: who is in the course is not to be seen there yet."""
@@ -102,8 +104,12 @@ class FakeLms:
             return Presence.ABSENT
         return Presence.ENROLLED if self.arrives(seat) else Presence.UNKNOWN
 
+    def expect_targets(self, targets: Collection[Target]) -> None:
+        pass
+
     def fetch_target(self, target: Target) -> Sighting:
-        return Sighting(title=f"Course {target.course_id}")
+        self.before_read()
+        return self.sightings.get(target.course_id, Sighting(title=f"Course {target.course_id}"))
 
     def fetch_offers(self) -> list[Offer]:
         self.before_read()

@@ -80,24 +80,26 @@ def print_problems(problems: Sequence[Problem], mark: str = "") -> None:
         click.echo(plain(f"{_MARK}{problem.remedy}"), err=True)
 
 
+def lines(where: Sequence[str]) -> str:
+    """`mapping.toml:1, mapping.toml:6 and 4 more`."""
+    more = f" and {len(where) - _LINES_SHOWN} more" if len(where) > _LINES_SHOWN else ""
+    return f"{', '.join(where[:_LINES_SHOWN])}{more}"
+
+
 def print_diagnosis(diagnosis: Diagnosis, after: Diagnosis | None = None) -> None:
     """One look's outcome, under its service's name unless `after` was about the same."""
     if after is None or after.service != diagnosis.service:
         click.echo(plain(diagnosis.service if after is None else f"\n{diagnosis.service}"))
     mark = "ok  " if diagnosis.ok else ("FAIL" if diagnosis.fatal else "warn")
-    click.echo(plain(f"  {mark}  {_lines(diagnosis.where)}{diagnosis.message}"))
+    click.echo(plain(f"  {mark}  {_before(diagnosis.where)}{diagnosis.message}"))
     if diagnosis.remedy:
         click.echo(plain(f"      {_MARK}{diagnosis.remedy}"))
     if not diagnosis.ok:
         click.echo(f"        {_consequence(diagnosis)}")
 
 
-def _lines(where: Sequence[str]) -> str:
-    """`mapping.toml:1, mapping.toml:6 and 4 more: `."""
-    if not where:
-        return ""
-    more = f" and {len(where) - _LINES_SHOWN} more" if len(where) > _LINES_SHOWN else ""
-    return f"{', '.join(where[:_LINES_SHOWN])}{more}: "
+def _before(where: Sequence[str]) -> str:
+    return f"{lines(where)}: " if where else ""
 
 
 def _consequence(diagnosis: Diagnosis) -> str:

@@ -89,10 +89,16 @@ class Clinic:
         self.lms["academy"] = Lms(keys, [options])
 
     def check(self, *words: str) -> Result:
+        return self._run("check", *words)
+
+    def check_mapping(self) -> Result:
+        return self._run("mapping", "check", "--remote", "--json")
+
+    def _run(self, *words: str) -> Result:
         if not self.lms:
             self.send_to_moodle()
         self._write_files()
-        result = CliRunner().invoke(main, ["check", *words, "--config", str(self.folder / "config.toml")])
+        result = CliRunner().invoke(main, [*words, "--config", str(self.folder / "config.toml")])
         for secret in SECRETS.values():
             assert secret not in result.output
         assert result.exception is None or isinstance(result.exception, SystemExit), result.exception

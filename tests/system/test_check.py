@@ -1,10 +1,11 @@
 """The doctor's table: each state of a sandbox, and the one diagnosis that tells it from all others."""
 
+import json
 import shutil
 import socket
 import sqlite3
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -270,6 +271,11 @@ SHOP: dict[str, tuple[Arrange, str, bool]] = {
     "products behind a firewall": (
         shop_fails(kind="status", status=403, body=PAGE, match="/wc/v3/products"),
         "firewall",
+        False,
+    ),
+    "products hidden behind a page with 404": (
+        shop_fails(kind="status", status=404, body=PAGE, match="/wc/v3/products"),
+        "products_closed",
         False,
     ),
     "products that crash PHP": (
@@ -676,6 +682,36 @@ def test_each_trouble_of_a_company_is_told_from_all_others(
     assert (len(clinic.company.users), clinic.company.roles) == (users, roles)
 
 
+# -- the mapping alone
+
+DIFFERENT = {"another Moodle", "another company", "expired token"}
+"""The ledger's word counts for `check` alone, and Moodle takes an expired token away at its first use."""
+MAPPED = {
+    f"{service}: {name}": arrange
+    for service, table in (("shop", PRODUCTS), ("campus", MOODLE), ("academy", THREESIXTY))
+    for name, (arrange, _, _) in table.items()
+    if name not in DIFFERENT
+}
+
+
+@pytest.mark.parametrize("arrange", MAPPED.values(), ids=MAPPED.keys())
+def test_what_rows_meet_is_told_in_the_same_words_by_both_commands(clinic: Clinic, arrange: Arrange) -> None:
+    arrange(clinic)
+    (trouble,) = [one for one in clinic.diagnoses() if not one["ok"]]
+    result = clinic.check_mapping()
+    document = json.loads(result.stdout)
+    told, unchecked = [*document["problems"], *document["notes"]], document["unchecked"]
+    if unchecked:
+        assert list(unchecked) == [trouble["service"]]
+        assert unchecked[trouble["service"]].startswith(trouble["message"])
+        assert (told, trouble["where"]) == ([], [])
+    elif trouble["fatal"] or trouble["where"]:
+        assert told == [trouble]
+    else:
+        assert told in ([trouble], [])  # a note about the service and no row
+    assert result.exit_code == clinic.check().exit_code
+
+
 # -- files and this machine
 
 
@@ -718,8 +754,13 @@ def folder_as_ledger(clinic: Clinic) -> None:
     (clinic.folder / clinic.ledger).mkdir()
 
 
+def dangling_ledger(clinic: Clinic) -> None:
+    (clinic.folder / clinic.ledger).symlink_to(clinic.folder / "unmounted" / "ledger.db")
+
+
 FILES: dict[str, tuple[Arrange, str, str, bool]] = {
     "folder in the ledger's place": (folder_as_ledger, "machine", "ledger_unusable", True),
+    "link to nowhere in the ledger's place": (dangling_ledger, "machine", "ledger_unusable", True),
     "newer ledger": (newer_ledger, "machine", "ledger_unusable", True),
     "database of another program": (another_program, "machine", "ledger_unusable", True),
     "damaged ledger": (damaged, "machine", "ledger_unusable", True),
@@ -800,6 +841,45 @@ def test_what_many_rows_meet_is_told_once_with_their_lines(clinic: Clinic) -> No
     assert len(clinic.moodle.requests) < 45
     text = clinic.check().stdout
     assert "and 27 more" in text
+
+
+@pytest.mark.parametrize("gone", [(), (5000,), range(5000, 5300)], ids=["none", "one", "all"])
+def test_mapped_courses_are_looked_up_together(clinic: Clinic, gone: Sequence[int]) -> None:
+    """Moodle answers for none of a hundred where it does not know one."""
+    numbers = range(100, 400)
+    clinic.send_to_moodle()
+    rows = clinic.lms["campus"].rows
+    if len(gone) <= 1:
+        for number in numbers:
+            clinic.moodle.add_course(f"Course {number}", course_id=number)
+        rows += [{"course": str(number)} for number in numbers]
+    rows += [{"course": str(number)} for number in gone]
+    found = clinic.diagnoses()
+    assert [one["code"] for one in found if not one["ok"]] == ["unknown_course"] * len(gone)
+    there = 1 + (len(numbers) if len(gone) <= 1 else 0)
+    message = next(one["message"] for one in found if one["code"] == "courses_there")
+    assert message == f"{there} of {there + len(gone)} mapped courses are there"
+    assert len(clinic.moodle.requests) < {0: 20, 1: 40}.get(len(gone), 450)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 403, "body": PAGE},
+        {"kind": "delay_before", "seconds": 2},
+        {"kind": "html200"},
+        {"kind": "truncated"},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_courses_are_looked_up_one_by_one_where_they_are_not_told_together(
+    clinic: Clinic, fault: dict[str, Any]
+) -> None:
+    clinic.moodle.faults.add(Fault(**fault, match="field=ids", times=None))
+    clinic.moodle.add_course("Another", course_id=43)
+    clinic.send_to_moodle()
+    clinic.lms["campus"].rows.append({"course": "43"})
+    assert clinic.troubles() == []
 
 
 def test_one_service_in_trouble_hides_no_other(clinic: Clinic) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from tests.system.world import World
 from wcsync.cli import main
 from wcsync.daemon import only_instance
+from wcsync.ledger.report import Report
 
 ROOT = Path(__file__).parents[2]
 SINCE = "--since=2026-01-01"
@@ -144,3 +145,52 @@ def test_tail_ends_in_order_where_a_stream_is_closed(begun: World, closed: str) 
         check=False,
     )
     assert b"Traceback" not in result.stderr
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["check"],
+        ["mapping", "check", "--remote"],
+        ["mapping", "export"],
+        ["mapping", "suggest", "--toml"],
+        ["parked", "list"],
+        ["run", "--once", "--json"],
+        ["tail", "log"],
+        ["status", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_a_full_disk_under_stdout_is_told_in_a_sentence(begun: World, words: list[str]) -> None:
+    begun.shop.add_product("Course 0", sku="NEW")
+    (begun.folder / "log").write_text('{"event":"clock_jumped"}\n')
+    with FULL.open("wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "wcsync", *words, "--config", str(begun.config_path)],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            cwd=begun.folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == 74, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
+    assert "No space left on device" in result.stderr.splitlines()[-1]
+
+
+def test_an_error_that_is_not_of_a_stream_is_not_taken_for_one(
+    begun: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Report, "summary", fail)
+    assert isinstance(here(begun, "status").exception, OSError)

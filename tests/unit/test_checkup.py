@@ -57,6 +57,33 @@ def test_the_folder_in_url_is_compared_too() -> None:
 
 
 @pytest.mark.parametrize(
+    "base",
+    [
+        "https://evil.test/shop",
+        "http://shop.test/tienda",
+        "https://shop.test:8443/tienda",
+        "https://www.shop.test",
+        "https://shop.test@evil.test",
+        "https://evil.test\\@shop.test/x",
+        "https://shop.test.evil.test/tienda",
+    ],
+)
+def test_no_address_that_would_send_the_key_elsewhere_is_handed_to_be_pasted(base: str) -> None:
+    finding = absent(URL, reply(page(f"{base}/wp-json/")), reply)
+    assert finding is not None
+    assert finding.code == "wrong_folder"
+    assert "://" not in str(finding)
+    assert "evil" not in str(finding)
+
+
+@pytest.mark.parametrize("base", ["https://shop.test/tienda", "https://SHOP.test:443/tienda"])
+def test_a_folder_on_the_same_host_is_named(base: str) -> None:
+    finding = absent(URL, reply(page(f"{base}/wp-json/")), reply)
+    assert finding is not None
+    assert f'url = "{base}"' in finding.remedy
+
+
+@pytest.mark.parametrize(
     "content",
     [page("https://[broken/wp-json/"), b"\xff\xfe<link", page("\u00e9" * 300), page("javascript:x")],
 )

@@ -770,3 +770,20 @@ def test_the_example_can_be_used_with_every_key_set(tmp_path: Path) -> None:
     assert [web.name for web in config.alerts.web] == ["web"]
     assert config.heartbeat.url is not None
     assert ssl.create_default_context(cafile=ca_file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "right"), [("consumer_key", "cs_Plugh", "ck_"), ("consumer_secret", "ck_Xyzzy", "cs_")]
+)
+def test_key_and_secret_that_were_exchanged_are_told_with_their_lines(
+    path: Path, key: str, value: str, right: str
+) -> None:
+    file = path.parent / "pasted"
+    file.write_text(value)
+    file.chmod(0o600)
+    line = 3 if key == "consumer_key" else 4
+    text = re.sub(rf"{key} = .*", f'{key} = {{ file = "pasted" }}', STORE)
+    problem = refuse_one(path, text + CAMPUS)
+    assert problem.where == f"config.toml:{line}: store.{key}"
+    assert right in problem.remedy
+    assert value not in str(problem)

@@ -407,3 +407,11 @@ def test_a_closed_ledger_is_opened_again_by_no_thread(path: Path) -> None:
     thread.start()
     thread.join(20)
     assert "closed" in str(errors)
+
+
+def test_no_ledger_is_made_at_the_far_end_of_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    """The one that was there knew what was done."""
+    (tmp_path / "ledger.db").symlink_to(tmp_path / "moved.db")
+    with pytest.raises(ConfigError, match="leads to no file"):
+        SqliteLedger(tmp_path / "ledger.db")
+    assert not (tmp_path / "moved.db").exists()

@@ -1,10 +1,11 @@
 """What all commands share: options, the config, errors as sentences and exit codes."""
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
@@ -25,14 +26,46 @@ from wcsync.ledger.report import Report
 EXIT_UNEXPLAINED = 1
 EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE of sysexits.h
 EXIT_SOFTWARE = 70  # EX_SOFTWARE of sysexits.h
+EXIT_OUTPUT = 74  # EX_IOERR of sysexits.h
 EXIT_BUSY = 75  # EX_TEMPFAIL of sysexits.h
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 log = structlog.get_logger("wcsync")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """Ends with a sentence where the disk under stdout is full."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as exc:
+            if exc.errno not in _NO_ROOM or not _stdout_is_broken():
+                raise
+            reason = exc.strerror
+        with suppress(OSError):
+            click.echo(f"the output cannot be written; what was done until then stands: {reason}", err=True)
+        sys.exit(EXIT_OUTPUT)
+
+
+def _stdout_is_broken() -> bool:
+    """Whether stdout takes not even an empty line. What it still holds is dropped, or exiting would fail as well."""
+    if sys.stdout is None:  # closed by whoever started us
+        return False
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="wcsync")
 def main() -> None:
     """Carry every paid WooCommerce order into the LMS, exactly once."""

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
@@ -23,6 +23,7 @@ from wcsync.cli.common import (
     with_json,
 )
 from wcsync.config import Config, find_config
+from wcsync.doctor import Diagnosis, examine_mapping
 from wcsync.errors import Problem
 from wcsync.ledger.report import Report
 from wcsync.lms.base import Lms
@@ -33,7 +34,7 @@ from wcsync.pollers.mapping import read_file
 from wcsync.store.base import Store
 
 if TYPE_CHECKING:
-    from wcsync.catalogue import Check, Goods
+    from wcsync.catalogue import Goods
     from wcsync.mappers.suggestions import Suggestion, Suggestions
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
@@ -64,35 +65,44 @@ def mapping_check(*, config_path: Path | None, remote: bool, as_json: bool) -> N
 
 
 def _check_remote(config: Config, table: Mapping, *, as_json: bool) -> int:
-    from wcsync.catalogue import check_rows
-
+    waiting = screen.Waiting()
     with _services(config) as (store, lmss):
-        check = check_rows(store, lmss, table, _course_keys(config))
+        looked = examine_mapping(store, lmss, table, waiting.tell)
+    waiting.done()
+    problems = [one for one in looked.diagnoses if one.fatal]
+    notes = [one for one in looked.diagnoses if not one.fatal and not one.ok]
     if as_json:
         screen.print_json(
             {"file": str(config.mapping.path), "rows": len(table.rows)}
-            | {
-                "problems": [asdict(one) for one in check.wrong],
-                "notes": [asdict(one) for one in check.notes],
-            }
-            | {"unchecked": dict(check.troubles)}
+            | {"problems": [asdict(one) for one in problems], "notes": [asdict(one) for one in notes]}
+            | {"unchecked": dict(looked.unchecked)}
         )
     else:
-        _print_check(config, table, check)
-    if check.wrong:
+        _print_check(config, table, problems, notes, looked.unchecked)
+    if any(one.file for one in problems):
         return EXIT_CONFIG
-    return EXIT_UNAVAILABLE if check.troubles else 0
+    return EXIT_UNAVAILABLE if problems or looked.unchecked else 0
 
 
-def _print_check(config: Config, table: Mapping, check: "Check") -> None:
-    for findings, mark in ((check.wrong, ""), (check.notes, "note: ")):
-        problems = [Problem(where=one.where, message=one.message, remedy=one.remedy) for one in findings]
-        screen.print_problems(problems, mark=mark)
-    _print_troubles(check.troubles, "its part of the mapping was not checked")
-    figures = (len(table.rows), "row"), (len(check.wrong), "problem"), (len(check.notes), "note")
+def _print_check(
+    config: Config,
+    table: Mapping,
+    problems: Sequence[Diagnosis],
+    notes: Sequence[Diagnosis],
+    unchecked: Dictionary[str, str],
+) -> None:
+    screen.print_problems([_as_problem(one) for one in problems])
+    screen.print_problems([_as_problem(one) for one in notes], mark="note: ")
+    _print_troubles(unchecked, "its part of the mapping was not checked")
+    figures = (len(table.rows), "row"), (len(problems), "problem"), (len(notes), "note")
     counts = ", ".join(screen.count(*figure) for figure in figures)
-    open_parts = f"; not checked: {', '.join(check.troubles)}" if check.troubles else ""
+    open_parts = f"; not checked: {', '.join(unchecked)}" if unchecked else ""
     click.echo(f"{config.mapping.path}: {counts}{open_parts}")
+
+
+def _as_problem(diagnosis: Diagnosis) -> Problem:
+    where = ": ".join(filter(None, (screen.lines(diagnosis.where), diagnosis.service)))
+    return Problem(where=where, message=diagnosis.message, remedy=diagnosis.remedy)
 
 
 @mapping.command("suggest")

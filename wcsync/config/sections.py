@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validat
 
 from wcsync.config.values import (
     CaFile,
+    ConsumerKey,
+    ConsumerSecret,
     FilePath,
     LedgerPath,
     MailAddress,
@@ -39,10 +41,10 @@ class StoreSettings(Section):
     """The WooCommerce shop."""
 
     url: ShopUrl = Field(description="the shop's address as in a browser, without /wp-json")
-    consumer_key: Secret = Field(
+    consumer_key: ConsumerKey = Field(
         description="REST API key, permission Read/Write (Read will do without notes): ck_…"
     )
-    consumer_secret: Secret = Field(description="the secret that belongs to consumer_key: cs_…")
+    consumer_secret: ConsumerSecret = Field(description="the secret that belongs to consumer_key: cs_…")
     auth: Literal["basic", "query"] = Field(
         default="basic",
         description="how keys are sent over https; query for a host that strips the Authorization header",

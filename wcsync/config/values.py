@@ -117,6 +117,24 @@ def parse_start(value: object) -> datetime | Literal["now"]:
     raise refusal("is no instant, or has no time zone", remedy)
 
 
+def check_key(secret: Secret) -> Secret:
+    return _not_the_other(secret, "cs_", "consumer_secret")
+
+
+def check_key_secret(secret: Secret) -> Secret:
+    return _not_the_other(secret, "ck_", "consumer_key")
+
+
+def _not_the_other(secret: Secret, prefix: str, other: str) -> Secret:
+    """WooCommerce shows both side by side."""
+    if secret.reveal().startswith(prefix):
+        raise refusal(
+            f"begins with {prefix}, as only a {other} does",
+            "consumer_key begins with ck_ and consumer_secret with cs_: exchange the two, or copy them again.",
+        )
+    return secret
+
+
 def check_web_url(secret: Secret, info: ValidationInfo) -> Secret:
     """An address that is a key at the same time, as those of chat hooks are."""
     if Sources.of(info).sealed:
@@ -158,6 +176,8 @@ ShopUrl = Annotated[SiteUrl, AfterValidator(check_shop_url)]
 Statuses = Annotated[
     tuple[Annotated[str, AfterValidator(check_status)], ...], Field(strict=False), AfterValidator(check_some)
 ]
+ConsumerKey = Annotated[Secret, AfterValidator(check_key)]
+ConsumerSecret = Annotated[Secret, AfterValidator(check_key_secret)]
 SecretUrl = Annotated[Secret, AfterValidator(check_web_url)]
 SigningSecret = Annotated[Secret, AfterValidator(check_signing)]
 MailAddress = Annotated[str, AfterValidator(check_address)]

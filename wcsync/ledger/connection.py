@@ -44,6 +44,8 @@ def prepare_file(path: Path) -> None:
 
     Raises ConfigError if the file cannot be used, with what to do about it; PassingTrouble if it may be used later.
     """
+    if os.path.lexists(path) and not path.exists():
+        raise _leads_nowhere(path)
     try:
         with _one_at_a_time(path.parent):
             _make(path)
@@ -146,12 +148,10 @@ def inspect_file(path: Path) -> Problem | None:
 
     Makes and changes nothing.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
-    if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
-        what = "may not be read and written by this account" if path.is_file() else "is no file"
-        return unusable(path, what).problems[0]
     try:
+        _require_file(path)
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             _check_version(path, Database(connection))
     except ConfigError as exc:
@@ -161,6 +161,24 @@ def inspect_file(path: Path) -> Problem | None:
     except sqlite3.DatabaseError as exc:
         return unusable(path, f"is not a ledger or is damaged ({exc})").problems[0]
     return None
+
+
+def _require_file(path: Path) -> None:
+    """Raises ConfigError for what this account cannot read and write as a file."""
+    if not path.exists():
+        raise _leads_nowhere(path)
+    if not path.is_file() or not os.access(path, os.R_OK | os.W_OK):
+        raise unusable(
+            path, "may not be read and written by this account" if path.is_file() else "is no file"
+        )
+
+
+def _leads_nowhere(path: Path) -> ConfigError:
+    """SQLite would make an empty ledger at a link's far end, and forget what the one that was there knew."""
+    remedy = (
+        "Bring back what it led to (a disk that is not mounted, a ledger that was moved), or remove the link."
+    )
+    return unusable(path, "is a link that leads to no file", remedy)
 
 
 def unusable(path: Path, what: str, remedy: str = "", *, cause: Exception | None = None) -> ConfigError:

@@ -26,7 +26,7 @@ The rules every `ensure_…` keeps:
   enrolment. It raises PermanentError with a sentence that says what a person has to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -134,6 +134,11 @@ class Lms(Protocol):
 
         Asked once for each target of a mapping of hundreds: what holds for many of them (rights, lists) is asked once
         and kept for good, and its findings are the same each time, so that they can be told once. By one thread alone.
+        """
+
+    def expect_targets(self, targets: Collection[Target]) -> None:
+        """Says for what `fetch_target` will be called, so that an LMS can look up together what it tells together.
+        Whoever does not say so gets the same answers, one by one. Changes nothing.
         """
 
     def fetch_offers(self) -> list[Offer]:

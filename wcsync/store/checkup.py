@@ -25,6 +25,7 @@ SIGNED_TOLERANCE = timedelta(minutes=14)
 """From 15 minutes on a shop refuses signed requests."""
 
 _ROOT = re.compile(rb"""<link[^>]+rel=["']https://api\.w\.org/["'][^>]+href=["']([^"'>\s]{1,500})["']""")
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~%/-]*)?")
 _ROOT_LINK = re.compile(r'<([^<>\s]{1,500})>;\s*rel="https://api\.w\.org/"')
 
 NO_TIME = Finding(
@@ -46,6 +47,11 @@ NO_REWRITE = Finding(
     "try_files with /index.php",
 )
 
+ELSEWHERE = Finding(
+    code="wrong_folder",
+    message="has no /wp-json/ at this address, and its page points to a WordPress on another host or by another scheme",
+    remedy="make sure in a browser what the shop's own address is before you change url: the key is sent there",
+)
 RENAMED = Finding(
     code="rest_renamed",
     message="WordPress is there, but a plugin has given /wp-json/ another name",
@@ -173,11 +179,18 @@ def absent(url: str, reply: Reply, fetch_front: Callable[[], Reply]) -> Finding 
         return RENAMED
     if _site(base) == _site(url):
         return NO_REWRITE
+    if not _may_be_told(base, url):
+        return ELSEWHERE
     return Finding(
         code="wrong_folder",
         message=f"has no /wp-json/ at this address, but its WordPress says that it is at {base}",
         remedy=f'set url = "{base}" under [store] in the config',
     )
+
+
+def _may_be_told(base: str, url: str) -> bool:
+    """Whether the key would go to the same host as now if somebody pasted `base`, which a page may have made up."""
+    return _PLAIN.fullmatch(base) is not None and _origin(base) == _origin(url)
 
 
 def _root_of(reply: Reply) -> str:
@@ -194,6 +207,15 @@ def _site(url: str) -> tuple[str, str]:
         return parts.netloc.casefold(), parts.path.rstrip("/")
     except ValueError:
         return "", url
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return None
+    return parts.scheme, parts.hostname or "", port
 
 
 def _spoken(apart: timedelta) -> str:

@@ -13,7 +13,7 @@ https://docs.moodle.org/dev/Web_service_API_functions
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from types import NoneType
 from typing import Literal
@@ -114,6 +114,9 @@ class Moodle:
         user = self._accounts.find(seat)
         place = self._classrooms.place(seat.course_id, user.id) if user else None
         return Presence.ENROLLED if place and place.active else Presence.ABSENT
+
+    def expect_targets(self, targets: Collection[Target]) -> None:
+        self._rehearsal.expect(targets)
 
     def fetch_target(self, target: Target) -> Sighting:
         return self._rehearsal.sight(target)

@@ -1,17 +1,22 @@
 """Courses of a Moodle site and who is in them."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from wcsync.errors import PermanentError, TransientError
-from wcsync.lms.moodle.rest import Course, CourseList, Member, Numbered, Refused, Rest
+from wcsync.lms.moodle.rest import Course, CourseList, Member, Numbered, Refused, Rest, Stumbled
 from wcsync.model import CourseId
 
 KEPT_S = 600.0
 PAGE_SIZE = 500
 PAGE_STEP = 450
 """Pages overlap, so that whoever leaves the course meanwhile does not hide the learner between two of them."""
+
+TOGETHER = 100
+FEWEST_TOGETHER = 5
+"""So many courses are asked for at once, and so few one by one, where some of them may be missing."""
 
 SITE_ITSELF = "1"
 
@@ -66,6 +71,29 @@ class Classrooms:
         wanted = [("field", "id"), ("value", course_id)]
         found = self._rest.read("core_course_get_courses_by_field", wanted, CourseList).courses
         return next((course for course in found if str(course.id) == course_id), None)
+
+    def fetch_together(self, course_ids: Sequence[CourseId]) -> dict[CourseId, Course]:
+        """Those of the courses that can be had a hundred at a time. Nothing is said about the others.
+
+        Moodle answers for none of them where it does not know one: then their halves are asked for.
+        """
+        found = dict[CourseId, Course]()
+        waiting = [course_ids[i : i + TOGETHER] for i in range(0, len(course_ids), TOGETHER)]
+        while waiting:
+            batch = waiting.pop()
+            wanted = [("field", "ids"), ("value", ",".join(batch))]
+            try:
+                told = self._rest.read("core_course_get_courses_by_field", wanted, CourseList).courses
+            except Stumbled as exc:
+                if exc.whole_service:
+                    break
+                half = len(batch) // 2
+                waiting += [part for part in (batch[half:], batch[:half]) if len(part) >= FEWEST_TOGETHER]
+            except (TransientError, PermanentError):
+                break
+            else:
+                found |= {CourseId(str(course.id)): course for course in told}
+        return {course_id: found[course_id] for course_id in course_ids if course_id in found}
 
     def require_open(self, course_id: CourseId) -> None:
         """Raises PermanentError when nobody can be enrolled by hand in the course."""

@@ -8,7 +8,7 @@ https://github.com/moodle/moodle/blob/MOODLE_405_STABLE/enrol/manual/externallib
 """
 
 import html
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from wcsync.errors import Finding, ServiceBlocked, Severity
 from wcsync.lms.base import Sighting
@@ -47,6 +47,12 @@ class Rehearsal:
         self._groups: dict[CourseId, set[str] | Finding] = {}
         self._cohorts: dict[str, Finding | None] = {}
         self._functions: set[str] | None = None
+
+    def expect(self, targets: Iterable[Target]) -> None:
+        course_ids = dict.fromkeys(target.course_id for target in targets if target.course_id != SITE_ITSELF)
+        unknown = [course_id for course_id in course_ids if course_id not in self._courses]
+        if len(unknown) > 1:
+            self._courses |= self._classrooms.fetch_together(unknown)
 
     def sight(self, target: Target) -> Sighting:
         course = self._course(target.course_id)

@@ -14,7 +14,7 @@ https://360learning.readme.io/reference
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -129,6 +129,9 @@ class ThreeSixty:
                     wanted[place].add(user.id)
         seen = {place: enrolled_of(self._rest, *place, ids) for place, ids in wanted.items()}
         return [_presence(seat, user, seen) for seat, user in zip(seats, users, strict=True)]
+
+    def expect_targets(self, targets: Collection[Target]) -> None:
+        """Each group has a call of its own here."""
 
     def fetch_target(self, target: Target) -> Sighting:
         return self._rehearsal.sight(target)
