@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from wcsync.errors import ConfigError, Problem
 from wcsync.mappers.mapping import Mapping, MapRow, TargetKey, read_mapping
+from wcsync.mappers.mapping_export import guarded
 from wcsync.mappers.toml_lines import KeyPath, scan_lines
 from wcsync.model import CourseId, Line, LineId, LmsName, Option, ProductId, Target
 
@@ -119,7 +120,7 @@ def write_csv(
     writer.writerow(COLUMNS)
     for row in rows:
         cells = cells_of(row)
-        writer.writerow(["|".join(cells.get(column, ())) for column in COLUMNS])
+        writer.writerow([guarded("|".join(cells.get(column, ()))) for column in COLUMNS])
     return (beginning + written.getvalue()).encode()
 
 
