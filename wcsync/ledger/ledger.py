@@ -25,6 +25,7 @@ from wcsync.ledger.base import (
     Walk,
 )
 from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
+from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.order_notes import note_waiting
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import health_of, instant_of, plain, text_of
@@ -122,10 +123,10 @@ class SqliteLedger:
     def record_rules(self, paid_statuses: Sequence[str], now: datetime) -> bool:
         rules = json.dumps(sorted(paid_statuses))
         with transaction(self._db) as db:
-            known = self._read_fact("paid_statuses")
+            known = read_fact(self._db, "paid_statuses")
             if known == rules:
                 return False
-            db.execute(_PUT_FACT, ("paid_statuses", rules))
+            put_fact(db, "paid_statuses", rules)
             if known is None:
                 return False
             db.execute("UPDATE orders SET digest = '' WHERE paid = 0")
@@ -221,18 +222,18 @@ class SqliteLedger:
 
     # -- the mapping ---------------------------------------------------------------------------------------------
     def read_mapping(self) -> str | None:
-        return self._read_fact("mapping")
+        return read_fact(self._db, "mapping")
 
     def record_mapping(self, text: str, now: datetime) -> None:
         with transaction(self._db) as db:
-            db.execute(_PUT_FACT, ("mapping", text))
+            put_fact(db, "mapping", text)
             audit(db, "mapping", "mapping_accepted", "mapping", sha256(text.encode()).hexdigest()[:12], now)
 
     def record_refusal(self, problems: Sequence[str], now: datetime) -> None:
         text = json.dumps({"since": render_instant(now), "problems": list(problems)}) if problems else ""
-        if text != (self._read_fact("mapping_refusal") or ""):
+        if text != (read_fact(self._db, "mapping_refusal") or ""):
             with transaction(self._db) as db:
-                db.execute(_PUT_FACT, ("mapping_refusal", text))
+                put_fact(db, "mapping_refusal", text)
 
     # -- messages ------------------------------------------------------------------------------------------------
     def record_channels(self, channels: Sequence[str], now: datetime) -> None:
@@ -324,10 +325,6 @@ class SqliteLedger:
                 self._connections.append((threading.current_thread(), connection))
         return connection
 
-    def _read_fact(self, name: str) -> str | None:
-        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
     def _read_identity_key(self) -> bytes:
         """The key is made once, with the ledger, and never leaves it: hashes of two ledgers do not match."""
         with closing(connect(self.path)) as db:
@@ -346,9 +343,6 @@ class SqliteLedger:
 
 
 _IDENTITY_KEY = "SELECT value FROM facts WHERE name = 'identity_key'"
-_PUT_FACT = (
-    "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-)
 _UNMAPPED_ORDERS = """
     SELECT DISTINCT order_id FROM order_lines WHERE verdict = 'unmapped' AND order_id > ? ORDER BY order_id LIMIT ?
 """

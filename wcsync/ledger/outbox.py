@@ -10,6 +10,8 @@ from datetime import datetime
 
 from wcsync.health import CLOCKS_APART
 from wcsync.ledger.base import LONGEST_WAIT, Deferral
+from wcsync.ledger.facts import put_fact, read_fact
+from wcsync.ledger.leases import give_back
 from wcsync.ledger.rows import instant_of, plain, text_of
 from wcsync.model import Message
 from wcsync.retry import Event, State, next_state
@@ -29,10 +31,7 @@ _OLDEST_DUE = """
 
 def record_channels(db: sqlite3.Connection, channels: Sequence[str], now: datetime) -> None:
     wanted = sorted(set(channels))
-    db.execute(
-        "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (CHANNELS, json.dumps(wanted)),
-    )
+    put_fact(db, CHANNELS, json.dumps(wanted))
     marks = ", ".join("?" * len(wanted))
     db.execute(
         "UPDATE outbox SET state = ?, error = 'the channel was switched off', changed_at = ? "
@@ -42,8 +41,7 @@ def record_channels(db: sqlite3.Connection, channels: Sequence[str], now: dateti
 
 
 def wanted_channels(db: sqlite3.Connection) -> frozenset[str]:
-    row = db.execute("SELECT value FROM facts WHERE name = ?", (CHANNELS,)).fetchone()
-    return frozenset(json.loads(row["value"])) if row is not None else frozenset()
+    return frozenset(json.loads(read_fact(db, CHANNELS) or "[]"))
 
 
 def take_back_unsent(db: sqlite3.Connection, channel: str, subject: str) -> None:
@@ -149,18 +147,9 @@ def settle_dead(db: sqlite3.Connection, message: Message, reason: str, now: date
 
 
 def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> int:
-    """Gives back leases taken before that instant, and those dated later than any clock of ours can have meant. What
+    """Gives back leases as `give_back` says. What
     a clock that was ahead put off is due at once: it would hold up all that comes after it about the same subject."""
-    cursor = db.execute(
-        "UPDATE outbox SET state = :state, lease = lease + 1, next_attempt_at = :now, changed_at = :now "
-        "WHERE state = 'leased' AND (changed_at <= :claimed_before OR changed_at > :too_late)",
-        {
-            "state": next_state(State.LEASED, Event.RECOVERED).value,
-            "now": render_instant(now),
-            "claimed_before": render_instant(claimed_before),
-            "too_late": render_instant(now + (now - claimed_before)),
-        },
-    )
+    given_back = give_back(db, "outbox", claimed_before, now)
     db.execute(
         "UPDATE outbox SET next_attempt_at = :now WHERE state = 'due' AND next_attempt_at > :now "
         "AND (next_attempt_at > :longest OR changed_at > :ahead)",
@@ -170,7 +159,7 @@ def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> 
             "ahead": render_instant(now + CLOCKS_APART),
         },
     )
-    return cursor.rowcount
+    return given_back
 
 
 def _not_after(instant: datetime | None, now: datetime) -> datetime | None:

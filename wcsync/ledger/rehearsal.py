@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS, migrate, unusable
+from wcsync.ledger.facts import read_fact
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import is_missing
 
@@ -87,7 +88,7 @@ class Rehearsal(SqliteLedger):
 
     def _known_key(self) -> bytes:
         """The ledger's own key, so that its learners are known again; a new ledger has none yet."""
-        known = self._read_fact("identity_key")
+        known = read_fact(self._db, "identity_key")
         return bytes.fromhex(known) if known else secrets.token_bytes(32)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from wcsync.health import Condition
 from wcsync.ledger.base import TroubleRecord
+from wcsync.ledger.facts import read_fact
 from wcsync.ledger.outbox import queue
 from wcsync.ledger.rows import instant_of, plain
 from wcsync.mappers.alerts import ALERTS, Kind, News, Turn, digest_news, dump_news, fold, parse_news
@@ -180,8 +181,8 @@ def _known_of(row: sqlite3.Row, waiting: Mapping[str, set[tuple[str, int]]], rul
 
 
 def _read_facts(db: sqlite3.Connection, rules: Rules) -> Facts:
-    refusal = db.execute("SELECT value FROM facts WHERE name = 'mapping_refusal' AND value <> ''").fetchone()
-    refused = json.loads(refusal["value"]) if refusal is not None else {"since": None, "problems": []}
+    refusal = read_fact(db, "mapping_refusal")
+    refused = json.loads(refusal) if refusal else {"since": None, "problems": []}
     services = db.execute("SELECT name, condition, since, reason FROM services WHERE condition <> 'up'")
     return Facts(
         services=tuple(

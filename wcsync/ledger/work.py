@@ -11,6 +11,7 @@ from typing import Any
 from wcsync.health import CLOCKS_APART, Condition, Health
 from wcsync.ledger import confirmations
 from wcsync.ledger.base import LONGEST_WAIT, Claim, Deferral, Surrender
+from wcsync.ledger.leases import give_back
 from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import health_of, instant_of, parse_options, plain, text_of
@@ -164,21 +165,11 @@ def settle_dead(db: sqlite3.Connection, claim: Claim, surrender: Surrender, now:
 
 
 def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> int:
-    """`sending_since` stays: whether the call of whoever held the lease took effect is not known.
+    """Gives back leases as `give_back` says, and ends waits that hold no more.
 
     A process that begins was probably stopped to mend what was refused: such rows are due at once.
     """
-    state = next_state(State.LEASED, Event.RECOVERED)
-    cursor = db.execute(
-        "UPDATE enrolments SET state = :state, lease = lease + 1, next_attempt_at = :now, changed_at = :now "
-        "WHERE state = 'leased' AND (changed_at <= :claimed_before OR changed_at > :too_late)",
-        {
-            "state": state.value,
-            "now": render_instant(now),
-            "claimed_before": render_instant(claimed_before),
-            "too_late": render_instant(now + (now - claimed_before)),
-        },
-    )
+    given_back = give_back(db, "enrolments", claimed_before, now)
     db.execute(
         "UPDATE enrolments SET next_attempt_at = :now WHERE state = 'due' AND next_attempt_at > :now "
         "AND (next_attempt_at > :longest OR changed_at > :ahead OR (:restarted AND error_kind = 'blocked'))",
@@ -189,9 +180,9 @@ def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> 
             "ahead": render_instant(now + CLOCKS_APART),
         },
     )
-    if cursor.rowcount:
-        audit(db, "daemon", "leases_recovered", "ledger", str(cursor.rowcount), now)
-    return cursor.rowcount
+    if given_back:
+        audit(db, "daemon", "leases_recovered", "ledger", str(given_back), now)
+    return given_back
 
 
 def _nothing_leased(db: sqlite3.Connection, lms: str) -> bool:
