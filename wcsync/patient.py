@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from wcsync.errors import TransientError, WcsyncError
 from wcsync.health import Condition, Health, Sign
 from wcsync.ledger.base import Ledger
 from wcsync.times import Clock
@@ -62,6 +63,13 @@ class Patient:
             self.ledger.record_health(self.name, after)
         if before.condition is not after.condition:
             self._tell(before, after)
+
+    def note_error(self, exc: WcsyncError) -> None:
+        """Takes in what a call raised: trouble that may pass, or a refusal that a person must mend."""
+        if isinstance(exc, TransientError):
+            self.note(Sign.FAILED, str(exc), exc.retry_after_s)
+        else:
+            self.note(Sign.REFUSED, str(exc))
 
     def worked_since(self, instant: datetime | None) -> bool:
         """Whether a call worked after `instant`, as far as this process knows."""

@@ -8,7 +8,7 @@ from time import monotonic
 import structlog
 
 from wcsync.effects import LedgerIntent, effect_of
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import REMOTE_ERRORS, PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import Gate
 from wcsync.health import Sign
 from wcsync.ledger.base import Claim, Deferral, Ledger, Surrender
@@ -63,15 +63,10 @@ class Worker:
             return False
         try:
             self.gate.check()
-        except ServiceBlocked as exc:
-            self.patient.note(Sign.REFUSED, str(exc))
-        except TransientError as exc:
-            self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
-        except PermanentError as exc:
-            self.patient.note(Sign.REFUSED, str(exc))
-        else:
-            return True
-        return False
+        except REMOTE_ERRORS as exc:
+            self.patient.note_error(exc)
+            return False
+        return True
 
     def _work_off(self, claim: Claim) -> None:
         """One attempt. What the ledger raises goes up: the lease is given back later, and the next one looks first."""

@@ -9,7 +9,7 @@ from typing import Never
 import structlog
 
 from wcsync.cadence import Reach
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import REMOTE_ERRORS, ServiceBlocked, TransientError
 from wcsync.gate import Gate
 from wcsync.health import Sign
 from wcsync.ledger.base import Cursor, CursorMove, Ledger, PageRecord, Walk
@@ -160,13 +160,9 @@ class OrdersPoller:
         started = monotonic()
         try:
             record, complete = self._poll()
-        except TransientError as exc:
+        except REMOTE_ERRORS as exc:
             self.gate.forget()
-            self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
-            return PageRecord(), False
-        except (ServiceBlocked, PermanentError) as exc:
-            self.gate.forget()
-            self.patient.note(Sign.REFUSED, str(exc))
+            self.patient.note_error(exc)
             return PageRecord(), False
         self.patient.note(Sign.WORKED)
         _tell(record, complete=complete, duration_ms=round((monotonic() - started) * 1000))
