@@ -1,6 +1,6 @@
 """The composition root: the one place that knows concrete classes."""
 
-from wcsync.app.app import App, revive, utc_now
+from wcsync.app.app import App, utc_now
 from wcsync.app.build import (
     build_channels,
     build_lmss,
@@ -9,6 +9,7 @@ from wcsync.app.build import (
     plan_by,
     target_keys,
 )
+from wcsync.app.revival import revive
 
 __all__ = [
     "App",

@@ -13,6 +13,7 @@ import structlog
 from wcsync.app.build import (
     ask_lms,
     ask_shop,
+    build_backoff,
     build_channels,
     build_heartbeat,
     build_lmss,
@@ -34,7 +35,7 @@ from wcsync.ledger.report import Report, Summary
 from wcsync.lms.base import Lms
 from wcsync.mappers.mapping import Mapping
 from wcsync.messenger import Messenger
-from wcsync.model import CourseId, LmsName, OrderId, PlanOrder
+from wcsync.model import OrderId, PlanOrder
 from wcsync.notes import OrderNotes
 from wcsync.notify.base import Channel
 from wcsync.patient import Patient
@@ -43,7 +44,6 @@ from wcsync.pollers.orders import OnPage, OrdersPoller, Pass
 from wcsync.pollers.troubles import TroubleWatch
 from wcsync.pool import Pool
 from wcsync.pulse import beat
-from wcsync.retry import Backoff
 from wcsync.schedule import Job
 from wcsync.times import Clock
 from wcsync.worker import Worker
@@ -284,7 +284,7 @@ class App:
             channel=channel,
             ledger=self.ledger,
             patient=self._patient(channel.service),
-            backoff=self._backoff(),
+            backoff=build_backoff(self.config),
             clock=self.clock,
             ready=self._patients[SHOP].is_up if notes else lambda: self._watch.looked,
             gate=self.gates[SHOP].check if notes else lambda: None,
@@ -297,14 +297,6 @@ class App:
             gate=self.gates[lms.name],
             patient=self._patients[lms.name],
             clock=self.clock,
-        )
-
-    def _backoff(self) -> Backoff:
-        retry = self.config.retry
-        return Backoff(
-            max_attempts=retry.max_attempts,
-            first_delay_s=retry.first_delay_s,
-            max_delay_s=retry.max_delay_s,
         )
 
     def _at_batch(self) -> bool:
@@ -330,7 +322,7 @@ class App:
             ledger=self.ledger,
             gate=self.gates[lms.name],
             patient=self._patients[lms.name],
-            backoff=self._backoff(),
+            backoff=build_backoff(self.config),
             quarantine_s=settings.quarantine_s,
             clock=self.clock,
         )
@@ -398,16 +390,3 @@ def _identity_of(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def revive(
-    config: Config,
-    ledger: SqliteLedger,
-    lms: LmsName | None,
-    course_id: CourseId | None,
-    order_id: int | None,
-) -> int:
-    """Lets dead enrolments be tried again; those that never got in by the mapping of today. Returns how many."""
-    keeper = MappingKeeper(config.mapping.path, target_keys(config), ledger, utc_now)
-    keeper.load()
-    return ledger.revive(lms, course_id, order_id, plan_by(config, keeper.current, ledger), utc_now())

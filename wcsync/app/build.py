@@ -23,6 +23,7 @@ from wcsync.notify.heartbeat import Heartbeat
 from wcsync.notify.mail import Mail
 from wcsync.notify.smtp import Server
 from wcsync.notify.web import WebCall
+from wcsync.retry import Backoff
 from wcsync.store.base import Store
 from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
@@ -47,6 +48,15 @@ def plan_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> PlanOrder
 def tempo(config: Config) -> Tempo:
     orders = config.orders
     return Tempo(longest_s=orders.poll_every_s, duty=orders.duty_share, hot_s=orders.hot_s)
+
+
+def build_backoff(config: Config) -> Backoff:
+    retry = config.retry
+    return Backoff(
+        max_attempts=retry.max_attempts,
+        first_delay_s=retry.first_delay_s,
+        max_delay_s=retry.max_delay_s,
+    )
 
 
 def build_store(config: Config) -> Store:
