@@ -7,12 +7,12 @@ https://woocommerce.github.io/woocommerce-rest-api-docs/
 import copy
 import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from wcsync.sandbox.exchange import Pairs
 from wcsync.sandbox.shop_errors import Problems, ShopError, not_imitated
 from wcsync.sandbox.shop_http import Call, Handler, Result, Route
+from wcsync.sandbox.shop_order_parts import Notes, Refunds
 from wcsync.sandbox.shop_query import (
     Found,
     OrderQuery,
@@ -178,119 +178,6 @@ class Orders(_Lists):
         problems.raise_if_any()
 
 
-class _OfOneOrder:
-    """What notes and refunds share: they belong to an order."""
-
-    def __init__(self, state: ShopState, site_url: Callable[[], str]) -> None:
-        self._state = state
-        self._site_url = site_url
-
-    @property
-    def _render(self) -> Render:
-        return Render(self._state, self._site_url())
-
-    def _order_id(self, call: Call, code: str) -> int:
-        if call.ids[0] not in self._state.orders:
-            raise ShopError(404, code, "Invalid order ID.")
-        return call.ids[0]
-
-
-class Notes(_OfOneOrder):
-    def find(self, call: Call) -> Result:
-        """Newest first."""
-        order_id = self._known_order(call)
-        if "type" in dict(call.fields):
-            raise not_imitated("the type filter of notes")
-        render = self._render
-        newest_first = reversed(self._state.notes.get(order_id, []))
-        return Result(value=[render.note(order_id, note) for note in newest_first])
-
-    def create(self, call: Call) -> Result:
-        if "note" not in call.sent:
-            details = {"status": 400, "params": ["note"]}
-            message = "Missing parameter(s): note"
-            raise ShopError(400, "rest_missing_callback_param", message, details=details)
-        order_id = self._known_order(call)
-        note = self._state.add_note(order_id, str(call.sent["note"]), for_customer=call.flag("customer_note"))
-        value = self._render.note(order_id, note)
-        return Result(value=value, status=201, headers={"Location": value["_links"]["self"][0]["href"]})
-
-    def show(self, call: Call) -> Result:
-        return Result(value=self._render.note(self._known_order(call), self._note(call)))
-
-    def delete(self, call: Call) -> Result:
-        order_id, note = self._known_order(call), self._note(call)
-        if not call.flag("force"):
-            message = "Webhooks do not support trashing."
-            raise ShopError(501, "woocommerce_rest_trash_not_supported", message)
-        self._state.notes[order_id].remove(note)
-        return Result(value=self._render.note(order_id, note))
-
-    def _known_order(self, call: Call) -> int:
-        return self._order_id(call, "woocommerce_rest_order_invalid_id")
-
-    def _note(self, call: Call) -> Json:
-        for note in self._state.notes.get(call.ids[0], []):
-            if note["id"] == call.ids[1]:
-                return note
-        raise ShopError(404, "woocommerce_rest_invalid_id", "Invalid resource ID.")
-
-
-class Refunds(_OfOneOrder):
-    def find(self, call: Call) -> Result:
-        """Newest first."""
-        order_id = self._known_order(call)
-        render = self._render
-        newest_first = reversed(self._state.refunds.get(order_id, []))
-        return Result(value=[render.refund(order_id, refund) for refund in newest_first])
-
-    def create(self, call: Call) -> Result:
-        order_id = self._known_order(call)
-        if call.sent.get("api_refund", True):
-            raise _no_refund("The payment gateway for this order does not support automatic refunds.")
-        amount = self._amount(call, order_id)
-        lines = [
-            (line["id"], line.get("quantity", 0), line["refund_total"])
-            for line in call.sent.get("line_items", [])
-        ]
-        refund_id = self._state.refund(order_id, amount, reason=call.sent.get("reason", ""), lines=lines)
-        refund = next(one for one in self._state.refunds[order_id] if one["id"] == refund_id)
-        # The real shop leaves the pattern of its own route in there.
-        location = rf"{self._site_url()}/wp-json/wc/v3/orders/(?P<order_id>[\d]+)/refunds/{refund_id}"
-        return Result(value=self._render.refund(order_id, refund), status=201, headers={"Location": location})
-
-    def show(self, call: Call) -> Result:
-        return Result(value=self._render.refund(self._known_order(call), self._refund(call)))
-
-    def delete(self, call: Call) -> Result:
-        order_id, refund = self._known_order(call), self._refund(call)
-        if not call.flag("force"):
-            message = "The shop_order_refund does not support trashing."
-            raise ShopError(501, "woocommerce_rest_trash_not_supported", message)
-        self._state.delete_refund(order_id, refund["id"])
-        return Result(value=self._render.refund(order_id, refund))
-
-    def _known_order(self, call: Call) -> int:
-        return self._order_id(call, "woocommerce_rest_invalid_order_id")
-
-    def _amount(self, call: Call, order_id: int) -> Decimal:
-        if "amount" not in call.sent:
-            raise not_imitated("a refund without an amount")
-        try:
-            amount = Decimal(str(call.sent["amount"]))
-        except InvalidOperation:
-            raise not_imitated("a refund whose amount is no number") from None
-        if not 0 < amount <= self._state.refundable(order_id):
-            raise _no_refund("Invalid refund amount.")
-        return amount
-
-    def _refund(self, call: Call) -> Json:
-        for refund in self._state.refunds.get(call.ids[0], []):
-            if refund["id"] == call.ids[1]:
-                return refund
-        raise ShopError(404, "woocommerce_rest_invalid_order_refund_id", "Invalid order refund ID.")
-
-
 class Products(_Lists):
     def find(self, call: Call) -> Result:
         fields = dict(call.fields)
@@ -379,11 +266,6 @@ def _sorted(rows: list[Json], fields: dict[str, str]) -> list[Json]:
     by_id = fields.get("orderby") == "id"
     descending = fields.get("order", "desc") == "desc"
     return sorted(rows, key=lambda row: (not by_id and row["created"], row["id"]), reverse=descending)
-
-
-def _no_refund(message: str) -> ShopError:
-    """Unlike every other refusal this one has the bare number in `data`."""
-    return ShopError(500, "woocommerce_rest_cannot_create_order_refund", message, details=500)
 
 
 def _route(pattern: str, **handlers: Handler) -> Route:
