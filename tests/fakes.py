@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from wcsync.course import Course, CourseReading, Sellable
 from wcsync.errors import Finding, PermanentError, Severity, TransientError
 from wcsync.lms.base import Capability, Intent, LmsIdentity, Sighting, Write
 from wcsync.mappers.mapping import Match
@@ -84,6 +85,8 @@ class FakeLms:
     late: list[Callable[[], None]] = field(default_factory=list)
     unsure: bool = False
     offers: list[Offer] = field(default_factory=list)
+    courses: dict[CourseId, Course] = field(default_factory=dict)
+    sellables: list[Sellable] = field(default_factory=list)
     lacks: tuple[Finding, ...] = ()
     sightings: dict[str, Sighting] = field(default_factory=dict)
     confirm: str = ""
@@ -114,6 +117,24 @@ class FakeLms:
     def fetch_offers(self) -> list[Offer]:
         self.before_read()
         return self.offers
+
+    def fetch_courses(self, targets: Collection[Target], *, full: bool) -> CourseReading:
+        self.before_read()
+        found = {
+            target: self.courses[target.course_id] for target in targets if target.course_id in self.courses
+        }
+        return CourseReading(
+            courses=found,
+            absent={target: "there is no such course" for target in targets if target not in found},
+        )
+
+    def fetch_sellables(self) -> list[Sellable]:
+        self.before_read()
+        return self.sellables
+
+    def fetch_course_findings(self) -> tuple[Finding, ...]:
+        self.before_read()
+        return ()
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         user_id = self._find(seat) or self._create(seat, intent)

@@ -291,3 +291,71 @@ _M004 = (
 def m004_troubles(db: Database) -> None:
     for statement in _M004:
         db.conn.execute(statement)
+
+
+_M005 = (
+    "DROP TABLE mirror",  # never written
+    """
+    CREATE TABLE mirror_fields (     -- one field of one product: what we wrote, and how it stands
+        product_id INTEGER NOT NULL,
+        field TEXT NOT NULL,         -- 'name', 'attributes:Author', 'meta:_level'
+        sent TEXT NOT NULL,          -- digest of the canonical form of what we last wrote, '' = never
+        stored TEXT NOT NULL,        -- digest of what the shop then held, exactly
+        ours TEXT NOT NULL,          -- JSON list: members of a list that we put there
+        known TEXT NOT NULL,         -- JSON list: members we ever wanted there
+        pending TEXT NOT NULL,       -- as sent, of a write whose result is not known; '' = none
+        pending_since TEXT,
+        pending_ours TEXT NOT NULL,  -- JSON list
+        rewrites INTEGER NOT NULL,   -- how often in a row the same was written again
+        standing TEXT NOT NULL,      -- mappers.courses.marks.Standing
+        note TEXT NOT NULL,          -- why it stands so, for people
+        changed_at TEXT NOT NULL,
+        PRIMARY KEY (product_id, field)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # serves: what people should know of
+    "CREATE INDEX mirror_standing ON mirror_fields (product_id, field) WHERE standing <> 'ours'",
+    """
+    CREATE TABLE mirror_courses (    -- courses of the mapping that an LMS has shown once
+        lms TEXT NOT NULL,
+        course_id TEXT NOT NULL,     -- as the mapping names it
+        name TEXT NOT NULL,
+        state TEXT NOT NULL,         -- course.CourseState
+        seen_at TEXT NOT NULL,
+        gone_since TEXT,             -- not to be seen since then
+        PRIMARY KEY (lms, course_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE mirror_pictures (   -- pictures of courses as last fetched
+        url TEXT PRIMARY KEY,
+        version TEXT NOT NULL,
+        digest TEXT NOT NULL,        -- of the bytes
+        changed_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE mirror_uploads (    -- which image of the shop holds which bytes
+        digest TEXT PRIMARY KEY,
+        image_id INTEGER NOT NULL,
+        changed_at TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE mirror_drafts (     -- products made from courses
+        lms TEXT NOT NULL,
+        course_id TEXT NOT NULL,
+        sku TEXT NOT NULL,
+        product_id INTEGER,          -- NULL = not known to be there yet
+        sending_since TEXT,
+        changed_at TEXT NOT NULL,
+        PRIMARY KEY (lms, course_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+
+@migrations()
+def m005_mirror(db: Database) -> None:
+    for statement in _M005:
+        db.conn.execute(statement)

@@ -34,6 +34,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from wcsync.course import CourseReading, Sellable
 from wcsync.errors import Finding
 from wcsync.model import Applied, LmsName, Offer, Presence, Seat, Target
 
@@ -145,6 +146,21 @@ class Lms(Protocol):
         """All that a mapping row can name as its course, and what goes with it as far as it can be listed, for people
         to choose from. Changes nothing.
         """
+
+    def fetch_courses(self, targets: Collection[Target], *, full: bool) -> CourseReading:
+        """What the LMS says of the courses of these targets, for the mirror. Changes nothing.
+
+        Few calls: what many courses share is read once; nothing is read in depth that is not asked for. An adapter may
+        keep what it read before and read only what the LMS says has changed, but never where `full` is set. Raises
+        where what it cannot read would pass for something that is not there (a scope or function that is missing).
+        Hundreds at once: calls `wcsync.pulse.beat()` between calls.
+        """
+
+    def fetch_sellables(self) -> list[Sellable]:
+        """Every course that a mapping row could sell, for `courses import`. Changes nothing."""
+
+    def fetch_course_findings(self) -> tuple[Finding, ...]:
+        """What keeps course data from being read as it should: rights, functions, scopes; none = in order."""
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """The learner is in the course until `seat.until`: created, already or restored.

@@ -50,6 +50,7 @@ class MapRow:
     `variation_id` decides if it is given (`product_id` beside it only tells people which product it belongs to),
     else `product_id`, else `sku`, where `*` stands for any characters and `?` for one.
     `ignore`: this product is no course and is not to be listed as unmapped. `source`: file and line.
+    `sync`: what the row says of the mirror, key and value as written: `sync`, `sync_name`, `template_description`, ….
     """
 
     source: str
@@ -58,6 +59,7 @@ class MapRow:
     sku: str | None = None
     targets: tuple[Target, ...] = ()
     ignore: bool = False
+    sync: tuple[tuple[str, str], ...] = ()
 
     @property
     def selector(self) -> tuple[str, str]:
@@ -76,6 +78,7 @@ class Match:
     targets: tuple[Target, ...]
     source: str
     ignore: bool = False
+    sync: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

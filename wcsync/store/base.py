@@ -1,13 +1,24 @@
 """What wcsync needs of a shop."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from wcsync.errors import Finding
+from wcsync.course import Patch, ProductDraft, Pushed, SkuTaken, StoredProduct, Term, TermKind
+from wcsync.errors import Finding, PermanentError
 from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
 from wcsync.times import Clock
+
+BATCH_LIMIT = 100
+"""So many products the shop takes in one call."""
+
+
+class BatchFailed(PermanentError):
+    """The shop answered a batch as a whole with an error (500 half-way, 413): part of it may have been applied.
+
+    Read the products again, and send fewer at a time.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,3 +80,47 @@ class Store(Protocol):
         """
 
     def close(self) -> None: ...
+
+
+class Showcase(Protocol):
+    """The part of a shop that the mirror reads and writes: its products as they are stored. Thread-safe.
+
+    `fetch_…` reads only and is safe to repeat. All raise TransientError or ServiceBlocked.
+    """
+
+    def fetch_stored(
+        self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
+    ) -> list[StoredProduct | UnreadableProduct]:
+        """As `fetch_products`, but exactly as the shop stores them, with all that the mirror compares.
+
+        In as few questions as there are pages of a hundred, but for variations (one question per parent) and for what
+        the shop does not know.
+        """
+
+    def fetch_stored_catalogue(self) -> Iterator[StoredProduct | UnreadableProduct]:
+        """As `fetch_catalogue`, but exactly as the shop stores them."""
+
+    def push_patches(self, patches: Sequence[Patch]) -> list[Pushed]:
+        """Writes up to `BATCH_LIMIT` patches, all of products or all of variations of one parent, in one call; answers
+        in their order. Patches that hold an image to be fetched are refused by an assertion.
+
+        Safe to repeat: a patch names values, not differences. Raises BatchFailed if the shop answered with an error as
+        a whole: any part of it may have been applied. Raises TransientError with `answer_lost` if there was no answer:
+        it may still be applied later. Raises ServiceBlocked also for a key that may read only.
+        """
+
+    def push_patch(self, patch: Patch) -> Pushed:
+        """As `push_patches`, one alone by its own endpoint. An image without id is fetched by the shop from its `src`
+        each time this is called."""
+
+    def ensure_term(self, kind: TermKind, name: str) -> Term:
+        """The tag or category of that name, which is made if there is none. Safe to repeat, and beside others.
+
+        Raises PermanentError for a name the shop refuses.
+        """
+
+    def push_draft(self, draft: ProductDraft) -> StoredProduct | SkuTaken:
+        """Makes a product. Safe to repeat as far as the shop keeps SKUs unique: look for the SKU first.
+
+        Raises PermanentError for a draft the shop refuses.
+        """

@@ -1,0 +1,1 @@
+"""The mirror's judgement: course → wanted fields → decisions → patch. Pure."""
