@@ -87,6 +87,7 @@ class FakeLms:
     offers: list[Offer] = field(default_factory=list)
     courses: dict[CourseId, Course] = field(default_factory=dict)
     sellables: list[Sellable] = field(default_factory=list)
+    full_readings: int = 0
     lacks: tuple[Finding, ...] = ()
     sightings: dict[str, Sighting] = field(default_factory=dict)
     confirm: str = ""
@@ -120,6 +121,7 @@ class FakeLms:
 
     def fetch_courses(self, targets: Collection[Target], *, full: bool) -> CourseReading:
         self.before_read()
+        self.full_readings += full
         found = {
             target: self.courses[target.course_id] for target in targets if target.course_id in self.courses
         }
