@@ -32,22 +32,22 @@ def render_window(offset: int, page_size: int) -> dict[str, str]:
     return {"orderby": "id", "order": "asc", "offset": str(offset), "per_page": str(page_size)}
 
 
-def render_catalogue_query() -> dict[str, str]:
+def render_fields() -> dict[str, str]:
     return {"_fields": _FIELDS}
 
 
-def render_variations_query() -> dict[str, str]:
+def render_variation_fields() -> dict[str, str]:
     return {"_fields": _VARIATION_FIELDS}
 
 
-def render_ids_query(ids: Iterable[ProductId]) -> dict[str, str]:
+def render_ids(ids: Iterable[ProductId]) -> dict[str, str]:
     """Finds neither variations nor what is in the trash."""
-    return {"include": ",".join(map(str, ids)), "_fields": _FIELDS}
+    return {"include": ",".join(map(str, ids))}
 
 
-def render_skus_query(skus: Iterable[str], *, trash: bool) -> dict[str, str]:
+def render_skus(skus: Iterable[str], *, trash: bool) -> dict[str, str]:
     """Finds variations too. No blank after the comma: it would belong to the SKU."""
-    return {"sku": ",".join(skus), "_fields": _FIELDS} | ({"status": "trash"} if trash else {})
+    return {"sku": ",".join(skus)} | ({"status": "trash"} if trash else {})
 
 
 def parse_products(content: bytes) -> list[Row]:
