@@ -14,10 +14,11 @@ from wcsync.http import DEFAULT_TIMEOUT_S, Outgoing, Redirected, Reply, Service,
 from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
 from wcsync.store import checkup, wire
 from wcsync.store.api import API_VERSION, HEADERS, Api
-from wcsync.store.base import ShopIdentity
+from wcsync.store.base import ShopIdentity, Showcase
 from wcsync.store.checkup import Line
 from wcsync.store.products import SUMMARIES, Products
 from wcsync.store.refusal import NO_WOOCOMMERCE, Way
+from wcsync.store.showcase import WooShowcase
 from wcsync.store.talk import Talk
 from wcsync.times import Clock
 
@@ -55,6 +56,7 @@ class WooCommerce:
         self._api = Api(self._url, consumer_key.strip(), consumer_secret.strip(), self._way, self._service)
         self._talk = Talk(self._api, self._way)
         self._products = Products(self._talk, SUMMARIES, page_size)
+        self.showcase: Showcase = WooShowcase(self._talk, page_size)
         self._zone: ZoneInfo | None = None
         self._unknown_zone = ""
         self._statuses: tuple[str, ...] = wire.STATUSES

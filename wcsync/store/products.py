@@ -34,8 +34,8 @@ P = TypeVar("P", bound=_Kept)
 class Form(Generic[P]):
     """A form in which products are read: what is asked for, and how an answer becomes values.
 
-    `complete`: a row of a product's list of variations, which does not say whose they are; the parent is None if it
-    was not read. `from_family`: what this form holds of a variation is to be seen in its parent's list alone, and needs
+    `parse_family`: of a product's list of variations, which does not say whose they are; the parent is None if it was
+    not read. `from_family`: what this form holds of a variation is to be seen in its parent's list alone, and needs
     nothing of the parent.
     """
 
@@ -44,7 +44,7 @@ class Form(Generic[P]):
     parse_many: Callable[[bytes], list[P | UnreadableProduct]]
     parse_one: Callable[[bytes], P | UnreadableProduct]
     has_variations: Callable[[P], bool]
-    complete: Callable[[P, ProductId, P | None], P]
+    parse_family: Callable[[bytes, ProductId, P | None], list[P | UnreadableProduct]]
     from_family: bool = False
 
 
@@ -144,13 +144,17 @@ class Products(Generic[P]):
             yield from self._variations(parent_id, parent)
 
     def _variations(self, parent_id: ProductId, parent: P | None) -> Iterator[P | UnreadableProduct]:
-        for row in self._list(f"products/{parent_id}/variations", self._form.variation_fields):
-            if isinstance(row, UnreadableProduct):
-                yield row
-            else:
-                yield self._form.complete(row, parent_id, parent)
+        def parse(content: bytes) -> list[P | UnreadableProduct]:
+            return self._form.parse_family(content, parent_id, parent)
 
-    def _list(self, endpoint: str, query: Mapping[str, str]) -> Iterator[P | UnreadableProduct]:
+        return self._list(f"products/{parent_id}/variations", self._form.variation_fields, parse)
+
+    def _list(
+        self,
+        endpoint: str,
+        query: Mapping[str, str],
+        parse: Callable[[bytes], list[P | UnreadableProduct]] | None = None,
+    ) -> Iterator[P | UnreadableProduct]:
         """Every row of a list in order of id, window by window.
 
         Each window begins with the last row of the one before. If that row does not come again, something before it
@@ -165,7 +169,7 @@ class Products(Generic[P]):
             if reply.status in TOO_LONG and length_of(query.values()) > SHORT_SKUS:
                 raise _TooLongError
             self._talk.check(reply)
-            rows = self._talk.understood(self._form.parse_many, reply)
+            rows = self._talk.understood(parse or self._form.parse_many, reply)
             total = parse_totals(reply.headers).rows or 0
             if offset and not any((row.product_id or 0) <= last for row in rows):
                 offset, steps_back = max(0, offset - self._page_size // 2), steps_back + 1
@@ -201,11 +205,19 @@ class _TooLongError(Exception):
     """The server takes no address of this length."""
 
 
-def _named_after(row: Product, parent_id: ProductId, parent: Product | None) -> Product:
+def _parse_family(content: bytes, parent_id: ProductId, parent: Product | None) -> list[wire.Row]:
     """A variation's name says the choice alone in its parent's list; everywhere else it begins with the parent's."""
-    assert parent is not None, row
+    assert parent is not None, parent_id
+    return [
+        _named_after(parent, row) if isinstance(row, Product) else row for row in wire.parse_products(content)
+    ]
+
+
+def _named_after(parent: Product, row: Product) -> Product:
     name = row.name if row.name.startswith(parent.name) else f"{parent.name} - {row.name}"
-    return replace(row, parent_id=parent_id, kind="variation", name=name, categories=parent.categories)
+    return replace(
+        row, parent_id=parent.product_id, kind="variation", name=name, categories=parent.categories
+    )
 
 
 def _folded(sku: str) -> str:
@@ -218,6 +230,6 @@ SUMMARIES: Form[Product] = Form(
     parse_many=wire.parse_products,
     parse_one=wire.parse_product,
     has_variations=lambda product: bool(product.variation_ids),
-    complete=_named_after,
+    parse_family=_parse_family,
 )
 """Products as the rest of wcsync knows them."""
