@@ -15,9 +15,9 @@ from tests.contract.test_lms_contract import (
     Campus,
     MoodleCampus,
     ThreeSixtyCampus,
-    WatchedThreeSixty,
     _hasty_retries,
 )
+from tests.openapi import WatchedThreeSixty
 from wcsync.course import Course, CourseState
 from wcsync.errors import ServiceBlocked, Severity, TransientError
 from wcsync.lms.base import Lms
@@ -261,7 +261,8 @@ class CourseContract:
         lms.fetch_course_findings()
         assert (campus.state(), campus.writes()) == (state, 0)
 
-    def test_a_healthy_lms_keeps_nothing_back(self, campus: Campus, lms: Lms, course_id: CourseId) -> None:
+    @pytest.mark.usefixtures("course_id")
+    def test_a_healthy_lms_keeps_nothing_back(self, lms: Lms) -> None:
         findings = lms.fetch_course_findings()
         assert [finding for finding in findings if finding.severity is not Severity.OK] == []
         assert lms.fetch_course_findings() == findings
@@ -325,12 +326,12 @@ class TestMoodleCourses(CourseContract):
         assert reading.courses[plain] == reading.courses[grouped]
 
 
+@pytest.mark.skip(reason="the sandbox keeps no course data yet")
 class TestThreeSixtyCourses(CourseContract):
     """All that goes over the wire is as 360Learning's own description has it, where that is at hand."""
 
     @pytest.fixture
     def campus(self) -> Iterator[Campus]:
-        pytest.skip("the sandbox keeps no course data yet")
         with WatchedThreeSixty() as company:
             yield ThreeSixtyCampus(company)
             assert company.faults_seen == []
