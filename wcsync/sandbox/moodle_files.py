@@ -17,6 +17,9 @@ FILES = re.compile(
     r"(?P<service>/webservice)?/pluginfile\.php/(?P<context>\d+)/course/(?P<area>\w+)/(?P<name>.+)"
 )
 
+IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
+"""How images begin."""
+
 NO_TOKEN = {
     "error": "A required parameter (token) was missing",
     "errorcode": "missingparam",
@@ -46,8 +49,11 @@ def render_files(
 
 
 def image_url(call: Call, course: Course) -> str:
-    """Its first image, or one that Moodle draws for a course without."""
-    first = next((file for file in course.files if file.area == "overviewfiles"), None)
+    """Its first image, or one that Moodle draws for a course without. A file that only passes for an image is none."""
+    images = (
+        file for file in course.files if file.area == "overviewfiles" and file.content.startswith(IMAGES)
+    )
+    first = next(images, None)
     if first is None:
         return f"{call.base_url}/pluginfile.php/{course.context_id}/course/generated/course.svg"
     return _url(call.base_url, course, first)

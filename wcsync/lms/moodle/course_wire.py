@@ -22,6 +22,7 @@ LANGUAGE = ("language", "idioma", "langue")
 SKILLS = ("skills", "competencias", "compétences", "competences", "tags")
 """Short names of custom fields that we read, the first one that is filled in counts."""
 
+DRAWN = "/course/generated/"
 SUBSECTION = "mod_subsection"
 
 _BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^>]*>", re.IGNORECASE)
@@ -58,6 +59,7 @@ class FullCourse(msgspec.Struct):
     contacts: list[Contact] = msgspec.field(default_factory=list)
     customfields: list[CustomField] = msgspec.field(default_factory=list)
     overviewfiles: list[StoredFile] = msgspec.field(default_factory=list)
+    courseimage: str | None = None
     visible: int | None = None
     startdate: int | None = None
     enddate: int | None = None
@@ -115,7 +117,7 @@ def parse_course(
         language=language,
         level=_field(fields, LEVEL),
         category=parse_name(told.categoryname or ""),
-        cover=_cover(told.overviewfiles),
+        cover=_cover(told),
         url=f"{site}/course/view.php?id={told.id}",
         starts_at=_instant(told.startdate),
         ends_at=_instant(told.enddate),
@@ -171,9 +173,13 @@ def _untitled(module: CourseModule) -> bool:
     return text.startswith(parse_name(module.name).removesuffix("...").rstrip())
 
 
-def _cover(files: Sequence[StoredFile]) -> Picture | None:
-    """The first image, at the address that asks for no token. One that Moodle draws itself is not among the files."""
-    for file in files:
+def _cover(told: FullCourse) -> Picture | None:
+    """The first image, at the address that asks for no token. None where Moodle draws one itself: it does so also for
+    files that only pass for images.
+    """
+    if DRAWN in (told.courseimage or ""):
+        return None
+    for file in told.overviewfiles:
         kind = file.mimetype or ""
         if file.fileurl and kind.startswith("image/") and not kind.startswith("image/svg"):
             url = file.fileurl.partition("?")[0].replace("/webservice/pluginfile.php/", "/pluginfile.php/", 1)
