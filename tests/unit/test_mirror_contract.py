@@ -295,7 +295,7 @@ def test_what_people_and_courses_change_is_in_the_audit(ledger: SqliteLedger) ->
 
 
 def test_a_write_that_is_cut_short_leaves_nothing(ledger: SqliteLedger) -> None:
-    broken = replace(make_mark(1018), rewrites="many")  # type: ignore[arg-type]  a column that refuses it
+    broken = replace(make_mark(1018), rewrites="many")  # type: ignore[arg-type]  # a column that refuses it
     with pytest.raises(sqlite3.IntegrityError):
         ledger.mirror.record_marks([make_mark(), broken], T0)
     assert ledger.mirror.read_marks([ONE, TWO]) == {ONE: {}, TWO: {}}
