@@ -19,9 +19,9 @@ from wcsync.mappers.courses.judging import (
     contested_because,
     is_ours,
     judge,
+    missing_because,
     resolved,
     stand,
-    take_back_with,
 )
 from wcsync.mappers.courses.marks import Mark
 from wcsync.mappers.courses.merging import (
@@ -237,8 +237,7 @@ def _judge_merge(merge: Merge, after: Form, asked: Sequence[str], *, take_back: 
         )
         return Verdict.WRITE, "; ".join(said)
     if merge.missing:
-        reason = f"a person took away {', '.join(merge.missing)}, and so it stays; {take_back_with(mark)}"
-        return Verdict.EDITED, reason
+        return Verdict.EDITED, missing_because(mark, merge.missing)
     return (Verdict.SAME, "") if asked else (Verdict.NOTHING, "the courses say nothing there")
 
 
