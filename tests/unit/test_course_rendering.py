@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from wcsync.course import Course, CourseState, Module
-from wcsync.mappers.courses.fields import Field, Ownership, changes_product
+from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.rendering import LONGEST_META, render
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.templates import BadTemplate
@@ -67,6 +67,7 @@ def test_one_course_fills_every_field() -> None:
     assert wanted.tags == ("Python", "Tests / QA")
     assert wanted.categories == ("Programming",)
     assert wanted.picture == PICTURE
+    assert PICTURE.title == "wcsync-abababababababab"
 
 
 def test_the_meta_is_for_programs() -> None:
@@ -197,12 +198,3 @@ def test_a_very_long_course_stays_within_what_a_shop_can_hold() -> None:
 
 def test_an_address_that_gives_something_away_is_no_address() -> None:
     assert render([replace(COURSE, url="https://x.example/?token=1")], ALL, None).meta["_wcsync_url"] is None
-
-
-@pytest.mark.parametrize(
-    "key", ["_sku", "_SKU", " _price", "_stock_status", "_thumbnail_id", "attribute_pa_level", "_wp_old_slug"]
-)
-def test_a_key_of_the_shop_is_told_from_one_of_people(key: str) -> None:
-    assert changes_product(key)
-    assert not changes_product("course_hours")
-    assert not changes_product("_course_hours")

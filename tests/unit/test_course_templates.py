@@ -59,6 +59,7 @@ MADE = [
     ),
     pytest.param("{{ course.name|replace('&', 'and')|truncate(7) }}", "R and D", id="replaced"),
     pytest.param("{{ words.author }}: {{ skills|join|default('–', true) }}", "Author: –", id="words"),
+    pytest.param("{{ 'a'|joined }}{{ ''|duration }}{{ none|duration }}", "a", id="a list of one"),
     pytest.param("a\r\n{% if true %}\r\nb\r\n{% endif %}\r\n", "a\nb\n", id="line ends of Windows"),
 ]
 
@@ -107,6 +108,7 @@ WRONG = [
     ),
     pytest.param("{{ course.name", "line 1 of the template: unexpected end of template", id="not closed"),
     pytest.param("{% for a in b %}", "line 1", id="loop not closed"),
+    pytest.param("{{ []|first }}", "No first item, sequence was empty", id="first of nothing"),
     pytest.param("{{ 1 / 0 }}", "it divides by zero", id="zero"),
     pytest.param("{{ 'a' - 1 }}", "a value does not fit (TypeError)", id="type"),
     pytest.param("{{ course.name|replace('', 'x') }}", "replace needs a text to look for", id="replace"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.woostore import store_html
+from wcsync.mappers.courses import sanitising
 from wcsync.mappers.courses.links import host_of, scrub, usable, within_shop
 from wcsync.mappers.courses.plain import bare, clean, cut, name_of, stored
 from wcsync.mappers.courses.sanitising import MOST_BYTES, finish, first_paragraph, sanitise, text_of
@@ -23,6 +24,7 @@ HTML = [
     pytest.param('<p onclick="x()" style="color:red" class="c">y</p>', "<p>y</p>", id="attributes"),
     pytest.param("<iframe src='https://x.example'>z</iframe><video src=a>w</video>y", "y", id="embedded"),
     pytest.param("a\r\n\r\n  b\t c&nbsp;&nbsp;d", "a b c d", id="blanks"),
+    pytest.param("a\u2028b\x85c<ol start=x><li>d</ol>", "a b c<ol><li>d</li></ol>", id="odd breaks and numbers"),
     pytest.param(
         "<p>a</p>\n\n<ul>\n<li>b</li>\n</ul>",
         "<p>a</p><ul><li>b</li></ul>",
@@ -104,6 +106,7 @@ def test_links_and_pictures_stay_only_if_they_work_for_anybody(said: str, safe: 
 def test_an_address_that_cannot_be_read_is_none() -> None:
     assert usable("https://[::1", ()) is None
     assert usable("https://a.example:99999/", ()) is None
+    assert usable("https://" + "a" * 70 + ".example/", ()) == "https://" + "a" * 70 + ".example/"
     assert usable("https://" + "a" * 3000 + ".example/", ()) is None
     assert host_of("https://[::1") == ""
     assert host_of("https://BÜCHER.example") == host_of("https://www.xn--bcher-kva.example.")
@@ -139,6 +142,22 @@ def test_tags_without_end_cost_neither_time_nor_text(tag: str) -> None:
 
 
 def test_markup_that_never_settles_becomes_text() -> None:
+    def restless(markup: str) -> str:
+        if markup.startswith("<p>"):
+            return markup
+        return f"{markup}x" if markup.endswith("</i>") else "<i>a</i>"
+
+    assert sanitising._settled("<i>a</i>", restless) in {"<p>a</p>", "<p>ax</p>"}
+
+
+def test_a_text_within_many_blocks_is_cut_to_mere_text() -> None:
+    safe = sanitise("<blockquote>" * 190 + "word " * 50_000, [SITE], "More.")
+    assert len(safe.encode()) <= MOST_BYTES
+    assert safe.startswith("<p>word word")
+    assert safe.endswith("…</p><p>More.</p>")
+
+
+def test_markup_that_is_moved_about_settles() -> None:
     depth = 150
     safe = sanitise("<a href='https://a.example'><table><tr><td>" * depth + "x", [SITE])
     assert sanitise(safe, [SITE]) == safe
@@ -146,8 +165,11 @@ def test_markup_that_never_settles_becomes_text() -> None:
 
 
 def test_what_a_template_made_keeps_classes_and_the_shops_own_shortcodes() -> None:
-    made = '<div class="box" id="a" style="x" onclick="y">[contact-form] <a href="/cart">C:\\x</a></div>'
-    assert finish(made) == '<div class="box" id="a">[contact-form] <a href="/cart">C:&#092;x</a></div>'
+    link = '<a href="/cart" onclick="y">C:\\x</a>'
+    made = f'<div class="box" id="a" style="x" title="it\'s"><b class="{{}}"></b>[form] {link}</div>'
+    stays = '<div class="box" id="a" title="it’s">[form] <a href="/cart">C:&#092;x</a></div>'
+    assert finish(made) == stays
+    assert store_html(stays, modern=True) == stays
 
 
 @pytest.mark.parametrize("made", ["", "  \n", "<p> </p>", "<div><br></div>", "<hr>", "&nbsp;"])
