@@ -142,6 +142,8 @@ class Shelf:
             if refusal.code in CLOSED_TO_US:
                 return CLOSED.format(told.id)
             raise
+        except Stumbled as exc:
+            raise _named(exc, told.id) from exc
         return parse_course(told, self._lms, site.siteurl.rstrip("/"), inside.modules, inside.skills)
 
     def _inside(self, told: FullCourse, site: SiteInfo, *, full: bool) -> _Inside:
@@ -171,6 +173,13 @@ class Shelf:
                 return ()
             raise
         return parse_skills(told)
+
+
+def _named(exc: Stumbled, course_id: int) -> Stumbled:
+    """One course that Moodle cannot show keeps all from being read: so whoever mends it must know which."""
+    return Stumbled(
+        f"{exc}; it was about course {course_id}", whole_service=exc.whole_service, finding=exc.finding
+    )
 
 
 def _has(site: SiteInfo, function: str) -> bool:
