@@ -13,7 +13,7 @@ import msgspec
 
 from wcsync.course import Course, CourseState, Module, Picture
 from wcsync.lms.moodle.durations import parse_minutes
-from wcsync.mappers.courses.plain import plain_line
+from wcsync.mappers.courses.plain import one_line
 from wcsync.model import CourseId, LmsName
 
 DURATION = ("duration", "duracion", "duree")
@@ -149,7 +149,7 @@ def parse_skills(told: Sequence[CourseCompetency]) -> tuple[str, ...]:
 
 def parse_name(told: str) -> str:
     """The name as people read it."""
-    return plain_line(html.unescape(_TAG.sub("", told)))
+    return one_line(html.unescape(_TAG.sub("", told)))
 
 
 def _section_modules(section: Section, within: Mapping[int | None, Section]) -> Iterator[Module]:
@@ -191,7 +191,7 @@ def _lines(value: object) -> list[str]:
     """A text with or without tags, line by line, without empty ones."""
     text = "" if value is None else str(value)
     lines = html.unescape(_TAG.sub("", _BREAK.sub("\n", text))).splitlines()
-    return [line for line in map(plain_line, lines) if line]
+    return [line for line in map(one_line, lines) if line]
 
 
 def _field(fields: Mapping[str, Sequence[str]], names: Iterable[str]) -> str:
@@ -204,7 +204,7 @@ def _listed(fields: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
 
 
 def _unique(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(filter(None, map(plain_line, texts))))
+    return tuple(dict.fromkeys(filter(None, map(one_line, texts))))
 
 
 def _instant(seconds: int | None) -> datetime | None:
