@@ -71,6 +71,8 @@ def test_an_edit_that_changes_nothing_moves_nothing(site: SandboxMoodle) -> None
     before = course(site)
     site.describe_course(42, name="Python", visible=True)
     assert course(site) == before
+    site.rename_course(42, "Python 3")
+    assert course(site)["cacherev"] > before["cacherev"]
 
 
 def test_a_module_keeps_its_number_when_it_moves(site: SandboxMoodle) -> None:

@@ -19,7 +19,7 @@ from wcsync.lms.moodle.course_wire import (
     parse_name,
 )
 from wcsync.lms.moodle.durations import LONGEST_MIN, parse_minutes
-from wcsync.mappers.courses.plain import plain_line
+from wcsync.mappers.courses.plain import one_line
 from wcsync.model import LmsName
 
 texts = st.text(max_size=60) | st.text(alphabet="a <>&;/b\"'\\\n\x07é🚀#39amp", max_size=60)
@@ -77,7 +77,7 @@ def test_every_course_is_read_as_plain_single_lines(told: FullCourse, inside: li
         *course.authors,
         *titles,
     ):
-        assert text == plain_line(text)
+        assert text == one_line(text)
         assert not any(unicodedata.category(char) in {"Cc", "Cs"} for char in text)
     assert all(module.title for module in course.modules)
     assert len(set(course.skills)) == len(course.skills)
@@ -89,7 +89,7 @@ def test_a_name_survives_moodles_escaping(typed: str) -> None:
     """Moodle escapes an ampersand that begins no entity, and takes tags away."""
     typed = html.unescape(typed).replace("<", "‹").replace("&", "& ")
     shown = re.sub(r"&(?![a-zA-Z0-9#]{1,8};)", "&amp;", typed)
-    assert parse_name(shown) == plain_line(typed)
+    assert parse_name(shown) == one_line(typed)
 
 
 @settings(max_examples=60)

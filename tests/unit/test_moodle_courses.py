@@ -1,5 +1,6 @@
 """How the Moodle adapter reads courses, beyond what every LMS promises."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -8,7 +9,7 @@ import stamina
 
 from wcsync.course import Course, CourseReading, CourseState, Module
 from wcsync.credentials import Secret
-from wcsync.errors import ServiceBlocked, Severity, TransientError
+from wcsync.errors import PermanentError, ServiceBlocked, Severity, TransientError
 from wcsync.lms.moodle import Moodle, MoodleSettings
 from wcsync.lms.moodle.course_wire import CourseModule, Section, parse_modules
 from wcsync.lms.moodle.durations import parse_minutes
@@ -233,12 +234,30 @@ def test_a_course_that_went_costs_one_question_from_then_on(site: SandboxMoodle,
     assert len(site.requests) - before == 3
 
 
+def test_courses_hidden_from_us_cost_no_question_each(site: SandboxMoodle, moodle: Moodle) -> None:
+    courses = [site.add_course(f"Course {number}", visible=False) for number in range(90)]
+    site.deny("moodle/course:viewhiddencourses")
+    for _ in range(3):
+        before = len(site.requests)
+        assert len(read_all(moodle, *courses, full=False).absent) == 90
+        assert len(site.requests) - before == 2
+
+
 def test_a_course_that_came_back_is_seen_again(site: SandboxMoodle, moodle: Moodle) -> None:
     site.courses[PYTHON].visible = False
     site.deny("moodle/course:viewhiddencourses")
     assert target(PYTHON) in read_all(moodle, PYTHON).absent
     site.describe_course(PYTHON, visible=True)
     assert read(moodle, full=False).state is CourseState.OPEN
+
+
+def test_a_page_instead_of_courses_ends_the_reading_at_once(site: SandboxMoodle, moodle: Moodle) -> None:
+    courses = [site.add_course(f"Course {number}") for number in range(12)]
+    site.faults.add(Fault(kind="html200", match=BY_FIELD, times=None))
+    with pytest.raises(TransientError) as caught:
+        read_all(moodle, *courses)
+    assert caught.value.whole_service
+    assert len(site.requests) == 2
 
 
 def test_the_site_itself_is_no_course(site: SandboxMoodle, moodle: Moodle) -> None:
@@ -302,12 +321,54 @@ def test_a_course_that_goes_between_two_questions_is_absent(site: SandboxMoodle,
     assert target(PYTHON) in read_all(moodle, PYTHON).absent
 
 
+@pytest.mark.parametrize("code", ["errorcoursecontextnotvalid", "requireloginerror"])
+def test_a_course_closed_to_us_between_two_questions_is_absent(
+    site: SandboxMoodle, moodle: Moodle, code: str
+) -> None:
+    refuse(site, CONTENTS, code)
+    assert "moodle/course:view" in read_all(moodle, PYTHON).absent[target(PYTHON)]
+
+
+@pytest.mark.parametrize("function", [CONTENTS, COMPETENCIES])
+def test_a_refusal_nobody_knows_is_not_taken_for_an_empty_course(
+    site: SandboxMoodle, moodle: Moodle, function: str
+) -> None:
+    for code in ("coursemisconf", "invalidrecord", "invalidparameter"):
+        refuse(site, function, code)
+        with pytest.raises(PermanentError, match=f"{code}.*course {PYTHON}"):
+            read(moodle)
+        site.faults.clear()
+
+
+def test_the_right_to_see_competencies_is_named_where_it_is_missing(
+    site: SandboxMoodle, moodle: Moodle
+) -> None:
+    refuse(site, COMPETENCIES, "nopermissions")
+    with pytest.raises(ServiceBlocked, match="moodle/competency:coursecompetencyview"):
+        read(moodle)
+
+
+def test_a_course_that_cannot_be_asked_for_even_alone_is_no_absent_one(
+    site: SandboxMoodle, moodle: Moodle
+) -> None:
+    others = [site.add_course(f"Course {number}") for number in range(12)]
+    refuse(site, BY_FIELD, None)
+    with pytest.raises(TransientError):
+        read_all(moodle, *others)
+    assert len(site.requests) <= 5
+
+
 def test_a_course_that_moodle_cannot_show_is_named(site: SandboxMoodle, moodle: Moodle) -> None:
-    crash = b'{"exception":"Error","message":"Call to a member function get_name() on null"}'
-    site.faults.add(Fault(kind="status", status=200, body=crash, match=CONTENTS, times=None))
+    refuse(site, CONTENTS, None)
     with pytest.raises(TransientError, match=f"course {PYTHON}") as caught:
         read(moodle)
     assert not caught.value.whole_service
+
+
+def refuse(site: SandboxMoodle, function: str, code: str | None) -> None:
+    """From now on that function refuses with that code, or PHP gives up without one."""
+    fault = {"exception": "Error", "message": "x"} | ({} if code is None else {"errorcode": code})
+    site.faults.add(Fault(kind="status", status=200, body=json.dumps(fault), match=function, times=None))
 
 
 def target(course_id: int) -> Target:
