@@ -55,7 +55,7 @@ def replay(client: httpx.Client, exchange: Exchange) -> httpx.Response:
     query = [(name, keys.get(value, value)) for name, value in request.get("query") or ()]
     body = request["body"]
     content = body if body is None or isinstance(body, str) else json.dumps(body)
-    headers = request.get("headers") or {"Content-Type": "application/json"}
+    headers = request.get("headers", {"Content-Type": "application/json"})
     return client.request(request["method"], request["path"], params=query, headers=headers, content=content)
 
 

@@ -30,9 +30,7 @@ class ProductRender:
 
     def product(self, product: Json, context: str = VIEW) -> Json:
         """A product as `/products` and `/products/<id>` show it, variations included."""
-        children = sorted(
-            one["id"] for one in self._memory.products.values() if one["parent_id"] == product["id"]
-        )
+        children = self._children(product)
         edit = {
             "permalink_template": f"{self._site}/product/%pagename%/",
             "generated_slug": slug(product["name"]),
@@ -152,6 +150,12 @@ class ProductRender:
         """A variation without a SKU of its own shows its parent's."""
         parent = self._memory.products.get(product["parent_id"])
         return product["sku"] or (parent["sku"] if parent else product["sku"])
+
+    def _children(self, product: Json) -> list[int]:
+        if product["type"] != "variable":
+            return []
+        everything = self._memory.products.values()
+        return sorted(one["id"] for one in everything if one["parent_id"] == product["id"])
 
     def _permalink(self, product: Json) -> str:
         if product["status"] == "publish":
