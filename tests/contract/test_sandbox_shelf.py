@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 import trustme
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.pictures import Pictures
 from wcsync.sandbox.server import Fault
@@ -34,6 +36,12 @@ def client(shop: SandboxShop, authority: trustme.CA) -> Iterator[httpx.Client]:
 def pictures() -> Iterator[Pictures]:
     with Pictures() as server:
         yield server
+
+
+HTML = (
+    "<p>", "</p>", "<", "> ", " & ", "&amp;", "&#39;", "'", '"', "<script>", '<a href="x">', "<a href=javascript:x>",
+    "<b ", "x", "=", " ", "--", "<img src=x onerror='y'>", ":", "/", "style='a:b;'", "é", "\n",
+)  # fmt: skip
 
 
 def names(rows: list[dict[str, object]]) -> list[object]:
@@ -142,6 +150,7 @@ IMAGE_TROUBLE = {
     "/page.png": "Invalid image: Sorry, you are not allowed to upload this file type.",
     "/no-extension": "Invalid image: Sorry, you are not allowed to upload this file type.",
     "/none.png": "Error: Not Found",
+    "/round.png": "Error: Too many redirects",
 }
 
 
@@ -179,6 +188,33 @@ def test_a_server_that_is_down_has_no_image(shop: SandboxShop, client: httpx.Cli
     assert "cURL error 7: Failed to connect to 127.0.0.1" in answer.json()["message"]
 
 
+def test_only_web_addresses_are_images(shop: SandboxShop, client: httpx.Client) -> None:
+    product_id = shop.add_product("Python")
+    answer = client.put(f"{API}/{product_id}", json={"images": [{"src": "ftp://127.0.0.1/a.png"}]}).json()
+    assert answer["message"].endswith("Error: A valid URL was not provided.")
+
+
+def test_a_connection_that_breaks_brings_no_image(
+    shop: SandboxShop, client: httpx.Client, pictures: Pictures
+) -> None:
+    pictures.faults.add(Fault(kind="reset_after"))
+    product_id = shop.add_product("Python")
+    sent = {"images": [{"src": f"{pictures.url}/modern.webp"}]}
+    assert "cURL error 56" in client.put(f"{API}/{product_id}", json=sent).json()["message"]
+    assert names(client.put(f"{API}/{product_id}", json=sent).json()["images"]) == ["modern.webp"]
+
+
+def test_a_deleted_image_or_tag_is_gone_from_its_products(shop: SandboxShop, client: httpx.Client) -> None:
+    image = shop.add_image("Cover")
+    product_id = shop.add_product("Python", images=[image], tags=["python"])
+    shop.delete_image(image)
+    shop.delete_term("tags", "python")
+    product = shop.product(product_id)
+    assert (product["images"], product["tags"]) == ([], [])
+    answer = client.put(f"{API}/{product_id}", json={"images": [{"id": image}]}).json()
+    assert answer["code"] == "woocommerce_product_invalid_image_id"
+
+
 def test_images_keep_their_order_and_are_renamed_in_place(
     shop: SandboxShop, client: httpx.Client, pictures: Pictures
 ) -> None:
@@ -209,6 +245,23 @@ def test_a_variation_has_a_description_an_image_and_meta_values_of_its_own(
     assert (answer["image"]["id"], shop.product_meta(variation_id)) == (image, {"_k": "5"})
     assert shop.product(variation_id)["description"] == '<p>Say "no" &amp; C:\\temp</p>'
     assert client.put(path, json={"image": ""}).json()["image"] is None
+
+
+def test_what_a_variation_has_from_its_parent_is_not_written_through_it(
+    shop: SandboxShop, client: httpx.Client
+) -> None:
+    product_id = shop.add_product("English")
+    path = f"{API}/{product_id}/variations/{shop.add_variation(product_id, 'A1')}"
+    assert client.put(path, json={"attributes": []}).status_code == 501
+    ignored = client.put(path, json={"name": "x", "short_description": "y", "tags": []})
+    assert (ignored.status_code, ignored.json()["name"]) == (200, "A1")
+
+
+def test_a_sale_is_seen(shop: SandboxShop) -> None:
+    product_id = shop.add_product("Python", price="20")
+    shop.edit_product(product_id, sale_price="15")
+    product = shop.product(product_id)
+    assert (product["price"], product["regular_price"], product["on_sale"]) == ("15", "20", True)
 
 
 def test_variations_are_written_in_batches_of_one_parent(shop: SandboxShop, client: httpx.Client) -> None:
@@ -341,6 +394,12 @@ def test_html_is_filtered(sent: str, kept: str) -> None:
 def test_what_is_stored_is_stored_again_as_it_is() -> None:
     sent = "<p>a & b < c 'd' \\ \\\\ e</p><!-- x --><b onclick=y>[gallery]</b> &amp; 1 <2"
     assert stored_html(stored_html(sent).replace("\\", "")) == stored_html(sent).replace("\\", "")
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from(HTML), max_size=12).map("".join))
+def test_filtered_html_is_filtered_no_further(sent: str) -> None:
+    assert kses(kses(sent)) == kses(sent)
 
 
 def test_shown_text_has_paragraphs_and_typographic_quotes() -> None:

@@ -80,7 +80,7 @@ class ProductRender:
             "variations": children,
             "grouped_products": [],
             "menu_order": product.get("menu_order", 0),
-            "price_html": _price_html(product["price"]),
+            "price_html": _price_html(product.get("sale_price") or product["price"]),
             "related_ids": [],
             "meta_data": product["meta_data"],
             "stock_status": product.get("stock_status", "instock"),
@@ -208,12 +208,13 @@ def _texts(product: Json, context: str) -> Json:
 
 
 def _prices(product: Json) -> Json:
+    sale = product.get("sale_price", "")
     return {
-        "price": product["price"],
+        "price": sale or product["price"],
         "regular_price": product["price"],
-        "sale_price": "",
+        "sale_price": sale,
         **NO_DATES,
-        "on_sale": False,
+        "on_sale": sale != "",
         "purchasable": product["price"] != "",
     }
 
