@@ -490,6 +490,35 @@ def test_the_variations_of_one_product_cost_two_questions(woo: SandboxStage) -> 
     assert len(woo.asked()) == 3
 
 
+def test_products_too_big_for_one_answer_are_asked_for_in_smaller_windows(woo: SandboxStage) -> None:
+    wanted = [woo.add(f"Curso {n}") for n in range(40)]
+    woo.shop.faults.add(Fault(kind="huge"))
+    assert ids(woo.showcase.fetch_stored(ids=wanted)) == set(wanted)
+    sizes = [dict(request.query)["per_page"] for request in woo.asked()]
+    assert sizes == ["100", "25", "25"]
+
+
+def test_a_slow_shop_may_still_act(woo: SandboxStage) -> None:
+    python = woo.add("Python")
+    woo.fail("delay_after", seconds=0.6)
+    client = WooCommerce(
+        url=woo.shop.url, consumer_key="ck_sandbox", consumer_secret="cs_sandbox", timeout_s=0.2
+    )
+    with contextlib.closing(client), pytest.raises(TransientError) as caught:
+        client.showcase.push_patches([Patch(product_id=python, description="x")])
+    assert caught.value.answer_lost
+    assert one(woo, python).description == "x"
+
+
+def test_a_refusal_of_a_word_or_a_draft_is_about_that_one_alone(woo: SandboxStage) -> None:
+    body = '{"code":"rest_invalid_param","message":"x","data":{"status":400,"params":{"name":"x"}}}'
+    woo.fail("status", status=400, body=body, times=2)
+    with pytest.raises(PermanentError, match="refuses 'x' among its tags"):
+        woo.showcase.ensure_term(TermKind.TAGS, "x")
+    with pytest.raises(PermanentError, match="rest_invalid_param: name"):
+        woo.showcase.push_draft(ProductDraft(sku="X", name="x"))
+
+
 def test_a_hundred_patches_are_one_call(woo: SandboxStage) -> None:
     wanted = [woo.add(f"Curso {n}") for n in range(BATCH_LIMIT)]
     pushed = woo.showcase.push_patches([Patch(product_id=one, description="<p>x</p>") for one in wanted])

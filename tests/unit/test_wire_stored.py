@@ -161,6 +161,12 @@ def test_a_variation_of_a_list_is_told_with_its_parent_whatever_the_list_says() 
     assert (alone.images, plain.images) == ((Image(image_id=5, src="https://x/5.png"),), ())
 
 
+def test_a_product_of_an_old_group_is_no_variation() -> None:
+    assert read({"parent_id": 21, "type": "simple", "name": "x"}).parent_id == 0
+    assert read({"parent_id": 21, "type": "variation", "name": "x"}).parent_id == 21
+    assert read({"parent_id": 21, "type": "subscription_variation", "name": "x"}).kind == "variation"
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
