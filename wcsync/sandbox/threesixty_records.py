@@ -137,7 +137,9 @@ class Path:
             "lang": lang,
             "published": translation.published,
             "translatorIds": [],
-            "translatedFields": {"name": translation.name, "description": translation.description},
+            "translatedFields": without_nothing(
+                {"name": translation.name, "description": translation.description or None}
+            ),
         }
 
 
