@@ -35,7 +35,7 @@ class Course:
     status: Literal["archived", "deleted", "published"] = "published"
 
     def as_json(self) -> dict[str, Any]:
-        shown = {
+        shown: dict[str, Any] = {
             "_id": self.id,
             "name": self.name,
             "groupId": self.group_id,

@@ -3,17 +3,18 @@
 https://360learning.readme.io/reference
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.threesixty_errors import ApiError, not_found
-from wcsync.sandbox.threesixty_library import Course
+from wcsync.sandbox.threesixty_library import Course, Tag
 from wcsync.sandbox.threesixty_records import Answer, Path
 from wcsync.sandbox.threesixty_state import Company
 
 CURSOR = "cursor"
+Thing = TypeVar("Thing", Path, Course, Tag)
 
 
 def list_paths(company: Company, request: Request) -> Answer:
@@ -32,11 +33,7 @@ def list_tags_of_path(company: Company, _request: Request, path_id: str) -> Answ
 
 
 def list_tags(company: Company, request: Request) -> Answer:
-    rows = [tag.as_json() for tag in company.holdings.tags.values()]
-    for name, wanted in request.query:
-        if name == "isMain[eq]":
-            rows = [row for row in rows if row["isMain"] is (wanted == "true")]
-    return Answer(rows=rows)
+    return Answer(rows=[tag.as_json() for tag in _filtered(company.holdings.tags.values(), request)])
 
 
 def list_courses(company: Company, request: Request) -> Answer:
@@ -60,26 +57,29 @@ def check_path(company: Company, path_id: str) -> None:
         raise not_found("pathNotFound")
 
 
-def _filtered(things: Iterable[Path | Course], request: Request) -> list[Any]:
+def _filtered(things: Iterable[Thing], request: Request) -> list[Thing]:
     """Those that the query asks for, by status and dates. Other filters are not known here: 501."""
     kept = list(things)
     for name, wanted in request.query:
-        match name:
-            case "status[eq]":
-                kept = [one for one in kept if one.status == wanted]
-            case "modifiedAt[gte]":
-                kept = [one for one in kept if one.modified_at >= _instant(wanted)]
-            case "modifiedAt[lt]":
-                kept = [one for one in kept if one.modified_at < _instant(wanted)]
-            case "createdAt[gte]":
-                kept = [one for one in kept if one.created_at >= _instant(wanted)]
-            case "createdAt[lt]":
-                kept = [one for one in kept if one.created_at < _instant(wanted)]
-            case str() if name != CURSOR:
-                raise ApiError(501, "notInTheSandbox")
+        if name == CURSOR:
+            continue
+        named, _, how = name.removesuffix("]").partition("[")
+        if (named, how) not in FILTERS or not all(hasattr(one, FILTERS[named, how][0]) for one in kept):
+            raise ApiError(501, "notInTheSandbox")
+        attribute, fits = FILTERS[named, how]
+        kept = [one for one in kept if fits(getattr(one, attribute), wanted)]
     return kept
 
 
 def _instant(text: str) -> datetime:
     """As documented, the milliseconds of a filter are always 0."""
     return datetime.fromisoformat(text).replace(microsecond=0)
+
+
+FILTERS: Mapping[tuple[str, str], tuple[str, Callable[[Any, str], bool]]] = {
+    ("status", "eq"): ("status", lambda status, wanted: status == wanted),
+    ("modifiedAt", "gte"): ("modified_at", lambda at, wanted: at >= _instant(wanted)),
+    ("modifiedAt", "lt"): ("modified_at", lambda at, wanted: at < _instant(wanted)),
+    ("createdAt", "gte"): ("created_at", lambda at, wanted: at >= _instant(wanted)),
+    ("createdAt", "lt"): ("created_at", lambda at, wanted: at < _instant(wanted)),
+}

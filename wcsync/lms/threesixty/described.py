@@ -15,6 +15,7 @@ from wcsync.lms.threesixty.answers import (
     Step,
     Texts,
 )
+from wcsync.mappers.courses.plain import one_line
 from wcsync.model import LmsName, Target
 
 MESSAGES = frozenset({"email", "slackMessage", "teamsMessage"})
@@ -51,7 +52,7 @@ def describe(path: DescribedPath, target: Target, site: str, around: Surrounding
         lms=LmsName(target.lms),
         course_id=target.course_id,
         site=site,
-        name=" ".join(texts.name.split()),
+        name=one_line(texts.name),
         description=texts.description,
         authors=tuple(_names(path, around.authors)),
         skills=around.skills.get(path.id, ()),
@@ -91,7 +92,7 @@ def _names(path: DescribedPath, authors: Mapping[str, Author]) -> Iterable[str]:
     """The main author's first. Nobody's address or user name stands in for a name."""
     ids = dict.fromkeys((path.author_id, *path.co_author_ids))
     known = (authors[one] for one in ids if one in authors)
-    names = (" ".join(f"{author.first_name} {author.last_name}".split()) for author in known)
+    names = (one_line(f"{author.first_name} {author.last_name}") for author in known)
     return dict.fromkeys(filter(None, names))
 
 
@@ -120,5 +121,5 @@ def _module(step: Step, language: str, around: Surroundings) -> Module | None:
 
 
 def _titled(title: str, kind: str, duration_min: int | None) -> Module | None:
-    plain = " ".join(title.split())
+    plain = one_line(title)
     return Module(title=plain, kind=kind, duration_min=duration_min) if plain else None

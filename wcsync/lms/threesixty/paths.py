@@ -20,6 +20,7 @@ from wcsync.lms.threesixty.described import Surroundings, describe
 from wcsync.lms.threesixty.rest import PATHS_READ, Call, LacksScope, Refused, Rest
 from wcsync.lms.threesixty.scopes import demanding
 from wcsync.lms.threesixty.shelf import Kind, Shelf
+from wcsync.mappers.courses.plain import one_line
 from wcsync.model import Target
 from wcsync.times import Clock
 
@@ -118,7 +119,7 @@ class Paths:
         linked = {tag_id for tag_ids in tags.values() for tag_id in tag_ids}
         if linked and (changed or not linked <= self._tag_names.keys()):
             pages = self._rest.read_pages(TAGS, list[Tag])
-            self._tag_names = {tag.id: " ".join(tag.name.split()) for page in pages for tag in page}
+            self._tag_names = {tag.id: one_line(tag.name) for page in pages for tag in page}
         return {path_id: tuple(self._names(tag_ids)) for path_id, tag_ids in tags.items()}
 
     def _tags_as_of(self, path: DescribedPath) -> datetime | None:

@@ -11,6 +11,7 @@ from wcsync.lms.threesixty.places import Groups
 from wcsync.lms.threesixty.rest import Call, Refused, Rest
 from wcsync.lms.threesixty.scopes import demanding
 from wcsync.lms.threesixty.sessions import FOLLOWS, IN_PATH, KEEPS_REFUNDED, Sessions
+from wcsync.mappers.courses.plain import one_line
 from wcsync.model import CourseId, LmsName, Target
 
 PUBLISHED = Call(method="GET", path=PATHS.path, scope=PATHS.scope, query=(("status[eq]", "published"),))
@@ -70,7 +71,7 @@ def _sellable(path: Path, doors: list[_Door], opens: Mapping[str, int], lms: Lms
     group_id = doors[0].group_id if doors else ""
     return Sellable(
         target=Target(lms=lms, course_id=CourseId(group_id), options=(("path", path.id),)),
-        title=" ".join(path.name.split()),
+        title=one_line(path.name),
         concern=_concern(doors, opens),
     )
 
