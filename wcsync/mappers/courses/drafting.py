@@ -233,10 +233,10 @@ def _is_ours(product: StoredProduct, target: Target) -> bool:
 
 
 def _made_sku(target: Target) -> str:
-    """Two courses never get the same: what cleaning would lose is told by a digest."""
+    """Two courses never get the same, also where case does not count: what would be lost is told by a digest."""
     written = f"{target.lms}-{target.course_id}"
     cleaned = clean_sku(written)
-    if cleaned == written:
+    if cleaned == written and target.course_id == target.course_id.casefold():
         return cleaned
     digest = sha256(written.encode(errors="backslashreplace")).hexdigest()[:_SHOWN_OF_DIGEST]
     return f"{cleaned[: LONGEST_SKU - len(digest) - 1]}-{digest}"
