@@ -140,6 +140,35 @@ CATALOGUE = (
     Event(name="service_blocked", keys=_TROUBLE, when="trouble that a person must mend has begun"),
     Event(name="service_recovered", keys=("service", "down_s"), when="the trouble is over"),
     Event(
+        name="courses_synced",
+        keys=("courses", "products", "changed", "written", "failed", "edited", "duration_ms", "full"),
+        when="a run of the course mirror brought something, or was a full one; `edited`: fields that people changed "
+        "and that are left alone",
+    ),
+    Event(
+        name="courses_stopped",
+        keys=("code", "reason", "hint"),
+        when="a guard stopped a run of the course mirror, or kept it from the products of one LMS; nothing was written "
+        "there",
+    ),
+    Event(
+        name="course_gone",
+        keys=("lms", "course_id"),
+        when="a course that a product sells is not to be seen in its LMS any more; the product stays as it is",
+    ),
+    Event(name="course_back", keys=("lms", "course_id"), when="it is to be seen again"),
+    Event(
+        name="product_not_written",
+        keys=("product_id", "field", "reason"),
+        when="the shop refused a change of a product, or does not keep it; the others are written",
+    ),
+    Event(
+        name="product_changed_elsewhere",
+        keys=("product_id", "what"),
+        when="beside what was written something changed that wcsync never changes (a plugin, or a person at the same "
+        "moment): look at the product",
+    ),
+    Event(
         name="lms_missing",
         keys=("lms", "rows", "hint"),
         when="enrolments wait for an LMS that is in the config no more",

@@ -120,7 +120,7 @@ def test_every_table_is_strict(path: Path) -> None:
         assert len(tables) >= 12
         assert [table["name"] for table in tables if not table["strict"]] == []
         with pytest.raises(sqlite3.IntegrityError):
-            db.execute("INSERT INTO mirror VALUES ('not a number', 'f', 'd', 't')")
+            db.execute("INSERT INTO mirror_uploads VALUES ('d', 'not a number', 't')")
 
 
 def test_opening_again_changes_nothing(path: Path) -> None:

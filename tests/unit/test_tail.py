@@ -87,6 +87,27 @@ def shown(text: str | bytes, *words: str) -> list[str]:
             line("poller_failed"),
             "A FAULT OF WCSYNC while it read orders; nothing is lost, it is tried again",
         ),
+        (
+            line(
+                "courses_synced", courses=3, products=4, changed=2, written=1, failed=1, edited=2, full=True
+            ),
+            "Compared in full: 3 courses with 4 products; 1 product written, 1 NOT WRITTEN, 2 fields left alone, changed "
+            "by people (`wcsync status`)",
+        ),
+        (
+            line(
+                "courses_synced", courses=1, products=1, changed=0, written=0, failed=0, edited=0, full=False
+            ),
+            "Compared: 1 course with 1 product; nothing to write",
+        ),
+        (
+            line("course_gone", lms="campus", course_id="42"),
+            "Course 42 of campus is not to be seen any more; its products stay as they are",
+        ),
+        (
+            line("product_not_written", product_id=1017, field="", reason="the shop refused it"),
+            "Could not write the changes of product 1017: the shop refused it",
+        ),
         (line("something_new", a=1, b="two"), "something_new a=1 b=two"),
         (line("Connection pool is full, of a library"), "Connection pool is full, of a library"),
     ],
@@ -113,6 +134,13 @@ json_values = st.recursive(
     max_leaves=5,
 )
 keys = [
+    "field",
+    "what",
+    "changed",
+    "failed",
+    "edited",
+    "written",
+    "courses",
     "outcome",
     "desired",
     "attempt",

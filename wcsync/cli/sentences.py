@@ -110,6 +110,26 @@ def _config_reloaded(line: Line) -> str:
     return f"The config was read again and is in force; changed: {names or 'nothing'}"
 
 
+def _courses_synced(line: Line) -> str:
+    """`failed` and `edited` are told where there are any."""
+    whole = "Compared in full" if line.get("full") else "Compared"
+    text = f"{whole}: {_count(line.get('courses'), 'course')} with {_count(line.get('products'), 'product')}"
+    text += (
+        f"; {_count(line.get('written'), 'product')} written" if line.get("changed") else "; nothing to write"
+    )
+    text += f", {line['failed']} NOT WRITTEN" if line.get("failed") else ""
+    edited = f"{_count(line.get('edited'), 'field')} left alone, changed by people (`wcsync status`)"
+    return f"{text}, {edited}" if line.get("edited") else text
+
+
+def _course(line: Line) -> str:
+    return f"Course {line.get('course_id', '?')} of {line.get('lms', '?')}"
+
+
+def _product(line: Line) -> str:
+    return f"product {line.get('product_id', '?')}"
+
+
 def _listed(problems: object) -> str:
     return "; ".join(map(str, problems)) if isinstance(problems, list) else str(problems or "")
 
@@ -141,6 +161,12 @@ SENTENCES: dict[str, Sentence] = {
     "config_warning": lambda line: (
         f"Config: {line.get('where', '')}: {line.get('reason', '')}. {line.get('hint', '')}"
     ),
+    "course_back": lambda line: f"{_course(line)} is to be seen again",
+    "course_gone": lambda line: f"{_course(line)} is not to be seen any more; its products stay as they are",
+    "courses_stopped": lambda line: (
+        f"The course mirror STOPPED: {line.get('reason', '')}; {line.get('hint', '')}"
+    ),
+    "courses_synced": _courses_synced,
     "cycle_finished": _cycle_finished,
     "daemon_hung": lambda line: (
         f"A part of wcsync did not come back and was left behind: {line.get('reason', '')}"
@@ -186,6 +212,12 @@ SENTENCES: dict[str, Sentence] = {
     "poller_failed": _poller_failed,
     "reload_failed": lambda _: (
         "A FAULT OF WCSYNC while it took up the changed config; the old one stays in force"
+    ),
+    "product_changed_elsewhere": lambda line: (
+        f"LOOK AT {_product(line)}: {line.get('what', 'something')} changed while wcsync wrote, which never changes it"
+    ),
+    "product_not_written": lambda line: (
+        f"Could not write {line.get('field') or 'the changes'} of {_product(line)}: {line.get('reason', '')}"
     ),
     "recipient_refused": lambda line: (
         f"A mail did not reach everybody: {line.get('reason', '')}; {line.get('hint', '')}"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from wcsync.health import Health
+from wcsync.ledger.mirror import Mirror
 from wcsync.mappers.troubles import Look, Rules
 from wcsync.model import (
     Applied,
@@ -166,6 +167,10 @@ class Ledger(Protocol):
 
     def identify(self, email: str) -> LearnerKey:
         """The learner key of an address, by this ledger's own secret key."""
+
+    @property
+    def mirror(self) -> Mirror:
+        """What the mirror of courses remembers."""
 
     # -- reading orders ------------------------------------------------------------------------------------------
     def read_cursor(self, name: str) -> Cursor | None:

@@ -26,9 +26,11 @@ from wcsync.ledger.base import (
 )
 from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
 from wcsync.ledger.facts import put_fact, read_fact
+from wcsync.ledger.mirror import Mirror
 from wcsync.ledger.order_notes import note_waiting
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import health_of, instant_of, plain, text_of
+from wcsync.ledger.sqlite_mirror import SqliteMirror
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.entitlements import normalise_address
 from wcsync.mappers.troubles import Look, Rules
@@ -70,6 +72,10 @@ class SqliteLedger:
     def identify(self, email: str) -> LearnerKey:
         digest = hmac.new(self._identity_key, normalise_address(email).encode(), sha256)
         return LearnerKey(digest.hexdigest()[:32])
+
+    @property
+    def mirror(self) -> Mirror:
+        return SqliteMirror(lambda: self._db)
 
     # -- reading orders ------------------------------------------------------------------------------------------
     def read_cursor(self, name: str) -> Cursor | None:

@@ -11,6 +11,8 @@ from wcsync.model import CourseId, LmsName, ProductId
 
 Marks = Mapping[str, Mark]
 """The marks of one product by field."""
+DONE, STOPPED, FAILED = "done", "stopped", "failed"
+"""How a run of the mirror ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class KnownCourse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of the mirror. `outcome`: done, stopped (a guard), failed (a service).
+    """One run of the mirror. `outcome`: `DONE`, `STOPPED` (by a guard), `FAILED` (a service).
 
     `code`, `reason`, `advice`: why it did not do all, in a word for scripts and in sentences for people; '' if it did.
     The counts are products; `failed`: the shop refused them; `edited`: fields that people changed.
@@ -60,11 +62,17 @@ class DraftMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorState:
-    """What `status` shows of the mirror. `standing`: marks that are not simply ours, as people ask for them."""
+    """What `status` shows of the mirror. `standing`: marks that are not simply ours, as people ask for them.
+
+    `last_full_at`: of the last full run that read what it could, whether or not a guard stopped it; `bad_since`: of the
+    first of the runs in a row that were not good; `stop`: the last one that a guard stopped, if no good one followed.
+    """
 
     last_run: Run | None = None
     last_full_at: datetime | None = None
     last_good_at: datetime | None = None
+    bad_since: datetime | None = None
+    stop: Run | None = None
     gone: Sequence[KnownCourse] = field(default_factory=tuple)
     standing: Sequence[Mark] = field(default_factory=tuple)
 

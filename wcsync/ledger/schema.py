@@ -308,6 +308,7 @@ _M005 = (
         pending_ours TEXT NOT NULL,  -- JSON list
         rewrites INTEGER NOT NULL,   -- how often in a row the same was written again
         standing TEXT NOT NULL,      -- mappers.courses.marks.Standing
+        standing_since TEXT NOT NULL, -- when it was first found so
         note TEXT NOT NULL,          -- why it stands so, for people
         changed_at TEXT NOT NULL,
         PRIMARY KEY (product_id, field)
