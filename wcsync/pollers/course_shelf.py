@@ -44,8 +44,8 @@ class Displayed:
 class Shelf:
     """All products that sell courses, each once, and what is to be said of the others."""
 
-    displayed: tuple[Displayed, ...]
-    left: tuple[LeftAlone, ...]
+    displayed: tuple[Displayed, ...] = ()
+    left: tuple[LeftAlone, ...] = ()
 
 
 def needs_catalogue(mapping: Mapping) -> bool:
@@ -53,9 +53,11 @@ def needs_catalogue(mapping: Mapping) -> bool:
     return mapping.sku_is_course is not None or any(_is_open(row) for row in _sold(mapping))
 
 
-def targets_of(mapping: Mapping) -> list[Target]:
-    """Every course that a row names; what `sku_is_course` names is to be seen on the products alone."""
-    return list(dict.fromkeys(target for row in _sold(mapping) for target in row.targets))
+def targets_of(mapping: Mapping, shelf: Shelf | None) -> list[Target]:
+    """Every course that a row names, and those that only products name (`sku_is_course`)."""
+    named = [target for row in _sold(mapping) for target in row.targets]
+    shown = [target for one in shelf.displayed for target in one.match.targets] if shelf else []
+    return list(dict.fromkeys([*named, *shown]))
 
 
 def fetch_shelf(
