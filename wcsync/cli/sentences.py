@@ -118,7 +118,7 @@ def _courses_synced(line: Line) -> str:
         f"; {_count(line.get('written'), 'product')} written" if line.get("changed") else "; nothing to write"
     )
     text += f", {line['failed']} NOT WRITTEN" if line.get("failed") else ""
-    edited = f"{_count(line.get('edited'), 'field')} left alone, changed by people (`wcsync status`)"
+    edited = f"{_count(line.get('edited'), 'field')} changed by people and left alone"
     return f"{text}, {edited}" if line.get("edited") else text
 
 

@@ -36,6 +36,17 @@ def parse_mapping_csv(name: str, content: bytes, lms: Targets, problems: Problem
     return RawMapping(rows=tuple(row for row in rows if row is not None))
 
 
+def column_names(name: str, content: bytes, lms: Targets) -> tuple[list[str], str]:
+    """The names of the columns as `parse_mapping_csv` understands them, and the delimiter. Raises ConfigError."""
+    courses = course_keys(lms)
+    known = tuple(key for key in known_keys(lms) if key not in {course.plural for course in courses})
+    text = parse_text(name, content)
+    sep_line = _SEP_LINE.match(text)
+    body = text[sep_line.end() :] if sep_line else text
+    where, header = next(_records(name, text, known, Problems()), (name, []))
+    return _parse_header(where, header, known, [course.name for course in courses]), _sniff(body, known)
+
+
 def _records(name: str, text: str, known: Sequence[str], problems: Problems) -> Iterator[Record]:
     """The records that are not blank. What comes after a broken one is not believed."""
     sep_line = _SEP_LINE.match(text)

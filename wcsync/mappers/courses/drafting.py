@@ -1,0 +1,290 @@
+"""Which courses get a product of their own, and under which SKU. Pure."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import sha256
+from typing import Protocol
+
+from wcsync.course import Sellable, StoredProduct
+from wcsync.mappers.courses.fields import PREFIX
+from wcsync.mappers.mapping_table import Mapping as Table
+from wcsync.mappers.mapping_table import Match
+from wcsync.mappers.selectors import LONGEST_SKU
+from wcsync.mappers.text_file import render_quoted
+from wcsync.model import CourseId, Line, LineId, LmsName, ProductId, Target
+
+MADE_FROM = f"{PREFIX}made_from"
+"""The meta key by which a product that was made from a course is known again, also by a ledger that is new."""
+
+_TRASH = "trash"
+_SHOWN_OF_DIGEST = 8
+
+
+class Action(StrEnum):
+    """`MAKE`: a product is to be made; `ADOPT`: it is there already, only the row is missing; `SKIP`: nothing is done,
+    and people are told why."""
+
+    MAKE = "make"
+    ADOPT = "adopt"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What is to be done about one course. `product`: the one to be adopted; `reason`: why it is skipped."""
+
+    sellable: Sellable
+    action: Action
+    sku: str = ""
+    product: StoredProduct | None = None
+    reason: str = ""
+
+
+class Begun(Protocol):
+    """What is remembered of an earlier attempt: the product's number, or since when it may be under way."""
+
+    @property
+    def sku(self) -> str: ...
+    @property
+    def product_id(self) -> ProductId | None: ...
+    @property
+    def sending_since(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """What the shop said of the products that were looked up. `unreadable`: ids of those it sent damaged."""
+
+    products: Sequence[StoredProduct] = ()
+    unreadable: Collection[ProductId | None] = ()
+
+    def by_id(self, product_id: ProductId) -> StoredProduct | None:
+        return next((one for one in self.products if one.product_id == product_id), None)
+
+    def by_sku(self, sku: str) -> StoredProduct | None:
+        """Outside the trash before in it."""
+        found = [one for one in self.products if _folded(one.sku) == _folded(sku)]
+        return min(found, key=lambda one: one.status == _TRASH, default=None)
+
+
+def origin_of(target: Target) -> str:
+    """What `MADE_FROM` says of a product made from this course."""
+    return f"{target.lms}/{target.course_id}"
+
+
+def is_sold(table: Table, target: Target) -> bool:
+    """Whether some row sells the course, with whichever options."""
+    return any(_same(one, target) for row in table.rows for one in row.targets)
+
+
+def shared_targets(sellables: Iterable[Sellable]) -> frozenset[tuple[LmsName, CourseId]]:
+    """What several sellables would name alike in a row: a group that gives access to several paths."""
+    times = Counter((one.target.lms, one.target.course_id) for one in sellables)
+    return frozenset(key for key, number in times.items() if number > 1)
+
+
+def choose_skus(sellables: Sequence[Sellable]) -> dict[CourseId, tuple[str, ...]]:
+    """The SKUs a product of each course may have, the best first; always the same for the same list of courses.
+
+    The course's code, if it is the only one that has it, then one made of the LMS's name and the course's id.
+    """
+    codes = {one.target.course_id: clean_sku(one.code) for one in sellables}
+    made = {one.target.course_id: _made_sku(one.target) for one in sellables}
+    times = Counter(map(_folded, [*codes.values(), *made.values()]))
+    return {
+        course_id: (code, made[course_id]) if code and times[_folded(code)] == 1 else (made[course_id],)
+        for course_id, code in codes.items()
+    }
+
+
+def clean_sku(text: str) -> str:
+    """What a SKU may be in a shop, a mapping file and a spreadsheet alike: A-Z, a-z, 0-9, dot, dash and underscore."""
+    plain = unicodedata.normalize("NFKD", text)
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:LONGEST_SKU].strip("-._")
+
+
+def skus_of(sellable: Sellable, skus: Sequence[str], begun: Begun | None, table: Table) -> tuple[str, ...]:
+    """All SKUs that the shop must be asked for before it is judged what to do about a course."""
+    of_row = (str(sellable.target.course_id),) if table.sku_is_course == sellable.target.lms else ()
+    of_mark = (begun.sku,) if begun is not None and begun.sku else ()
+    return (*of_mark, *skus, *of_row)
+
+
+def judge(
+    sellable: Sellable,
+    skus: Sequence[str],
+    begun: Begun | None,
+    shelf: Shelf,
+    table: Table,
+    *,
+    named: bool,
+    waiting: bool,
+) -> Step | None:
+    """What to do about a course that no row sells; None if a product sells it without a row.
+
+    `begun`: an earlier attempt; `waiting`: whose call may still take effect. `named`: a person asked for this very
+    course, so that a product made from it and deleted since may be made again.
+    """
+    if _sold_by_sku(sellable.target, shelf, table):
+        return None
+    if sellable.concern:
+        return _skip(sellable, sellable.concern)
+    if begun is not None and begun.product_id is not None:
+        step = _judge_made(sellable, begun.product_id, begun.sku, shelf, table)
+        return step or (
+            _begin(sellable, skus, shelf, table) if named else _deleted(sellable, begun.product_id)
+        )
+    if begun is not None and begun.sending_since is not None:
+        return _resume(sellable, begun.sku, shelf, table, waiting=waiting)
+    return _begin(sellable, skus, shelf, table)
+
+
+def judge_taken(sellable: Sellable, sku: str, product: StoredProduct | None, table: Table) -> Step:
+    """What to do when the shop made no product because another has the SKU: `product`, None if it did not say which."""
+    if product is None:
+        return _skip(sellable, _in_trash(sku, None))
+    if _is_ours(product, sellable.target):
+        return _adopt(sellable, product, sku, table)
+    return _skip(sellable, _taken(sku, product))
+
+
+def _begin(sellable: Sellable, skus: Sequence[str], shelf: Shelf, table: Table) -> Step:
+    """A SKU is free if no product has it and no row waits for it. One that a product without a row has is probably
+    this very course, made by a person: a second product for it would be one too many."""
+    for sku in skus:
+        found, match = shelf.by_sku(sku), table.match(_line(sku))
+        if found is None and (match is None or any(_same(one, sellable.target) for one in match.targets)):
+            return Step(sellable=sellable, action=Action.MAKE, sku=sku)
+        if found is None:
+            continue
+        if _is_ours(found, sellable.target):
+            return _adopt(sellable, found, sku, table)
+        if found.status == _TRASH:
+            return _skip(sellable, _in_trash(sku, found))
+        if table.match(_line_of(found)) is None:
+            return _skip(sellable, _taken(sku, found))
+    return _skip(
+        sellable,
+        f"other courses' products have the SKUs it could get ({', '.join(skus)}): make its product by hand",
+    )
+
+
+def _judge_made(
+    sellable: Sellable, product_id: ProductId, sku: str, shelf: Shelf, table: Table
+) -> Step | None:
+    """None if the product that was made is not in the shop any more."""
+    if product_id in shelf.unreadable:
+        return _skip(
+            sellable,
+            f"what the shop says of product {product_id}, made from it, cannot be read: look at it there",
+        )
+    known = shelf.by_id(product_id)
+    return None if known is None else _adopt(sellable, known, sku, table)
+
+
+def _resume(sellable: Sellable, sku: str, shelf: Shelf, table: Table, *, waiting: bool) -> Step:
+    found = shelf.by_sku(sku)
+    if found is not None:
+        return judge_taken(sellable, sku, found, table)
+    if waiting:
+        return _skip(
+            sellable,
+            "the shop was told to make it and did not answer: it may still do so; run this again in a few minutes",
+        )
+    return Step(sellable=sellable, action=Action.MAKE, sku=sku)
+
+
+def _adopt(sellable: Sellable, product: StoredProduct, sku: str, table: Table) -> Step:
+    """A product made from it is there: it needs its row, unless people decided otherwise meanwhile."""
+    if product.status == _TRASH:
+        return _skip(sellable, _in_trash(product.sku or sku, product))
+    match = table.match(_line_of(product))
+    if match is not None and not any(_same(one, sellable.target) for one in match.targets):
+        what = "is to be ignored" if match.ignore else "sells something else"
+        return _skip(
+            sellable, f"{_called(product)}, made from it, {what} by {match.source}: correct that row"
+        )
+    return Step(sellable=sellable, action=Action.ADOPT, sku=product.sku, product=product)
+
+
+def _sold_by_sku(target: Target, shelf: Shelf, table: Table) -> bool:
+    """Whether a product sells the course by having its id as SKU."""
+    if table.sku_is_course != target.lms:
+        return False
+    matches: Iterable[Match | None] = (
+        table.match(_line_of(one)) for one in shelf.products if one.status != _TRASH
+    )
+    return any(_same(one, target) for match in matches if match is not None for one in match.targets)
+
+
+def _same(one: Target, other: Target) -> bool:
+    return (one.lms, one.course_id) == (other.lms, other.course_id)
+
+
+def _is_ours(product: StoredProduct, target: Target) -> bool:
+    return product.meta.get(MADE_FROM) == origin_of(target)
+
+
+def _made_sku(target: Target) -> str:
+    """Two courses never get the same, also where case does not count: what would be lost is told by a digest."""
+    written = f"{target.lms}-{target.course_id}"
+    cleaned = clean_sku(written)
+    if cleaned == written and target.course_id == target.course_id.casefold():
+        return cleaned
+    digest = sha256(written.encode(errors="backslashreplace")).hexdigest()[:_SHOWN_OF_DIGEST]
+    return f"{cleaned[: LONGEST_SKU - len(digest) - 1]}-{digest}"
+
+
+def _line_of(product: StoredProduct) -> Line:
+    return _line(
+        product.sku,
+        product.parent_id or product.product_id,
+        product.product_id if product.parent_id else 0,
+    )
+
+
+def _line(sku: str, product_id: int = 0, variation_id: int = 0) -> Line:
+    return Line(
+        line_id=LineId(1),
+        product_id=ProductId(product_id),
+        variation_id=ProductId(variation_id),
+        sku=sku,
+        name="",
+        quantity=Decimal(1),
+    )
+
+
+def _skip(sellable: Sellable, reason: str) -> Step:
+    return Step(sellable=sellable, action=Action.SKIP, reason=reason)
+
+
+def _called(product: StoredProduct) -> str:
+    return f"product {product.product_id}" + (f" {render_quoted(product.name)}" if product.name else "")
+
+
+def _taken(sku: str, product: StoredProduct) -> str:
+    return f"{_called(product)} has the SKU {sku} and no row: if it is this course, give it a row in the mapping file"
+
+
+def _in_trash(sku: str, product: StoredProduct | None) -> str:
+    which = _called(product) if product is not None else "a product"
+    return f"{which} in the shop's trash has the SKU {sku}: restore it, or delete it for good"
+
+
+def _deleted(sellable: Sellable, product_id: ProductId) -> Step:
+    return _skip(
+        sellable,
+        f"product {product_id}, made from it, is not in the shop any more; to have another made, "
+        f"name the course: --only {sellable.target.course_id}",
+    )
+
+
+def _folded(sku: str) -> str:
+    return sku.strip().casefold()
