@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from wcsync.cadence import Tempo
@@ -59,7 +60,7 @@ def build_backoff(config: Config) -> Backoff:
     )
 
 
-def build_store(config: Config) -> Store:
+def build_store(config: Config) -> WooCommerce:
     store = config.store
     return WooCommerce(
         url=store.url,
@@ -175,3 +176,12 @@ def ask_lms(lms: Lms) -> Callable[[], Answerer]:
         return Answerer(identity=identity.identity, title=identity.title)
 
     return ask
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path names, whatever else happens to the name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
