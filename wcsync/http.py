@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -64,7 +64,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer below 500 that was read to its end. `headers` has lower-case names.
+    """An answer that was read to its end; from 500 up only where its caller wants it. `headers` has lower-case names.
 
     Its repr shows neither: shops repeat the keys of a query in their `Link` header.
     """
@@ -130,21 +130,23 @@ class Service:
                 return self._exchange(prepare(), may_act=False)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def send(self, prepare: Callable[[], Outgoing]) -> Reply:
+    def send(self, prepare: Callable[[], Outgoing], *, answered: Collection[int] = ()) -> Reply:
         """Sends a request that may change something: once. A lost answer says so (`answer_lost`).
 
+        A status from `answered` is an answer too, which the caller reads: the far side is no longer at work on it.
         Raises: TransientError, ServiceBlocked.
         """
-        return self._exchange(prepare(), may_act=True)
+        return self._exchange(prepare(), may_act=True, answered=answered)
 
     def close(self) -> None:
         self._client.close()
 
-    def _exchange(self, outgoing: Outgoing, *, may_act: bool) -> Reply:
+    def _exchange(self, outgoing: Outgoing, *, may_act: bool, answered: Collection[int] = ()) -> Reply:
         answer = self._attempt(outgoing, may_act=may_act)
         if isinstance(answer, WcsyncError):
             raise answer
-        self._check_status(outgoing, answer, may_act=may_act)
+        if answer.status not in answered:
+            self._check_status(outgoing, answer, may_act=may_act)
         return answer
 
     def _attempt(self, outgoing: Outgoing, *, may_act: bool) -> Reply | WcsyncError:

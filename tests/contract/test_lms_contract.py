@@ -4,7 +4,7 @@ A new LMS adds one `Campus` (how to start its sandbox and look behind it) and on
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -14,12 +14,13 @@ import pytest
 import stamina
 
 from tests.openapi import WatchedThreeSixty
+from wcsync.course import CourseState
 from wcsync.credentials import Secret
 from wcsync.errors import PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
 from wcsync.lms.base import Capability, Intent, Lms, Write
 from wcsync.lms.moodle import Moodle, MoodleSettings
 from wcsync.lms.threesixty import ThreeSixty, ThreeSixtySettings
-from wcsync.model import Applied, CourseId, Outcome, Person, Presence, Seat, Target
+from wcsync.model import Applied, CourseId, LmsName, Outcome, Person, Presence, Seat, Target
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.server import Fault, Request, SandboxServer
 
@@ -37,6 +38,14 @@ class Campus(ABC):
     """Addresses a buyer may have that this LMS will never take."""
     suspends: bool = True
     """Whether staff can suspend an account or an enrolment there, and lift that again."""
+    closed: CourseState = CourseState.HIDDEN
+    """What becomes of a course there that staff take away from learners without deleting it."""
+    shared_calls: int = 6
+    """So many questions a reading of up to a hundred courses may cost, however many they are."""
+    calls_per_course: int = 2
+    """So many questions it costs for each course besides, where that is read in depth."""
+    calls_per_known_course: int = 0
+    """The same where nothing has changed since."""
 
     @abstractmethod
     def connect(self, timeout_s: float) -> Lms:
@@ -70,10 +79,32 @@ class Campus(ABC):
 
     @abstractmethod
     def state(self) -> object:
-        """All accounts and enrolments, comparable."""
+        """All accounts, courses and enrolments, comparable."""
 
     @abstractmethod
     def is_write(self, request: Request) -> bool: ...
+
+    @abstractmethod
+    def target(self, course_id: CourseId) -> Target:
+        """What a row of the mapping names to sell the course and to mirror its data."""
+
+    @abstractmethod
+    def describe(
+        self,
+        course_id: CourseId,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        authors: Sequence[str] | None = None,
+        skills: Sequence[str] | None = None,
+        modules: Sequence[str] | None = None,
+        state: CourseState | None = None,
+    ) -> None:
+        """Edits the course as staff do; None = left as it is. `modules`: their titles in order."""
+
+    @abstractmethod
+    def remove(self, course_id: CourseId) -> None:
+        """Deletes the course."""
 
     def writes(self) -> int:
         return sum(self.is_write(seen.request) for seen in self.server.requests)
@@ -705,11 +736,38 @@ class MoodleCampus(Campus):
         return datetime.fromtimestamp(found.timeend, UTC) if found and found.timeend else None
 
     def state(self) -> object:
-        return repr((self.moodle.users, self.moodle.enrolments))
+        return repr((self.moodle.users, self.moodle.courses, self.moodle.enrolments))
 
     def is_write(self, request: Request) -> bool:
         function = dict(request.form).get("wsfunction", "")
         return function.startswith(("core_user_create", "enrol_manual_", "core_group_add", "core_cohort_add"))
+
+    def target(self, course_id: CourseId) -> Target:
+        return Target(lms=LmsName("campus"), course_id=course_id)
+
+    def describe(
+        self,
+        course_id: CourseId,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        authors: Sequence[str] | None = None,
+        skills: Sequence[str] | None = None,
+        modules: Sequence[str] | None = None,
+        state: CourseState | None = None,
+    ) -> None:
+        self.moodle.describe_course(
+            int(course_id),
+            name=name,
+            summary=description,
+            teachers=authors,
+            skills=skills,
+            modules=None if modules is None else [("Week one", title, "page") for title in modules],
+            visible=None if state is None else state is CourseState.OPEN,
+        )
+
+    def remove(self, course_id: CourseId) -> None:
+        self.moodle.delete_course(int(course_id))
 
 
 class TestMoodle(LmsContract):
@@ -769,6 +827,15 @@ class ThreeSixtyCampus(Campus):
 
     def is_write(self, request: Request) -> bool:
         return request.method != "GET" and not request.path.endswith("/oauth2/token")
+
+    def target(self, course_id: CourseId) -> Target:
+        return Target(lms=LmsName("academy"), course_id=course_id)
+
+    def describe(self, course_id: CourseId, **changes: object) -> None:  # noqa: ARG002
+        pytest.skip("the sandbox keeps no course data yet")
+
+    def remove(self, course_id: CourseId) -> None:  # noqa: ARG002
+        pytest.skip("the sandbox keeps no course data yet")
 
 
 class TestThreeSixty(LmsContract):

@@ -581,8 +581,8 @@ def test_a_variation_is_read_by_either_road(shop: SandboxShop, client: httpx.Cli
     ("method", "path"),
     [
         pytest.param("POST", "/orders", id="create order"),
-        pytest.param("PUT", "/products/11", id="write product"),
-        pytest.param("POST", "/products/batch", id="batch"),
+        pytest.param("POST", "/products/21/variations", id="create variation"),
+        pytest.param("POST", "/products/tags/batch", id="batch of tags"),
         pytest.param("GET", "/orders?search=ana", id="search"),
         pytest.param("GET", "/orders?_envelope=1", id="envelope"),
         pytest.param("GET", "/webhooks", id="webhooks"),

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
+from urllib.parse import quote
 
 import pytest
 import stamina
@@ -11,6 +12,7 @@ import stamina
 from tests.fakes import FakeStore
 from wcsync.errors import ServiceBlocked, TransientError, WcsyncError
 from wcsync.model import Product, ProductId, UnreadableProduct
+from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.faults import Fault
 from wcsync.sandbox.shop import SandboxShop
 from wcsync.store.base import Store
@@ -73,13 +75,13 @@ def _no_waiting() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def sandbox() -> Iterator[SandboxStage]:
+def sandbox(page_size: int = PAGE_SIZE) -> Iterator[SandboxStage]:
     with SandboxShop() as shop:
         client = WooCommerce(
             url=shop.url,
             consumer_key="ck_sandbox",
             consumer_secret="cs_sandbox",
-            page_size=PAGE_SIZE,
+            page_size=page_size,
             timeout_s=5.0,
         )
         with contextlib.closing(client):
@@ -98,6 +100,12 @@ def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
 @pytest.fixture
 def woo() -> Iterator[SandboxStage]:
     with sandbox() as there:
+        yield there
+
+
+@pytest.fixture
+def stage_of_hundred() -> Iterator[SandboxStage]:
+    with sandbox(page_size=100) as there:
         yield there
 
 
@@ -205,11 +213,30 @@ def test_a_sku_that_holds_a_comma_is_found(woo: SandboxStage) -> None:
     assert ids(woo.store.fetch_products(skus=["A,B", "D 1"])) == wanted
 
 
-def test_long_skus_are_asked_for_in_addresses_that_every_server_takes(woo: SandboxStage) -> None:
-    wanted = {woo.add(f"Curso {n}", f"{n}-{'Ñ' * 200}") for n in range(4)}
-    assert ids(woo.store.fetch_products(skus=[f"{n}-{'Ñ' * 200}" for n in range(4)])) == wanted
-    lists = [one.request for one in woo.shop.requests if dict(one.request.query).get("sku")]
-    assert max(len(dict(one.query)["sku"]) for one in lists) < 300
+@pytest.mark.parametrize("status", [414, 400, 404])
+def test_a_server_that_takes_no_long_address_is_asked_with_short_ones_from_then_on(
+    woo: SandboxStage, status: int
+) -> None:
+    skus = [f"{n}-{'Ñ' * 200}" for n in range(8)]
+    wanted = {woo.add(f"Curso {n}", sku) for n, sku in enumerate(skus)}
+    woo.shop.faults.add(Fault(kind="status", status=status, times=None, match=has_long_address))
+    assert ids(woo.store.fetch_products(skus=skus)) == wanted
+    assert len(woo.shop.faults.fired) == 1
+    assert ids(woo.store.fetch_products(skus=skus)) == wanted
+    assert len(woo.shop.faults.fired) == 1
+
+
+def has_long_address(request: Request) -> bool:
+    return len(quote(dict(request.query).get("sku", ""))) > 1500
+
+
+def test_a_hundred_skus_of_usual_length_are_one_question(stage_of_hundred: SandboxStage) -> None:
+    woo = stage_of_hundred
+    wanted = {woo.add(f"Curso {n}", f"COURSE-PYTHON-BEGINNERS-{n:05}") for n in range(100)}
+    assert (
+        ids(woo.store.fetch_products(skus=[f"COURSE-PYTHON-BEGINNERS-{n:05}" for n in range(100)])) == wanted
+    )
+    assert asked(woo) == 1
 
 
 def test_a_variation_without_a_sku_has_its_parents(woo: SandboxStage) -> None:

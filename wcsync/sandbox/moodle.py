@@ -7,17 +7,20 @@ import ssl
 from typing import Any
 from urllib.parse import parse_qsl
 
-from wcsync.sandbox import moodle_courses, moodle_enrol, moodle_groups, moodle_users
+from wcsync.sandbox import moodle_contents, moodle_courses, moodle_enrol, moodle_groups, moodle_users
 from wcsync.sandbox.exchange import Request, Response
+from wcsync.sandbox.moodle_authors import Authors
 from wcsync.sandbox.moodle_call import Call, Function
 from wcsync.sandbox.moodle_errors import (
     MoodleError,
+    NotKnown,
     access_denied,
     invalid_parameter,
     invalid_token,
     missing_record,
     moodle_error,
 )
+from wcsync.sandbox.moodle_files import serve_file
 from wcsync.sandbox.moodle_pages import (
     BAD_GATEWAY_PAGE,
     DATABASE_DOWN,
@@ -29,19 +32,24 @@ from wcsync.sandbox.moodle_pages import (
 )
 from wcsync.sandbox.moodle_params import Php, check_parameters, parse_fields
 from wcsync.sandbox.moodle_records import ServiceUser, Token
-from wcsync.sandbox.moodle_state import Database, MoodleSite
+from wcsync.sandbox.moodle_state import Database
 from wcsync.sandbox.server import SandboxServer
 from wcsync.times import Clock
 
 PATH = "/webservice/rest/server.php"
 FUNCTIONS: dict[str, Function] = (
-    moodle_users.FUNCTIONS | moodle_enrol.FUNCTIONS | moodle_courses.FUNCTIONS | moodle_groups.FUNCTIONS
+    moodle_users.FUNCTIONS
+    | moodle_enrol.FUNCTIONS
+    | moodle_courses.FUNCTIONS
+    | moodle_contents.FUNCTIONS
+    | moodle_groups.FUNCTIONS
 )
 _NO_CACHE = {"Cache-Control": "private, must-revalidate, pre-check=0, post-check=0, max-age=0"}
 
 
-class SandboxMoodle(MoodleSite, SandboxServer):
-    """A Moodle site and its REST server. What can be set and seen: see MoodleSite; how it can fail: SandboxServer.
+class SandboxMoodle(Authors, SandboxServer):
+    """A Moodle site and its REST server. What can be set and seen: see MoodleSite and Authors; how it can fail:
+    SandboxServer. What no site was ever seen to do is answered with 501.
 
     `siteurl` None: the site calls itself by the address it answers at.
     """
@@ -57,7 +65,7 @@ class SandboxMoodle(MoodleSite, SandboxServer):
         latency_s: float = 0.0,
     ) -> None:
         SandboxServer.__init__(self, port=port, tls=tls, clock=clock, latency_s=latency_s)
-        MoodleSite.__init__(self, token=token, database=database, clock=self.clock)
+        Authors.__init__(self, token=token, database=database, clock=self.clock)
         self.functions = {name: function.version for name, function in FUNCTIONS.items()}
 
     def expire_token(self, token: str | None = None) -> None:
@@ -69,7 +77,7 @@ class SandboxMoodle(MoodleSite, SandboxServer):
         if instead is not None:
             return instead
         if request.path.removesuffix("/") != PATH:
-            return Response.html("File not found.\n", status=404)
+            return serve_file(self, request)
         if not self.webservices_enabled or not self.rest_enabled:
             return Response.html("", status=403)
         fields = _fields(request)
@@ -78,6 +86,8 @@ class SandboxMoodle(MoodleSite, SandboxServer):
             value = self._run(fields)
         except MoodleError as exc:
             return _json(exc.as_body()) if as_json else _xml(render_xml_error(exc))
+        except NotKnown as exc:
+            return Response.html(str(exc), status=501)
         return _json(value) if as_json else _xml(render_xml(value))
 
     def _page_instead(self) -> Response | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from wcsync.sandbox.moodle_call import Call, Function
 from wcsync.sandbox.moodle_errors import crash, invalid_parameter
+from wcsync.sandbox.moodle_files import image_url, render_files
 from wcsync.sandbox.moodle_params import Many, Param, integer, letters, php_int, raw
 from wcsync.sandbox.moodle_records import SITE_COURSE_ID, Course
 
@@ -60,9 +61,9 @@ def render_own_course(call: Call, course: Course, user_id: int) -> dict[str, Any
         "summary": course.summary,
         "summaryformat": course.summaryformat,
         "format": "topics",
-        "courseimage": _image_url(call, course),
+        "courseimage": image_url(call, course),
         "showgrades": True,
-        "lang": "",
+        "lang": course.lang,
         "enablecompletion": True,
         "completionhascriteria": False,
         "completionusertracked": "student" in roles,
@@ -75,7 +76,7 @@ def render_own_course(call: Call, course: Course, user_id: int) -> dict[str, Any
         "lastaccess": None,
         "isfavourite": False,
         "hidden": False,
-        "overviewfiles": [],
+        "overviewfiles": render_files(call, course, "overviewfiles"),
         "showactivitydates": False,
         "showcompletionconditions": True,
         "timemodified": course.timemodified,
@@ -86,7 +87,7 @@ def format_name(call: Call, stored: str) -> str:
     """A name made safe for a page: tags stripped and bare ampersands escaped, quotes left alone."""
     if call.raw:
         return stored
-    return re.sub(r"<[^>]*>", "", re.sub(r"&(?![a-zA-Z0-9#]{1,8};)", "&amp;", stored))
+    return re.sub(r"<(?!\s)[^>]*(?:>|$)", "", re.sub(r"&(?![a-zA-Z0-9#]{1,8};)", "&amp;", stored))
 
 
 def _find(call: Call, field: str, value: str) -> list[Course]:
@@ -122,14 +123,14 @@ def _public(call: Call, course: Course) -> dict[str, Any]:
         "fullname": format_name(call, course.fullname),
         "displayname": format_name(call, course.fullname),
         "shortname": course.shortname,
-        "courseimage": _image_url(call, course),
+        "courseimage": image_url(call, course),
         "categoryid": course.category_id,
         "categoryname": "" if at_site else format_name(call, call.site.categories[course.category_id]),
         "sortorder": course.sortorder,
         "summary": course.summary,
         "summaryformat": course.summaryformat,
-        "summaryfiles": [],
-        "overviewfiles": [],
+        "summaryfiles": render_files(call, course, "summary"),
+        "overviewfiles": render_files(call, course, "overviewfiles"),
         "showactivitydates": False,
         "showcompletionconditions": None if at_site else True,
         "contacts": [
@@ -157,7 +158,7 @@ def _entered(course: Course) -> dict[str, Any]:
         "defaultgroupingid": 0,
         "enablecompletion": 0 if at_site else 1,
         "completionnotify": 0,
-        "lang": "",
+        "lang": course.lang,
         "theme": "",
         "marker": 0,
         "filters": [{"filter": name, "localstate": 0, "inheritedstate": 1} for name in FILTERS],
@@ -179,7 +180,7 @@ def _managed(course: Course) -> dict[str, Any]:
         "timecreated": course.timecreated,
         "timemodified": course.timemodified,
         "requested": 0,
-        "cacherev": course.timemodified,
+        "cacherev": course.cacherev,
     }
 
 
@@ -222,7 +223,7 @@ def _listed_for_managers(course: Course) -> dict[str, Any]:
         "timemodified": course.timemodified,
         "enablecompletion": 0 if at_site else 1,
         "completionnotify": 0,
-        "lang": "",
+        "lang": course.lang,
         "forcetheme": "",
         "courseformatoptions": [{"name": name, "value": value} for name, value in options.items()],
     }
@@ -230,17 +231,18 @@ def _listed_for_managers(course: Course) -> dict[str, Any]:
 
 
 def _customfields(call: Call, course: Course) -> list[dict[str, Any]]:
-    """Those for teachers only are shown to whoever may update the course."""
+    """Those for teachers only are shown to whoever may update the course; a field that one course has, all have."""
+    kept = {field["shortname"]: field for field in course.customfields}
+    defined = {
+        field["shortname"]: field | {"valueraw": "", "value": None}
+        for other in call.site.courses.values()
+        for field in other.customfields
+    }
     return [
         {name: value for name, value in field.items() if name != "teachers_only"}
-        for field in course.customfields
+        for field in (defined | kept).values()
         if not field.get("teachers_only") or call.may("moodle/course:update")
     ]
-
-
-def _image_url(call: Call, course: Course) -> str:
-    context_id = 2 if course.id == SITE_COURSE_ID else 17 + course.id
-    return f"{call.base_url}/pluginfile.php/{context_id}/course/generated/course.svg"
 
 
 FUNCTIONS = {

@@ -30,6 +30,10 @@ class MoodleError(Exception):
         return {"exception": self.exception} | code | {"message": self.message}
 
 
+class NotKnown(Exception):
+    """Nobody has recorded what a site answers there."""
+
+
 def moodle_error(errorcode: str, message: str | None = None) -> MoodleError:
     """A plain moodle_exception. One without a text of its own shows its code, as in `error/userdeleted`."""
     return MoodleError(

@@ -20,6 +20,8 @@ SERVICE_CAPABILITIES = frozenset(
     {
         "enrol/manual:enrol",
         "enrol/manual:unenrol",
+        "mod/assign:view",
+        "mod/quiz:view",
         "moodle/cohort:assign",
         "moodle/cohort:view",
         "moodle/course:enrolreview",
@@ -38,6 +40,20 @@ SERVICE_CAPABILITIES = frozenset(
     }
 )
 """All a service user needs for every function here."""
+
+KINDS = {
+    "assign": ("assessment", "Assignments"),
+    "forum": ("collaboration", "Forums"),
+    "label": ("content", "Text and media areas"),
+    "page": ("content", "Pages"),
+    "quiz": ("assessment", "Quizzes"),
+    "resource": ("content", "Files"),
+    "url": ("content", "URLs"),
+}
+"""What each kind of module that was ever recorded is for, and what many of it are called."""
+
+MODULE_RIGHTS = {"assign": "mod/assign:view", "quiz": "mod/quiz:view"}
+"""What it takes to be shown such a module at all; all other kinds are shown to everybody in the course."""
 
 Status = Literal["active", "suspended"]
 Method = Literal["manual", "cohort"]
@@ -89,8 +105,58 @@ class ProfileField:
 
 
 @dataclass(slots=True, kw_only=True)
+class Activity:
+    """A module of a course, named as typed. `on_page` False: learners reach it by its address alone.
+
+    `more`: what else a site tells of it, and this one does not use.
+    """
+
+    id: int
+    kind: str
+    name: str
+    instance: int
+    visible: bool = True
+    on_page: bool = True
+    description: str | None = None
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Section:
+    """`number`: its place, from 0. Without a name it is shown under one that Moodle gives it."""
+
+    id: int
+    number: int
+    name: str = ""
+    summary: str = ""
+    visible: bool = True
+    activities: list[Activity] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file in one of a course's areas: its images, or what its summary shows. `timemodified` in seconds."""
+
+    area: Literal["overviewfiles", "summary"]
+    name: str
+    content: bytes = field(repr=False)
+    mimetype: str
+    timemodified: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Competency:
+    id: int
+    shortname: str
+    idnumber: str = ""
+    description: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
 class Course:
     """A course. `fullname` as typed by its author; instants in seconds since 1970.
+
+    `cacherev`: grows whenever something changes that Moodle keeps a course's page for.
 
     `manual`: its instance of manual enrolment. `enrolperiod_s` belongs to it and is ignored by the web service.
     `welcome`: who sends the mail on enrolment; "contact" is the default and sends none where there is no teacher.
@@ -112,8 +178,18 @@ class Course:
     welcome: Welcome = "contact"
     cohort_ids: list[int] = field(default_factory=list)
     customfields: list[dict[str, Any]] = field(default_factory=list)
+    lang: str = ""
+    sections: list[Section] = field(default_factory=list)
+    files: list[StoredFile] = field(default_factory=list)
+    competencies: list[Competency] = field(default_factory=list)
     timecreated: int = 0
     timemodified: int = 0
+    cacherev: int = 0
+
+    @property
+    def context_id(self) -> int:
+        """By this number the addresses of its files go."""
+        return 2 if self.id == SITE_COURSE_ID else 17 + self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,6 +122,7 @@ class MoodleSite:
                 welcome=welcome,
                 timecreated=now,
                 timemodified=now,
+                cacherev=now,
             )
             self._sort_courses(self.courses[number].category_id)
             return number

@@ -1,5 +1,6 @@
 """A WooCommerce shop on loopback: state in plain dicts, the REST API in front, the real one's traps included."""
 
+import copy
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +9,9 @@ from wcsync.sandbox.exchange import Request, Response
 from wcsync.sandbox.server import SandboxServer
 from wcsync.sandbox.shop_auth import Gate
 from wcsync.sandbox.shop_http import Site
+from wcsync.sandbox.shop_product_render import EDIT, ProductRender
 from wcsync.sandbox.shop_routes import build_routes
+from wcsync.sandbox.shop_shapes import Json
 from wcsync.sandbox.shop_state import ShopState
 from wcsync.times import Clock
 
@@ -44,6 +47,13 @@ class SandboxShop(ShopState, SandboxServer):
         self.site.routes = build_routes(
             self, self._address, self.site.route_url, index_link=lambda: self.site.index_link
         )
+
+    def product(self, product_id: int) -> Json:
+        """A product or variation as it is stored: what `GET /products/<id>?context=edit` answers."""
+        with self.lock:
+            return copy.deepcopy(
+                ProductRender(self, self._address()).product(self.products[product_id], EDIT)
+            )
 
     def handle(self, request: Request) -> Response:
         return self.site.answer(request)

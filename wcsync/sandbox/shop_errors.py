@@ -9,18 +9,38 @@ from wcsync.sandbox.exchange import Response
 class ShopError(Exception):
     """An error answer in WordPress's form. `problems`: per parameter (code, message, extra) of a 400."""
 
-    def __init__(
-        self, status: int, code: str, message: str, *, details: Any = None, allow: str | None = None
-    ) -> None:
+    def __init__(self, status: int, code: str, message: str, *, details: Any = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
-        self.allow = allow
         self._details = {"status": status} if details is None else details
 
+    @property
+    def value(self) -> dict[str, Any]:
+        """The answer's body, also as part of a batch's."""
+        return {"code": self.code, "message": str(self), "data": self._details}
+
     def response(self, headers: Mapping[str, str]) -> Response:
-        value = {"code": self.code, "message": str(self), "data": self._details}
-        return Response.json(value, status=self.status, headers=headers)
+        return Response.json(self.value, status=self.status, headers=headers)
+
+
+class PhpFatal(ShopError):
+    """PHP died in the middle of its work: what it had done is done, what was to follow is not."""
+
+    def __init__(self) -> None:
+        help_page = "https://wordpress.org/documentation/article/faq-troubleshooting/"
+        link = f'<a href="{help_page}">Learn more about troubleshooting WordPress.</a>'
+        message = f"<p>There has been a critical error on this website.</p><p>{link}</p>"
+        super().__init__(500, "internal_server_error", message)
+
+    @property
+    def value(self) -> dict[str, Any]:
+        return super().value | {"additional_errors": []}
+
+    def response(self, headers: Mapping[str, str]) -> Response:
+        """Without the headers that WordPress sets at the end of its work."""
+        early = {name: value for name, value in headers.items() if name != "Allow"}
+        return super().response(early)
 
 
 class Problems:

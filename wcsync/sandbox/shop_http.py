@@ -42,11 +42,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What a route found: one value or the rows of a list, before `_fields` is applied."""
+    """What a route found: one value or the rows of a list. `picked`: `_fields` is applied already."""
 
     value: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    picked: bool = False
 
 
 Handler = Callable[[Call], Result]
@@ -211,7 +212,7 @@ def pick(row: Any, paths: list[str]) -> Any:
 
 
 def _finish(call: Call, result: Result, headers: Mapping[str, str]) -> Response:
-    wanted = read_list("_fields", call.fields)
+    wanted = [] if result.picked else read_list("_fields", call.fields)
     value = result.value
     if wanted and isinstance(value, list):
         value = [pick(row, wanted) for row in value]

@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 Json = dict[str, Any]
 
@@ -19,6 +20,7 @@ SHIPPING_FIELDS = (
     "country",
     "phone",
 )
+ITEM_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 BILLING_FIELDS = (*SHIPPING_FIELDS[:-1], "email", "phone")
 
 
@@ -51,6 +53,23 @@ def blank_order(order_id: int, when: str) -> Json:
 def gmt_text(instant: datetime) -> str:
     """Whole seconds of UTC, as the shop's tables keep them."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def site_time(gmt: str | None, zone: ZoneInfo) -> str | None:
+    """UTC seconds as the wall clock of `zone` showed them, without a zone."""
+    if gmt is None:
+        return None
+    instant = datetime.fromisoformat(gmt).replace(tzinfo=UTC)
+    return instant.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def link(href: str, methods: list[str]) -> Json:
+    """A link as WordPress writes it, with what may be done there."""
+    return {"href": href, "targetHints": {"allow": methods}}
+
+
+def words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
 
 
 def money(amount: Decimal) -> str:

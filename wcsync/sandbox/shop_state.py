@@ -1,4 +1,4 @@
-"""The sandbox shop's memory: products, orders, notes and refunds as plain dicts, and the shop's own rules for them.
+"""The sandbox shop's memory of orders, notes and refunds as plain dicts, and the shop's own rules for them.
 
 Instants are kept the way the shop's tables keep them: whole seconds of UTC as `2026-11-21T19:18:35`. What an answer
 derives from them (site time, live SKUs, links) is made in `shop_render`.
@@ -10,12 +10,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from wcsync.sandbox.shop_shapes import Json, blank_order, gmt_text, money
+from wcsync.sandbox.shop_shelf import Amount, Shelf
 from wcsync.times import Clock
-
-Amount = Decimal | str | float | int
 
 CORE_STATUSES = (
     "auto-draft",
@@ -31,81 +29,18 @@ CORE_STATUSES = (
 TRASH_META = ("_wp_trash_meta_status", "_wp_trash_meta_time")
 
 
-class ShopState:
+class ShopState(Shelf):
     """What a merchant and the buyers do to a shop. Every method is thread-safe and happens at `clock()`.
 
     `orders` and `products` map an id to a plain dict; `raw_orders` holds those that are answered verbatim.
     """
 
     def __init__(self, *, clock: Clock, timezone: str, lock: threading.RLock) -> None:
-        self.clock = clock
-        self.lock = lock
-        self.timezone = ZoneInfo(timezone)
-        self.orders: dict[int, Json] = {}
+        super().__init__(clock=clock, timezone=timezone, lock=lock)
         self.raw_orders: dict[int, Json] = {}
-        self.products: dict[int, Json] = {}
         self.notes: dict[int, list[Json]] = {}
         self.refunds: dict[int, list[Json]] = {}
         self.statuses: list[str] = list(CORE_STATUSES)
-        self._last_ids = {"post": 10, "line": 0, "meta": 0, "note": 0}
-
-    def add_product(
-        self,
-        name: str,
-        *,
-        sku: str = "",
-        product_id: int | None = None,
-        price: Amount = "19.90",
-        kind: str = "simple",
-        status: str = "publish",
-        virtual: bool = True,
-        categories: Iterable[str] = ("Uncategorized",),
-    ) -> int:
-        """A new product, virtual as courses are; answers its id."""
-        with self.lock:
-            product = self._new_product(name, sku, price, product_id)
-            product |= {"type": kind, "status": status, "virtual": virtual, "categories": list(categories)}
-            return int(product["id"])
-
-    def add_variation(
-        self,
-        product_id: int,
-        option: str,
-        *,
-        sku: str = "",
-        attribute: str = "Nivel",
-        variation_id: int | None = None,
-        price: Amount = "19.90",
-    ) -> int:
-        """One choice of a product, which becomes a variable one; answers the variation's id."""
-        with self.lock:
-            parent = self.products[product_id]
-            parent["type"] = "variable"
-            variation = self._new_product(f"{parent['name']} - {option}", sku, price, variation_id)
-            variation |= {
-                "type": "variation",
-                "parent_id": product_id,
-                "option": option,
-                "attribute": attribute,
-            }
-            return int(variation["id"])
-
-    def edit_product(self, product_id: int, **changes: Any) -> None:
-        """A merchant's edit. Orders show the new SKU, old ones too, but keep the name they were sold under."""
-        with self.lock:
-            self.products[product_id].update(changes, modified=self.now())
-
-    def trash_product(self, product_id: int) -> None:
-        self.edit_product(product_id, status="trash")
-
-    def delete_product_for_good(self, product_id: int) -> None:
-        """Its order lines lose product id and SKU, and keep their name."""
-        with self.lock:
-            gone = {
-                key for key, product in self.products.items() if product_id in {key, product["parent_id"]}
-            }
-            for key in gone:
-                del self.products[key]
 
     def buy(
         self,
@@ -267,9 +202,6 @@ class ShopState:
         """A plugin's own order status."""
         self.statuses.append(status)
 
-    def now(self) -> str:
-        return gmt_text(self.clock())
-
     def _touch(self, order: Json) -> None:
         order["date_modified_gmt"] = self.now()
 
@@ -278,31 +210,6 @@ class ShopState:
         paying = {"completed"} if order["payment_method"] == "cod" else {"completed", "processing"}
         if order["status"] in paying and order["date_paid_gmt"] is None:
             order["date_paid_gmt"] = self.now()
-
-    def _take_id(self, kind: str, wanted: int | None = None) -> int:
-        """The next id. Orders, products and refunds share one row of numbers, as posts do."""
-        assert wanted not in self.orders, f"order {wanted} exists already"
-        assert wanted not in self.products, f"product {wanted} exists already"
-        chosen = self._last_ids[kind] + 1 if wanted is None else wanted
-        self._last_ids[kind] = max(self._last_ids[kind], chosen)
-        return chosen
-
-    def _new_product(self, name: str, sku: str, price: Amount, product_id: int | None) -> Json:
-        product: Json = {
-            "id": self._take_id("post", product_id),
-            "name": name,
-            "sku": sku,
-            "price": str(price),
-            "type": "simple",
-            "status": "publish",
-            "parent_id": 0,
-            "virtual": True,
-            "categories": ["Uncategorized"],
-            "created": self.now(),
-            "modified": self.now(),
-        }
-        self.products[product["id"]] = product
-        return product
 
     def _new_line(self, product_id: int, quantity: float) -> Json:
         product = self.products[product_id]

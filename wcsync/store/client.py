@@ -1,31 +1,25 @@
-"""A WooCommerce shop behind the `Store` protocol.
+"""A WooCommerce shop behind the `Store` protocol, and behind `Showcase` by its attribute `showcase`."""
 
-The `woocommerce` package gives the rules: how an address is built, when a key goes into the Authorization header and
-when a request is signed with OAuth 1.0a instead, and how. Its transport is replaced. It opens a connection per call,
-knows no errors, sends each parameter twice over http and writes the secret into its caller's parameters.
-"""
-
-import json
 import time
-from base64 import b64encode
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import woocommerce  # loads requests, 0.1 s and 7.5 MB: the price of not writing the rules a second time
-
-from wcsync.errors import Finding, MalformedReply, PermanentError, ServiceBlocked, TransientError, WcsyncError
+from wcsync.errors import Finding, PermanentError, ServiceBlocked
 from wcsync.http import DEFAULT_TIMEOUT_S, Outgoing, Redirected, Reply, Service, Transport
 from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
 from wcsync.store import checkup, wire
-from wcsync.store.base import ShopIdentity
+from wcsync.store.api import API_VERSION, HEADERS, Api
+from wcsync.store.base import ShopIdentity, Showcase
 from wcsync.store.checkup import Line
-from wcsync.store.products import Products, Talk
-from wcsync.store.refusal import NO_WOOCOMMERCE, Way, explain, not_understood
+from wcsync.store.products import SUMMARIES, Products
+from wcsync.store.refusal import NO_WOOCOMMERCE, Way
+from wcsync.store.showcase import WooShowcase
+from wcsync.store.talk import Talk
 from wcsync.times import Clock
 
 PAGE_SIZE = 100
@@ -33,9 +27,6 @@ STATUSES_LAST_S = 3600.0
 """How long the shop's list of statuses is believed. A plugin that adds one is noticed within this time."""
 STATUSES_UNKNOWN_S = 60.0
 """How soon a shop that did not understand the question is asked again."""
-
-API_VERSION = "wc/v3"
-_HEADERS = {"accept": "application/json", "cache-control": "no-cache"}
 
 
 class WooCommerce:
@@ -62,14 +53,10 @@ class WooCommerce:
         self._page_size = page_size
         self._way: Way = auth if self._url.startswith("https:") else "oauth"
         self._service = Service("shop", timeout_s=timeout_s, ca_file=ca_file, transport=transport)
-        self._api = _Api(self._url, consumer_key.strip(), consumer_secret.strip(), self._way, self._service)
-        talk = Talk(
-            ask=self._api.ask,
-            check=self._check,
-            not_understood=self._not_understood,
-            cached=self._cached,
-        )
-        self._products = Products(talk, page_size)
+        self._api = Api(self._url, consumer_key.strip(), consumer_secret.strip(), self._way, self._service)
+        self._talk = Talk(self._api, self._way)
+        self._products = Products(self._talk, SUMMARIES, page_size)
+        self.showcase: Showcase = WooShowcase(self._talk, page_size)
         self._zone: ZoneInfo | None = None
         self._unknown_zone = ""
         self._statuses: tuple[str, ...] = wire.STATUSES
@@ -82,16 +69,13 @@ class WooCommerce:
         """
         address = f"{self._url}/wp-json?{urlencode(wire.render_index_query())}"
         try:
-            reply = self._service.fetch(lambda: Outgoing(method="GET", url=address, headers=_HEADERS))
+            reply = self._service.fetch(lambda: Outgoing(method="GET", url=address, headers=HEADERS))
         except Redirected as exc:
             raise checkup.moved(exc) from exc
         if reply.status == 404 and (finding := checkup.absent(self._url, reply, self._fetch_front)):
             raise ServiceBlocked(f"shop: {finding}", finding=finding)
-        self._check(reply)
-        try:
-            index = wire.parse_index(reply.content)
-        except MalformedReply as exc:
-            raise self._not_understood(reply) from exc
+        self._talk.check(reply)
+        index = self._talk.understood(wire.parse_index, reply)
         if API_VERSION not in index.namespaces:
             raise ServiceBlocked(f"shop: {NO_WOOCOMMERCE}", finding=NO_WOOCOMMERCE)
         self._zone = _zone(index.timezone)
@@ -111,10 +95,10 @@ class WooCommerce:
             if number == first_page and (others := self._listed_statuses(reply)):
                 statuses = others  # a plugin was switched off; later in a walk this would shift its pages
                 reply = self._fetch_page(since, number, statuses)
-            self._check(reply)
+            self._talk.check(reply)
             page = self._parse_page(reply, number)
             if page.size and reply.content == before:
-                raise self._cached(f"answered page {number} with the page before it")
+                raise self._talk.cached(f"answered page {number} with the page before it")
             before = reply.content
             yield page
             if page.last:
@@ -128,13 +112,10 @@ class WooCommerce:
         reply = self._api.ask(f"orders/{order_id}", wire.render_order_query())
         if reply.status == 404 and wire.says_no_such_order(reply.content):
             return None
-        self._check(reply)
-        try:
-            order = wire.parse_order(reply.content)
-        except MalformedReply as exc:
-            raise self._not_understood(reply) from exc
+        self._talk.check(reply)
+        order = self._talk.understood(wire.parse_order, reply)
         if order.order_id not in {order_id, None}:
-            raise self._cached(f"was asked for order {order_id} and answered with another")
+            raise self._talk.cached(f"was asked for order {order_id} and answered with another")
         if isinstance(order, Unreadable):
             return Unreadable(order_id=order_id, reason=order.reason)
         return order
@@ -165,11 +146,8 @@ class WooCommerce:
         reply = self._api.ask(f"orders/{order_id}/notes", wire.render_notes_query())
         if reply.status == 404 and wire.says_no_such_order(reply.content):
             return None
-        self._check(reply)
-        try:
-            return wire.parse_notes(reply.content)
-        except MalformedReply as exc:
-            raise self._not_understood(reply) from exc
+        self._talk.check(reply)
+        return self._talk.understood(wire.parse_notes, reply)
 
     def push_note(self, order_id: OrderId, text: str) -> None:
         """Adds a private note to an order. Not safe to repeat: look at its notes first.
@@ -181,11 +159,8 @@ class WooCommerce:
         reply = self._api.tell(f"orders/{order_id}/notes", wire.render_note(text))
         if reply.status == 404 and wire.says_no_such_order(reply.content):
             raise PermanentError(f"shop: there is no order {order_id} any more; its note was not written")
-        self._check(reply)
-        try:
-            wire.parse_new_note(reply.content)
-        except MalformedReply as exc:
-            raise self._unsure(reply) from exc
+        self._talk.check(reply)
+        self._talk.surely(wire.parse_new_note, reply)
 
     def fetch_findings(self, clock: Clock, *, writing: bool) -> Iterator[Finding]:
         """Tries all that the daemon will need, and yields what works and what may not, each once. Changes nothing.
@@ -198,7 +173,7 @@ class WooCommerce:
             ask=self._api.ask,
             ask_in_query=self._api.ask_in_query,
             tell=self._api.tell,
-            check=self._check,
+            check=self._talk.check,
             parse_rows=self._parse_rows,
         )
         yield from checkup.look(line, clock, writing=writing)
@@ -227,7 +202,7 @@ class WooCommerce:
             reply = self._api.ask("orders", wire.render_status_question())
             listed = self._listed_statuses(reply)
             if not listed and reply.status != 400:
-                self._check(reply)
+                self._talk.check(reply)
                 self._parse_rows(reply)  # a firewall's page is no reason to make do with the usual ones
             self._ask_statuses_at = time.monotonic() + (STATUSES_LAST_S if listed else STATUSES_UNKNOWN_S)
         return self._statuses
@@ -248,7 +223,7 @@ class WooCommerce:
         rows = self._parse_rows(reply)
         totals = wire.parse_totals(reply.headers)
         if not rows and (number <= (totals.pages or 0) or (number == 1 and totals.rows)):
-            raise self._cached(f"counts orders on page {number} and sends none")
+            raise self._talk.cached(f"counts orders on page {number} and sends none")
         short = len(rows) < self._page_size
         return Page(
             number=number,
@@ -261,91 +236,7 @@ class WooCommerce:
         )
 
     def _parse_rows(self, reply: Reply) -> list[Order | Unreadable]:
-        try:
-            return wire.parse_rows(reply.content)
-        except MalformedReply as exc:
-            raise self._not_understood(reply) from exc
-
-    def _check(self, reply: Reply) -> None:
-        if reply.status >= 400:
-            raise explain("shop", reply.status, wire.parse_refusal(reply.content), self._way)
-
-    def _not_understood(self, reply: Reply) -> WcsyncError:
-        refusal = wire.parse_refusal(reply.content)
-        if refusal is not None:
-            return explain("shop", reply.status, refusal, self._way)
-        finding = not_understood(empty=not reply.content.strip(), page=reply.looks_like_html)
-        return TransientError(f"shop: {finding}", whole_service=True, finding=finding)
-
-    def _unsure(self, reply: Reply) -> WcsyncError:
-        """A write was answered by something else than its result: it may have been done all the same."""
-        problem = self._not_understood(reply)
-        return TransientError(str(problem), answer_lost=True, whole_service=True)
-
-    def _cached(self, what: str) -> TransientError:
-        finding = Finding(
-            code="cached",
-            message=what,
-            remedy="if it stays so, a cache stands in front of it: exempt /wp-json/ from it",
-        )
-        return TransientError(f"shop: {finding}", whole_service=True, finding=finding)
-
-
-class _Api(woocommerce.API):  # type: ignore[misc]  # the package comes without types
-    """The package with its transport replaced; its addresses, its choice of authentication and its signature."""
-
-    def __init__(self, url: str, consumer_key: str, consumer_secret: str, way: Way, service: Service) -> None:
-        super().__init__(
-            url, consumer_key, consumer_secret, version=API_VERSION, query_string_auth=way == "query"
-        )
-        self._service = service
-
-    def ask(self, endpoint: str, params: dict[str, str]) -> Reply:
-        """Reads, up to three times while the way is shaky."""
-        reply = self.get(endpoint, params=params)
-        assert isinstance(reply, Reply), reply
-        return reply
-
-    def ask_in_query(self, endpoint: str, params: dict[str, str]) -> Reply:
-        """As `ask`, but the key travels in the query. Over https alone."""
-        assert self.is_ssl, endpoint
-        keys = {"consumer_key": self.consumer_key, "consumer_secret": self.consumer_secret}
-        address = f"{self._API__get_url(endpoint)}?{urlencode(params | keys)}"
-        return self._service.fetch(lambda: Outgoing(method="GET", url=address, headers=_HEADERS))
-
-    def tell(self, endpoint: str, body: dict[str, object]) -> Reply:
-        """Writes, once: a lost answer says so."""
-        reply = self.post(endpoint, body)
-        assert isinstance(reply, Reply), reply
-        return reply
-
-    def _API__request(  # noqa: N802 - where the package's get() and post() end up
-        self, method: str, endpoint: str, data: object, params: dict[str, str] | None = None, **_: Any
-    ) -> Reply:
-        if method == "GET":
-            return self._service.fetch(lambda: self._prepare("GET", endpoint, params or {}))
-        assert method == "POST", method
-        body = json.dumps(data).encode()
-        return self._service.send(lambda: self._prepare("POST", endpoint, params or {}, body))
-
-    def _prepare(
-        self, method: str, endpoint: str, params: dict[str, str], body: bytes | None = None
-    ) -> Outgoing:
-        """A request for one try: the shop takes each signature once."""
-        address, headers = self._API__get_url(endpoint), dict(_HEADERS)
-        if body is not None:
-            headers["content-type"] = "application/json"
-        if not self.is_ssl:
-            query = f"?{urlencode(params)}" if params else ""
-            url = self._API__get_oauth_url(f"{address}{query}", method)
-            return Outgoing(method=method, url=url, headers=headers, content=body)
-        if self.query_string_auth:
-            params = params | {"consumer_key": self.consumer_key, "consumer_secret": self.consumer_secret}
-        else:
-            pair = f"{self.consumer_key}:{self.consumer_secret}".encode()
-            headers["authorization"] = f"Basic {b64encode(pair).decode()}"
-        query = f"?{urlencode(params)}" if params else ""
-        return Outgoing(method=method, url=f"{address}{query}", headers=headers, content=body)
+        return self._talk.understood(wire.parse_rows, reply)
 
 
 def before_skipped_hour(since: datetime, zone: ZoneInfo | None) -> datetime:

@@ -1,121 +1,160 @@
 """A shop's products: asked for in batches, or walked through from first to last."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TypeVar
-from urllib.parse import quote
+from typing import Generic, Protocol, TypeVar
 
-from wcsync.errors import MalformedReply, TransientError, WcsyncError
-from wcsync.http import Reply
-from wcsync.model import Product, ProductId
+from wcsync.errors import TransientError
+from wcsync.model import Product, ProductId, UnreadableProduct
+from wcsync.store.batches import LONGEST_SKUS, SHORT_SKUS, batched, length_of, sku_batches
+from wcsync.store.talk import Talk
 from wcsync.store.wire import products as wire
 from wcsync.store.wire.answers import parse_totals
-from wcsync.store.wire.products import Row
 
-LONGEST_SKUS = 1500
-"""Letters of one list of SKUs in an address; some servers take no address beyond 2,000."""
-
+TOO_LONG = frozenset({400, 404, 414, 431})
+"""Statuses by which servers refuse an address for its length."""
 MOST_STEPS_BACK = 50
 
-T = TypeVar("T")
+
+class _Kept(Protocol):
+    """What the look-up needs to know of a product, in whatever form it is read."""
+
+    @property
+    def product_id(self) -> ProductId: ...
+    @property
+    def parent_id(self) -> ProductId: ...
+    @property
+    def sku(self) -> str: ...
+
+
+P = TypeVar("P", bound=_Kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Talk:
-    """How the shop is asked, and what an answer means that is none. `check` raises for a refusal."""
+class Form(Generic[P]):
+    """A form in which products are read: what is asked for, and how an answer becomes values.
 
-    ask: Callable[[str, dict[str, str]], Reply]
-    check: Callable[[Reply], None]
-    not_understood: Callable[[Reply], WcsyncError]
-    cached: Callable[[str], WcsyncError]
+    `parse_family`: of a product's list of variations, which does not say whose they are; the parent is None if it was
+    not read. `from_family`: what this form holds of a variation is to be seen in its parent's list alone, and needs
+    nothing of the parent.
+    """
+
+    fields: Mapping[str, str]
+    variation_fields: Mapping[str, str]
+    parse_many: Callable[[bytes], list[P | UnreadableProduct]]
+    parse_one: Callable[[bytes], P | UnreadableProduct]
+    has_variations: Callable[[P], bool]
+    parse_family: Callable[[bytes, ProductId, P | None], list[P | UnreadableProduct]]
+    from_family: bool = False
 
 
-class Products:
-    """Reads a shop's products. Raises, everywhere: TransientError, ServiceBlocked."""
+class Products(Generic[P]):
+    """Reads a shop's products in one form. Raises, everywhere: TransientError, ServiceBlocked."""
 
-    def __init__(self, talk: Talk, page_size: int) -> None:
+    def __init__(self, talk: Talk, form: Form[P], page_size: int) -> None:
         self._talk = talk
+        self._form = form
         self._page_size = max(2, page_size)  # windows overlap by one
+        self._short_addresses = False
 
-    def fetch(self, ids: Collection[ProductId], skus: Collection[str]) -> list[Row]:
+    def fetch(self, ids: Collection[ProductId], skus: Collection[str]) -> list[P | UnreadableProduct]:
         """As `Store.fetch_products`."""
-        found = dict[object, Row]()
-        for row in (*self._by_ids(ids), *self._by_skus(skus)):
-            found.setdefault(row.product_id or row, row)
+        families = Families[P](self._family)
+        found = dict[object, P | UnreadableProduct]()
+        for row in (*self._by_ids(ids, families), *self._by_skus(skus)):
+            whole = row
+            if self._form.from_family and not isinstance(row, UnreadableProduct) and row.parent_id:
+                whole = families.of(row.parent_id).get(row.product_id, row)
+            found.setdefault(row.product_id or row, whole)
         return list(found.values())
 
-    def walk(self) -> Iterator[Row]:
+    def walk(self) -> Iterator[P | UnreadableProduct]:
         """As `Store.fetch_catalogue`."""
-        for row in self._list("products", wire.render_catalogue_query()):
+        for row in self._list("products", self._form.fields):
             yield row
-            if isinstance(row, Product) and row.variation_ids:
-                yield from self._variations(row)
+            if not isinstance(row, UnreadableProduct) and self._form.has_variations(row):
+                yield from self._variations(row.product_id, row)
 
-    def _by_ids(self, ids: Collection[ProductId]) -> list[Row]:
+    def _by_ids(self, ids: Collection[ProductId], families: "Families[P]") -> list[P | UnreadableProduct]:
         """A list of ids finds no variation and nothing in the trash: what is missing then is asked for by itself.
 
         Once a variation is found its family is read whole, so that a product's variations cost three calls in all.
         """
         wanted = dict.fromkeys(ids)
-        found = dict[ProductId | None, Row]()
-        for batch in _batched(wanted, self._page_size):
-            for row in self._list("products", wire.render_ids_query(batch)):
+        found = dict[ProductId | None, P | UnreadableProduct]()
+        for batch in batched(wanted, self._page_size):
+            for row in self._list("products", {**self._form.fields, **wire.render_ids(batch)}):
                 found[row.product_id] = row
         missing = [product_id for product_id in wanted if product_id not in found]
         for place, product_id in enumerate(missing):
             alone = None if product_id in found else self._one(product_id)
             if alone is not None:
                 found[product_id] = alone
-            if isinstance(alone, Product) and alone.parent_id and missing[place + 1 :]:
-                found = {one.product_id: one for one in self._family(alone.parent_id)} | found
+            if isinstance(alone, UnreadableProduct) or alone is None:
+                continue
+            if alone.parent_id and missing[place + 1 :]:
+                found = dict(families.of(alone.parent_id)) | found
         return [row for product_id, row in found.items() if product_id in wanted or product_id is None]
 
-    def _by_skus(self, skus: Collection[str]) -> list[Row]:
+    def _by_skus(self, skus: Collection[str]) -> list[P | UnreadableProduct]:
         wanted = {_folded(sku): sku.strip() for sku in skus if sku.strip()}
-        found = list[Row]()
+        found = list[P | UnreadableProduct]()
         for trash in (False, True):
-            there = {_folded(row.sku) for row in found if isinstance(row, Product)}
+            there = {_folded(row.sku) for row in found if not isinstance(row, UnreadableProduct)}
             missing = [sku for folded, sku in wanted.items() if folded not in there]
-            for batch in _sku_batches(missing, self._page_size):
-                rows = self._list("products", wire.render_skus_query(batch, trash=trash))
+            for batch in sku_batches(missing, self._page_size, LONGEST_SKUS):
                 found += [
-                    row for row in rows if not isinstance(row, Product) or _folded(row.sku) in wanted
+                    row
+                    for row in self._with_skus(batch, trash=trash)
+                    if isinstance(row, UnreadableProduct) or _folded(row.sku) in wanted
                 ]  # the shop ignores accents
         return found
 
-    def _one(self, product_id: ProductId) -> Row | None:
-        reply = self._talk.ask(f"products/{product_id}", wire.render_catalogue_query())
+    def _with_skus(self, skus: Sequence[str], *, trash: bool) -> Iterator[P | UnreadableProduct]:
+        """Asked for in smaller lists, from now on, by a server that takes no address as long."""
+        if not self._short_addresses:
+            try:
+                yield from self._list(
+                    "products", {**self._form.fields, **wire.render_skus(skus, trash=trash)}
+                )
+                return
+            except _TooLongError:
+                self._short_addresses = True
+        for batch in sku_batches(skus, self._page_size, SHORT_SKUS):
+            yield from self._list("products", {**self._form.fields, **wire.render_skus(batch, trash=trash)})
+
+    def _one(self, product_id: ProductId) -> P | UnreadableProduct | None:
+        reply = self._talk.ask(f"products/{product_id}", dict(self._form.fields))
         if reply.status == 404 and wire.says_no_such_product(reply.content):
             return None
         self._talk.check(reply)
-        row = self._understood(wire.parse_product, reply)
+        row = self._talk.understood(self._form.parse_one, reply)
         if row.product_id not in {product_id, None}:
             raise self._talk.cached(f"was asked for product {product_id} and answered with another")
-        return row if row.product_id else replace(row, product_id=product_id)
+        if isinstance(row, UnreadableProduct):
+            return replace(row, product_id=product_id)
+        return row
 
-    def _family(self, parent_id: ProductId) -> Iterator[Row]:
+    def _family(self, parent_id: ProductId) -> Iterator[P | UnreadableProduct]:
+        if self._form.from_family:
+            yield from self._variations(parent_id, None)
+            return
         parent = self._one(parent_id)
-        if isinstance(parent, Product):
-            yield from self._variations(parent)
+        if parent is not None and not isinstance(parent, UnreadableProduct):
+            yield from self._variations(parent_id, parent)
 
-    def _variations(self, parent: Product) -> Iterator[Row]:
-        """Their names, which say the choice alone in this list, as they are everywhere else."""
-        endpoint = f"products/{parent.product_id}/variations"
-        for row in self._list(endpoint, wire.render_variations_query()):
-            if isinstance(row, Product):
-                name = row.name if row.name.startswith(parent.name) else f"{parent.name} - {row.name}"
-                yield replace(
-                    row,
-                    parent_id=parent.product_id,
-                    kind="variation",
-                    name=name,
-                    categories=parent.categories,
-                )
-            else:
-                yield row
+    def _variations(self, parent_id: ProductId, parent: P | None) -> Iterator[P | UnreadableProduct]:
+        def parse(content: bytes) -> list[P | UnreadableProduct]:
+            return self._form.parse_family(content, parent_id, parent)
 
-    def _list(self, endpoint: str, query: dict[str, str]) -> Iterator[Row]:
+        return self._list(f"products/{parent_id}/variations", self._form.variation_fields, parse)
+
+    def _list(
+        self,
+        endpoint: str,
+        query: Mapping[str, str],
+        parse: Callable[[bytes], list[P | UnreadableProduct]] | None = None,
+    ) -> Iterator[P | UnreadableProduct]:
         """Every row of a list in order of id, window by window.
 
         Each window begins with the last row of the one before. If that row does not come again, something before it
@@ -123,11 +162,14 @@ class Products:
         """
         offset, last, steps_back = 0, 0, 0
         while True:
-            reply = self._talk.ask(endpoint, query | wire.render_window(offset, self._page_size))
+            window = wire.render_window(offset, self._page_size)
+            reply = self._talk.ask(endpoint, {**query, **window})
             if reply.status == 404 and wire.says_no_such_product(reply.content):
                 return  # a product whose variations we wanted was deleted meanwhile
+            if reply.status in TOO_LONG and length_of(query.values()) > SHORT_SKUS:
+                raise _TooLongError
             self._talk.check(reply)
-            rows = self._understood(wire.parse_products, reply)
+            rows = self._talk.understood(parse or self._form.parse_many, reply)
             total = parse_totals(reply.headers).rows or 0
             if offset and not any((row.product_id or 0) <= last for row in rows):
                 offset, steps_back = max(0, offset - self._page_size // 2), steps_back + 1
@@ -145,34 +187,49 @@ class Products:
             last = max((row.product_id or 0 for row in rows), default=last)
             offset += len(rows) - 1
 
-    def _understood(self, parse: Callable[[bytes], T], reply: Reply) -> T:
-        try:
-            return parse(reply.content)
-        except MalformedReply as exc:
-            raise self._talk.not_understood(reply) from exc
+
+class Families(Generic[P]):
+    """The variations of products, each product's list read once."""
+
+    def __init__(self, read: Callable[[ProductId], Iterator[P | UnreadableProduct]]) -> None:
+        self._read = read
+        self._known = dict[ProductId, dict[ProductId | None, P | UnreadableProduct]]()
+
+    def of(self, parent_id: ProductId) -> dict[ProductId | None, P | UnreadableProduct]:
+        if parent_id not in self._known:
+            self._known[parent_id] = {row.product_id: row for row in self._read(parent_id)}
+        return self._known[parent_id]
 
 
-def _batched(many: Collection[T], size: int) -> Iterator[tuple[T, ...]]:
-    rest = iter(many)
-    while batch := tuple(islice(rest, size)):
-        yield batch
+class _TooLongError(Exception):
+    """The server takes no address of this length."""
 
 
-def _sku_batches(skus: Collection[str], most: int) -> Iterator[list[str]]:
-    """A SKU that holds a comma is found only alone: the shop takes the list as a whole for a SKU, too."""
-    batch, length = list[str](), 0
-    for sku in skus:
-        if "," in sku:
-            yield [sku]
-            continue
-        if batch and (len(batch) == most or length + len(quote(sku)) > LONGEST_SKUS):
-            yield batch
-            batch, length = [], 0
-        batch.append(sku)
-        length += len(quote(sku)) + 3
-    if batch:
-        yield batch
+def _parse_family(content: bytes, parent_id: ProductId, parent: Product | None) -> list[wire.Row]:
+    """A variation's name says the choice alone in its parent's list; everywhere else it begins with the parent's."""
+    assert parent is not None, parent_id
+    return [
+        _named_after(parent, row) if isinstance(row, Product) else row for row in wire.parse_products(content)
+    ]
+
+
+def _named_after(parent: Product, row: Product) -> Product:
+    name = row.name if row.name.startswith(parent.name) else f"{parent.name} - {row.name}"
+    return replace(
+        row, parent_id=parent.product_id, kind="variation", name=name, categories=parent.categories
+    )
 
 
 def _folded(sku: str) -> str:
     return sku.strip().casefold()
+
+
+SUMMARIES: Form[Product] = Form(
+    fields=wire.render_fields(),
+    variation_fields=wire.render_variation_fields(),
+    parse_many=wire.parse_products,
+    parse_one=wire.parse_product,
+    has_variations=lambda product: bool(product.variation_ids),
+    parse_family=_parse_family,
+)
+"""Products as the rest of wcsync knows them."""

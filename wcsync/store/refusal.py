@@ -7,7 +7,7 @@ sharpen a sentence that is right without them.
 from typing import Literal
 
 from wcsync.errors import Finding, ServiceBlocked, TransientError, WcsyncError
-from wcsync.store.wire import Refusal
+from wcsync.store.wire import CANNOT_VIEW, NOT_AUTHENTICATED, Refusal
 
 Way = Literal["basic", "query", "oauth"]
 """How the key travels: in the Authorization header, in the query, or as a signature in the query."""
@@ -33,6 +33,11 @@ MAY_NOT_WRITE = Finding(
     code="key_may_not_write",
     message="its key may not write",
     remedy=f"set the key's permissions to Read/Write under {_KEYS_PAGE}",
+)
+USER_MAY_NOT_WRITE = Finding(
+    code="key_user_may_not",
+    message="the user of its key may not change products",
+    remedy="give the key to a user who is administrator or shop manager",
 )
 HEADER_STRIPPED = Finding(
     code="authorization_stripped",
@@ -68,6 +73,18 @@ _KNOWN_TEXTS = {
     "Invalid timestamp.": CLOCKS_APART,
     "Invalid signature - provided signature does not match.": WRONG_SIGNATURE,
 }
+_GONE = "there is no such product any more"
+_NOT_WRITTEN = {
+    "woocommerce_rest_product_invalid_id": _GONE,
+    "woocommerce_rest_product_variation_invalid_id": "there is no such variation any more",
+    "woocommerce_rest_invalid_product_id": "it is a variation now; it was written as a product",
+    "woocommerce_rest_invalid_variation_id": "it is no variation of that product any more",
+    "woocommerce_product_image_upload_error": "the shop could not fetch the image, or takes no file of its kind",
+    "woocommerce_product_invalid_image_id": "the shop does not have that image any more",
+    "woocommerce_variation_image_upload_error": "the shop could not fetch the image, or takes no file of its kind",
+    "woocommerce_variation_invalid_image_id": "the shop does not have that image any more",
+    "woocommerce_rest_cannot_edit": "the user of the shop's key may not change it",
+}
 _USED_NONCE = "Invalid nonce - nonce has already been used."
 
 _UNSEEN_KEY = {
@@ -102,6 +119,31 @@ def explain(name: str, status: int, refusal: Refusal | None, way: Way) -> Wcsync
     shown = ": ".join([refusal.code, *([", ".join(refusal.params)] if refusal.params else [])])
     finding = _by_status(status, refusal, way)
     return ServiceBlocked(f"{name}: {finding} ({status or 200} {shown})", finding=finding)
+
+
+def explain_write(name: str, status: int, refusal: Refusal | None, way: Way) -> WcsyncError:
+    """As `explain`, for an answer to a write. That its key may read is taken for granted: it was asked before.
+
+    The shop tells the reason of a 401 in its own language alone, but a key that reads and is known is no wrong one.
+    """
+    if refusal is not None and status in {401, 403}:
+        if refusal.code == NOT_AUTHENTICATED and refusal.message not in _KNOWN_TEXTS and way != "oauth":
+            finding = MAY_NOT_WRITE
+        elif refusal.code.startswith("woocommerce_rest_cannot_") and refusal.code != CANNOT_VIEW:
+            finding = USER_MAY_NOT_WRITE
+        else:
+            return explain(name, status, refusal, way)
+        return ServiceBlocked(f"{name}: {finding} ({status} {refusal.code})", finding=finding)
+    return explain(name, status, refusal, way)
+
+
+def why_not_written(refusal: Refusal) -> str:
+    """Why the shop did not take one product, in a sentence without any word of the shop's own."""
+    known = _NOT_WRITTEN.get(refusal.code)
+    if known is not None:
+        return known
+    named = f": {', '.join(refusal.params)}" if refusal.params else ""
+    return f"the shop does not take it ({refusal.code}{named})"
 
 
 def _by_status(status: int, refusal: Refusal, way: Way) -> Finding:

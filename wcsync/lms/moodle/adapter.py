@@ -20,14 +20,16 @@ from typing import Literal
 
 from pydantic import Field
 
+from wcsync.course import CourseReading, Sellable
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity
 from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting, Write
 from wcsync.lms.moodle.accounts import NO_ADDRESSES, Accounts
 from wcsync.lms.moodle.courses import REFUSALS, Classrooms
-from wcsync.lms.moodle.offers import fetch_offers
+from wcsync.lms.moodle.offers import fetch_offers, fetch_sellables
 from wcsync.lms.moodle.rehearsal import Rehearsal
 from wcsync.lms.moodle.rest import NEEDED, Refused, Rest, SiteInfo, Stumbled, WarningList, looking_into
+from wcsync.lms.moodle.shelf import Shelf
 from wcsync.lms.moodle.troubles import ACCESS_REFUSED, BLOCKING, TOKEN_EXPIRED, WRONG_TOKEN, lacks_function
 from wcsync.mappers.mapping import TargetKey
 from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
@@ -92,6 +94,7 @@ class Moodle:
         self._accounts = Accounts(self._rest, auth=settings.auth, lang=settings.lang)
         self._classrooms = Classrooms(self._rest)
         self._rehearsal = Rehearsal(self._rest, self._classrooms, settings.student_role_id)
+        self._shelf = Shelf(self._rest, self.name)
 
     def close(self) -> None:
         self._rest.close()
@@ -124,6 +127,16 @@ class Moodle:
     def fetch_offers(self) -> list[Offer]:
         """Every course the web service user can see. Course groups, cohorts and roles are not listed."""
         return fetch_offers(self._rest, self.name)
+
+    def fetch_courses(self, targets: Collection[Target], *, full: bool) -> CourseReading:
+        return self._shelf.fetch_courses(targets, full=full)
+
+    def fetch_sellables(self) -> list[Sellable]:
+        """Every course the web service user can see."""
+        return fetch_sellables(self._rest, self.name)
+
+    def fetch_course_findings(self) -> tuple[Finding, ...]:
+        return self._shelf.fetch_findings()
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """RESTORED: an end we gave earlier was moved to a later one. An enrolment of any other kind is ALREADY.

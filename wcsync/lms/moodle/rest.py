@@ -47,6 +47,13 @@ OPTIONAL = {
 """Functions that only some mapping rows need: lacking one is those rows' trouble, not the service's."""
 
 
+MIRROR = {
+    "core_course_get_contents": "moodle/course:view",
+    "core_competency_list_course_competencies": "moodle/competency:coursecompetencyview",
+}
+"""Functions that only the mirror of course data needs."""
+
+
 class Refused(PermanentError):
     """Moodle refused this one call. `code`: its errorcode."""
 
@@ -237,7 +244,7 @@ class Rest:
             finding = troubles.PASSING[code]
             return TransientError(f"{self.name}: {finding}", whole_service=True, finding=finding)
         if code in troubles.BLOCKING:
-            finding = troubles.blocking(code, function, (NEEDED | OPTIONAL).get(function, ""))
+            finding = troubles.blocking(code, function, (NEEDED | OPTIONAL | MIRROR).get(function, ""))
             its_own = function in OPTIONAL and code in {troubles.ACCESS_REFUSED, "nopermissions"}
             return Refused(f"{self.name}: {finding}", code) if its_own else self._blocked(finding)
         if not code or code.startswith("dml"):
