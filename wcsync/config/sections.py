@@ -213,7 +213,8 @@ class AlertsSettings(Section):
     kinds: tuple[Annotated[Kind, Field(strict=False)], ...] = Field(
         default=tuple(Kind),
         strict=False,
-        description="what people are told of; dead: given up, parked: needs a person, message: notes given up",
+        description="what people are told of; courses: the course mirror, dead: given up, parked: needs a person, "
+        "message: notes given up",
     )
     instance: str | None = Field(
         default=None,
