@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from html import escape
 
 from wcsync.course import Attribute, Course, ProductDraft, Sellable, SkuTaken, StoredProduct
 from wcsync.errors import REMOTE_ERRORS, PermanentError, TransientError
@@ -20,9 +19,10 @@ from wcsync.mappers.courses.drafting import (
     judge,
     judge_taken,
     origin_of,
-    shared_targets,
     skus_of,
+    with_concerns,
 )
+from wcsync.mappers.courses.plain import name_of
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.wanted import Wanted, WantedPicture
 from wcsync.mappers.mapping_table import Mapping as Table
@@ -30,6 +30,9 @@ from wcsync.model import CourseId, LmsName, ProductId, Target
 from wcsync.pulse import beat
 from wcsync.store.base import Showcase
 from wcsync.times import Clock
+
+_Choice = tuple[Sellable, tuple[str, ...]]
+"""A course, and the SKUs its product may have."""
 
 Render = Callable[[Sequence[Course], Rules, WantedPicture | None], Wanted]
 
@@ -91,19 +94,19 @@ class DraftMaker:
 
         Raises: TransientError, PermanentError, ServiceBlocked.
         """
-        sellables = self.lms.fetch_sellables()
-        names = {one.target.course_id: {str(one.target.course_id), one.code} for one in sellables}
-        asked = set(only)
-        wanted = [one for one in sellables if not asked or asked & names[one.target.course_id]]
-        fresh = [one for one in wanted if not is_sold(self.table, one.target)]
-        steps = tuple(
-            self._judge(fresh, choose_skus(sellables), shared_targets(sellables), named=bool(asked))
-        )
-        known = {name for group in names.values() for name in group}
+        sellables = with_concerns(self.lms.fetch_sellables())
+        asked, known = set(only), {name for one in sellables for name in _names(one)}
+        open_ones = [
+            (one, skus)
+            for one, skus in zip(sellables, choose_skus(sellables), strict=True)
+            if not asked or asked & _names(one)
+        ]
+        fresh = [(one, skus) for one, skus in open_ones if not is_sold(self.table, one.target)]
+        steps = tuple(self._judge(fresh, named=bool(asked)))
         return Plan(
             lms=self.lms.name,
             steps=steps,
-            sold=len(wanted) - len(steps),
+            sold=len(open_ones) - len(steps),
             unknown=tuple(sorted(asked - known)),
         )
 
@@ -118,46 +121,21 @@ class DraftMaker:
             beat()
             yield self._take(step, courses)
 
-    def _judge(
-        self,
-        sellables: Sequence[Sellable],
-        skus: Mapping[CourseId, tuple[str, ...]],
-        shared: Collection[tuple[LmsName, CourseId]],
-        *,
-        named: bool,
-    ) -> Iterator[Step]:
+    def _judge(self, fresh: Sequence[_Choice], *, named: bool) -> Iterator[Step]:
         marks = self.mirror.read_drafts(self.lms.name)
-        shelf = self._look_up(sellables, skus, marks)
-        for one in sellables:
-            course_id = one.target.course_id
-            if (one.target.lms, course_id) in shared:
-                yield Step(sellable=one, action=Action.SKIP, reason=_SHARED)
-                continue
-            step = judge(
-                one,
-                skus[course_id],
-                marks.get(course_id),
-                shelf,
-                self.table,
-                named=named,
-                waiting=self._may_come(marks.get(course_id)),
-            )
+        shelf = self._look_up([one for one in fresh if not one[0].concern], marks)
+        for sellable, skus in fresh:
+            mark = marks.get(sellable.target.course_id)
+            step = judge(sellable, skus, mark, shelf, self.table, named=named, waiting=self._may_come(mark))
             if step is not None:
                 yield step
 
-    def _look_up(
-        self,
-        sellables: Sequence[Sellable],
-        skus: Mapping[CourseId, tuple[str, ...]],
-        marks: Mapping[CourseId, DraftMark],
-    ) -> Shelf:
+    def _look_up(self, choices: Sequence[_Choice], marks: Mapping[CourseId, DraftMark]) -> Shelf:
+        begun = [(one, skus, marks.get(one.target.course_id)) for one, skus in choices]
         asked = dict.fromkeys(
-            sku
-            for one in sellables
-            for sku in skus_of(one, skus[one.target.course_id], marks.get(one.target.course_id), self.table)
+            sku for one, skus, mark in begun for sku in skus_of(one, skus, mark, self.table)
         )
-        begun = [marks[one.target.course_id] for one in sellables if one.target.course_id in marks]
-        ids = [mark.product_id for mark in begun if mark.product_id is not None]
+        ids = [mark.product_id for _, _, mark in begun if mark is not None and mark.product_id is not None]
         if not asked and not ids:
             return Shelf()
         found = self.showcase.fetch_stored(ids=ids, skus=list(asked))
@@ -227,7 +205,7 @@ class DraftMaker:
         meta = {key: value for key, value in wanted.meta.items() if value is not None}
         return ProductDraft(
             sku=step.sku,
-            name=wanted.name or escape(step.sellable.title, quote=False),
+            name=wanted.name or name_of(step.sellable.title),
             description=wanted.description,
             short_description=wanted.short_description,
             attributes=tuple(
@@ -257,4 +235,7 @@ class _Found:
     absent: Mapping[Target, str]
 
 
-_SHARED = "several courses would be sold by the same row: make its product and its row by hand"
+def _names(sellable: Sellable) -> set[str]:
+    """What people may call a course by: its id, its code, or what else its row would name."""
+    target = sellable.target
+    return {str(target.course_id), sellable.code, *(value for _, value in target.options)} - {""}

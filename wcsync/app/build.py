@@ -39,6 +39,8 @@ MAIL_TURNS, WEB_TURNS = 6, 2
 """So many time-outs a mail or a web call may take at the most."""
 OVERDUE_S = 600.0
 """With five of the longest waits between two polls, whichever is more: so long the shop may stay unread."""
+STALE_S = 3 * 24 * 3600.0
+"""With three times the mirror's own interval, whichever is more: so long course data may go without a good run."""
 
 
 def plan_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> PlanOrder:
@@ -130,6 +132,9 @@ def build_rules(config: Config) -> Rules:
         overdue=timedelta(seconds=max(OVERDUE_S, 5 * config.orders.poll_every_s)),
         quiet=timedelta(seconds=alerts.quiet_s),
         batch=timedelta(seconds=alerts.batch_s),
+        stale=timedelta(seconds=max(STALE_S, 3 * config.course_sync.every_s))
+        if config.course_sync.enabled
+        else None,
     )
 
 

@@ -1,6 +1,6 @@
 """The courses of a Moodle site as the mirror wants them.
 
-Calls per reading: one about the service, one per hundred courses, one each for a course that was missing last time;
+Calls per reading: one about the service, one per hundred courses, one each for a course that was gone last time;
 and two for every course whose sections and competencies have to be read. These are kept between two readings for as
 long as Moodle gives the course the same marks: `cacherev` moves with every section and module, not with custom
 fields, files, teachers (which are read each time) or competencies (which wait for a full reading).
@@ -38,7 +38,6 @@ GONE = (
 )
 CLOSED = "the web service user may not enter course {}; allow moodle/course:view in its role there"
 
-VANISHED = frozenset({"invalidrecord", "invalidparameter"})
 CLOSED_TO_US = frozenset({"errorcoursecontextnotvalid", "requireloginerror"})
 SWITCHED_OFF = "competenciesarenotenabled"
 """From Moodle's source: the site has competencies switched off."""
@@ -64,7 +63,7 @@ class Shelf:
         self._rest = rest
         self._lms = lms
         self._kept: dict[CourseId, _Inside] = {}
-        self._missed: frozenset[CourseId] = frozenset()
+        self._alone: frozenset[CourseId] = frozenset()
 
     def fetch_courses(self, targets: Collection[Target], *, full: bool) -> CourseReading:
         wanted = tuple(dict.fromkeys(target.course_id for target in targets))
@@ -102,10 +101,10 @@ class Shelf:
 
     def _find(self, course_ids: Sequence[CourseId]) -> dict[CourseId, FullCourse]:
         """Those of the courses that are to be seen. For many at once Moodle answers nothing where it does not know
-        one: then their halves are asked for, and the missing ones are asked for by themselves from then on.
+        one: then their halves are asked for, and the one it was is asked for by itself from then on.
         """
         found = dict[CourseId, FullCourse]()
-        waiting = _batches(course_ids, self._missed)
+        waiting = _batches(course_ids, self._alone)
         while waiting:
             batch = waiting.pop()
             try:
@@ -116,7 +115,9 @@ class Shelf:
                 waiting += _smaller(batch)
             else:
                 found |= {CourseId(str(course.id)): course for course in told if str(course.id) in batch}
-        self._missed = (self._missed | frozenset(course_ids)) - found.keys()
+                self._alone -= found.keys()
+                if len(batch) == 1 and not told:
+                    self._alone |= set(batch)
         return found
 
     def _ask(self, batch: Sequence[CourseId]) -> list[FullCourse]:
@@ -137,11 +138,14 @@ class Shelf:
         try:
             inside = self._inside(told, site, full=full)
         except Refused as refusal:
-            if refusal.code in VANISHED:
-                return GONE.format(told.id)
             if refusal.code in CLOSED_TO_US:
                 return CLOSED.format(told.id)
-            raise
+            if self._find([CourseId(str(told.id))]):
+                raise Refused(_about(refusal, told), refusal.code) from refusal
+            return GONE.format(told.id)
+        except Stumbled as exc:
+            whole = exc.whole_service
+            raise Stumbled(_about(exc, told), whole_service=whole, finding=exc.finding) from exc
         return parse_course(told, self._lms, site.siteurl.rstrip("/"), inside.modules, inside.skills)
 
     def _inside(self, told: FullCourse, site: SiteInfo, *, full: bool) -> _Inside:
@@ -171,6 +175,11 @@ class Shelf:
                 return ()
             raise
         return parse_skills(told)
+
+
+def _about(exc: Refused | Stumbled, told: FullCourse) -> str:
+    """One course that Moodle cannot show keeps all from being read: so whoever mends it must know which."""
+    return f"{exc}; it was about course {told.id}"
 
 
 def _has(site: SiteInfo, function: str) -> bool:
