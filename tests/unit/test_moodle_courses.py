@@ -365,6 +365,24 @@ def test_a_course_that_moodle_cannot_show_is_named(site: SandboxMoodle, moodle: 
     assert not caught.value.whole_service
 
 
+def test_a_course_that_moodle_cannot_show_costs_only_itself(site: SandboxMoodle, moodle: Moodle) -> None:
+    other = site.add_course("Deutsch", course_id=PYTHON + 1)
+    fault = json.dumps({"exception": "Error", "message": "x"})
+    site.faults.add(
+        Fault(
+            kind="status",
+            status=200,
+            body=fault,
+            match=lambda request: CONTENTS in request.text and f"courseid={PYTHON}" in request.text,
+            times=None,
+        )
+    )
+    reading = read_all(moodle, PYTHON, other)
+    assert [course.name for course in reading.courses.values()] == ["Deutsch"]
+    assert not reading.absent
+    assert f"course {PYTHON}" in reading.silent[target(PYTHON)]
+
+
 def refuse(site: SandboxMoodle, function: str, code: str | None) -> None:
     """From now on that function refuses with that code, or PHP gives up without one."""
     fault = {"exception": "Error", "message": "x"} | ({} if code is None else {"errorcode": code})

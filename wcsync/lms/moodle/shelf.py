@@ -7,11 +7,12 @@ fields, files, teachers (which are read each time) or competencies (which wait f
 https://docs.moodle.org/dev/Web_service_API_functions
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from wcsync.course import Course, CourseReading, Module
-from wcsync.errors import Finding, ServiceBlocked, Severity
+from wcsync.errors import Finding, ServiceBlocked, Severity, WcsyncError
 from wcsync.lms.moodle.course_wire import (
     CourseCompetency,
     FullCourse,
@@ -43,6 +44,7 @@ SWITCHED_OFF = "competenciesarenotenabled"
 """From Moodle's source: the site has competencies switched off."""
 
 Marks = tuple[int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,19 +75,29 @@ class Shelf:
         found = self._find([course_id for course_id in wanted if course_id != SITE_ITSELF])
         self._require_entry(found.values())
         courses, absent = dict[CourseId, Course](), dict[CourseId, str]()
+        unread = dict[CourseId, WcsyncError]()
         for course_id in wanted:
-            told = (
-                self._read(found[course_id], site, full=full)
-                if course_id in found
-                else GONE.format(course_id)
-            )
+            try:
+                told = (
+                    self._read(found[course_id], site, full=full)
+                    if course_id in found
+                    else GONE.format(course_id)
+                )
+            except (Refused, Stumbled) as exc:
+                if _is_everybodys(exc):
+                    raise
+                unread[course_id] = exc
+                continue
             if isinstance(told, Course):
                 courses[course_id] = told
             else:
                 absent[course_id] = told
+        if unread and not courses:
+            raise next(iter(unread.values()))
         return CourseReading(
-            courses={target: courses[target.course_id] for target in targets if target.course_id in courses},
-            absent={target: absent[target.course_id] for target in targets if target.course_id in absent},
+            courses=_by_target(targets, courses),
+            absent=_by_target(targets, absent),
+            silent=_by_target(targets, {course_id: str(exc) for course_id, exc in unread.items()}),
         )
 
     def fetch_findings(self) -> tuple[Finding, ...]:
@@ -177,8 +189,17 @@ class Shelf:
         return parse_skills(told)
 
 
+def _is_everybodys(exc: Refused | Stumbled) -> bool:
+    """Whether the next course would meet the same. One that Moodle cannot show costs only itself."""
+    return isinstance(exc, Stumbled) and exc.whole_service
+
+
+def _by_target(targets: Collection[Target], told: Mapping[CourseId, T]) -> dict[Target, T]:
+    return {target: told[target.course_id] for target in targets if target.course_id in told}
+
+
 def _about(exc: Refused | Stumbled, told: FullCourse) -> str:
-    """One course that Moodle cannot show keeps all from being read: so whoever mends it must know which."""
+    """Whoever mends it must know which course it is."""
     return f"{exc}; it was about course {told.id}"
 
 
