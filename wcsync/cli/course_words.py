@@ -8,6 +8,7 @@ import click
 
 from wcsync import screen
 from wcsync.ledger.mirror import DONE, FAILED, Run
+from wcsync.mappers.courses.diffing import diff_lines
 from wcsync.mappers.courses.plan import Decision, Verdict
 from wcsync.pollers.course_judge import LEFT_ALONE, Judged
 from wcsync.pollers.course_plan import Outlook
@@ -63,6 +64,9 @@ def print_push(run: Run, tally: Tally) -> None:
         f"{screen.count(run.products, 'product')} of {screen.count(run.courses, 'course')}: {run.written} written, "
         f"{run.failed} refused, {screen.count(run.edited, 'field')} edited by people and left alone."
     )
+    if tally.left:
+        many = screen.count(len(tally.left), "product or row", "products or rows")
+        click.echo(f"{many} could not be looked at: `wcsync courses diff` says why")
     if run.outcome != DONE:
         what = "Not all was done" if run.outcome == FAILED else "Stopped"
         screen.say(f"{what}: {run.reason}", err=True)
