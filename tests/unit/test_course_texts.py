@@ -214,6 +214,7 @@ def test_a_name_is_stored_as(text: str, name: str) -> None:
 
 def test_where_no_entity_works_letters_that_look_alike_stand_in() -> None:
     assert bare(" a|b <i> [x] C:\\d\n e ") == "a/b ‹i› (x) C:/d e"
+    assert bare("R&amp;D &#124; &amp;lt;b&\u200bgt;") == "R&D / ‹b›"
     assert stored("a & b") == "a &amp; b"
 
 
