@@ -2,9 +2,11 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -99,6 +101,7 @@ def test_a_look_names_every_field_with_its_reason_and_writes_no_byte(world: Worl
     assert f"Product {world.products[1]}" in result.stdout
     assert "Renamed" in result.stdout
     assert "left alone" in result.stdout
+    assert result.stderr == ""
     assert "--take-back" in result.stdout
     assert "1 would change" in result.stdout
     assert written(world) == asked
@@ -266,3 +269,22 @@ def test_an_answer_that_is_lost_leaves_nothing_undone_and_nothing_done_twice(wor
     push(world)
     assert world.shop.uploads == 1
     assert push(world)["changed"] == 0
+
+
+def test_a_terminal_shows_how_far_a_push_has_come(world: World) -> None:
+    world.shop.faults.add(Fault(kind="delay_before", seconds=0.3, match="products/batch", times=None))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wcsync", "courses", "push", "--config", str(world.config_path)],
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "xterm"},
+    )
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # how the end of a terminal reads
+        while piece := os.read(ours, 65536):
+            shown += piece
+    os.close(ours)
+    assert process.wait(timeout=30) == 0, shown
+    assert b"5 of 5 products" in shown

@@ -13,7 +13,7 @@ from wcsync.app import App, target_keys
 from wcsync.cli.common import EXIT_UNAVAILABLE, EXIT_UNEXPLAINED, main, read_config, with_config, with_json
 from wcsync.cli.course_import import import_command
 from wcsync.cli.course_words import print_outlook, print_push, render_outlook
-from wcsync.cli.progress import shown_push
+from wcsync.cli.progress import configure_logs, shown_push
 from wcsync.config import Config
 from wcsync.daemon import stopping_on_signals
 from wcsync.ledger.mirror import FAILED, STOPPED, Run
@@ -115,6 +115,7 @@ def _show(config: Config, options: Options, *, as_json: bool) -> int:
     """A look on a copy of the ledger: nothing is written here either."""
     table = read_file(config.mapping.path, target_keys(config))
     waiting = screen.Waiting()
+    configure_logs(config, "warning")  # who answers for the first time is no news: nothing of it is kept
     app = App(config, ledger=Rehearsal(config.ledger.path))
     try:
         waiting.tell("reading courses and products")
