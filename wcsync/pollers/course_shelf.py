@@ -122,7 +122,7 @@ def _fetch(
     only: Collection[str],
     at_page: Callable[[], None],
 ) -> Iterator[Row]:
-    """What the catalogue does not hold (trash, slips) is asked for by name. `only` that names rows spares a walk."""
+    """What the catalogue does not hold (trash, slips) is asked for by name; `only` may spare the walk."""
     seen, there = set[ProductId | None](), set[str]()
     narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(_is_open, rows))
     if needs_catalogue(mapping) and not narrowed:

@@ -19,7 +19,7 @@ from wcsync.patient import Patient
 from wcsync.pollers.course_judge import Judge
 from wcsync.pollers.course_pictures import Pictures
 from wcsync.pollers.course_plan import Outlook, Planner, Render, RulesFor
-from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally
+from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally, tell_standing
 from wcsync.pollers.course_reading import Campuses, Halt, Reading, tell_news
 from wcsync.pollers.course_shelf import Shelf, fetch_shelf, targets_of
 from wcsync.pulse import asking
@@ -107,6 +107,7 @@ class CourseSync:
             outlook = self._look(options, full=full, keep=True)
             halts += outlook.halts
             tally.left = tuple(one for one in outlook.left if one.wrong)
+            tally.messages += outlook.messages
             if outlook.barred is None:
                 self._push(outlook, options, tally)
             self.patient.note(Sign.WORKED)
@@ -210,7 +211,7 @@ class CourseSync:
     def _push(self, outlook: Outlook, options: Options, tally: Tally) -> None:
         judge, now = self._judge(options), self.clock()
         unsent = [one for one in outlook.judged if one.patch is None]
-        self.mirror.record_marks([mark for one in unsent for mark in judge.news(one)], now)
+        self.mirror.record_marks([mark for one in unsent for mark in tell_standing(judge.news(one))], now)
         for digest, image_id in {one.upload for one in outlook.judged if one.upload is not None}:
             if self.mirror.read_upload(digest) is None:
                 self.mirror.record_upload(digest, image_id, now)
