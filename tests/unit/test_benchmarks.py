@@ -49,6 +49,10 @@ TINY = replace(
     many_rows=20,
     idle_polls=2,
     daemon_polls=1,
+    products=12,
+    description_b=500,
+    write_latency_s=0.002,
+    item_s=0.001,
 )
 
 
