@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tests.fakes import CAMPUS, FakeClock, FakeLms
 from tests.fakes_showcase import FakeShowcase
@@ -11,7 +12,7 @@ from wcsync.course import Course, Module, StoredProduct
 from wcsync.gate import SHOP, Answerer, Gate
 from wcsync.http import Outgoing, Reply
 from wcsync.ledger.ledger import SqliteLedger
-from wcsync.ledger.mirror import Run
+from wcsync.ledger.mirror import Mirror, Run
 from wcsync.lms.base import Lms
 from wcsync.mappers.courses.rendering import render
 from wcsync.mappers.courses.rules import Rules, rules_for
@@ -92,8 +93,7 @@ class MirrorSpine:
         self.seconds = 0.0
         self.resting: set[str] = set()
         self.stop_after: int | None = None
-        self.before_commit: Callable[[str], None] = lambda _what: None
-        self.after_commit: Callable[[str], None] = lambda _what: None
+        self.at_step: Callable[[], None] | None = None
         self.ledger = SqliteLedger(self.path)
 
     def sell(self, product_id: int, *courses: str, **values: Any) -> StoredProduct:
@@ -121,7 +121,7 @@ class MirrorSpine:
                 gates={name: self._gate(name, _asking(lms)) for name, lms in self.lmss.items()},
                 may_call=lambda name: name not in self.resting,
             ),
-            mirror=self.ledger.mirror,
+            mirror=self._mirror(),
             mapping=lambda: CourseMapping(rows=tuple(self.rows), sku_is_course=self.sku_is_course),
             rules_for=lambda sync: rules_for(self.rules, sync),
             render=render,
@@ -146,6 +146,24 @@ class MirrorSpine:
         """The options of one attribute; None if the product has no such attribute."""
         return next((one.options for one in self.product(product_id).attributes if one.name == name), None)
 
+    def kill_at(self, number: int) -> None:
+        """The process ends at this step: before or after a write to the shop, one of its items, or a commit."""
+        steps = count()
+
+        def step(*_: object) -> None:
+            if next(steps) == number:
+                raise Killed
+
+        self.at_step = self.shop.before_push = self.shop.before_item = self.shop.after_push = step
+
+    def spare(self) -> None:
+        self.at_step = None
+        self.shop.before_push = self.shop.before_item = self.shop.after_push = lambda _what: None
+
+    def _mirror(self) -> Mirror:
+        mirror = self.ledger.mirror
+        return mirror if self.at_step is None else cast("Mirror", _Stepping(mirror, self.at_step))
+
     def _lmss(self) -> Mapping[LmsName, Lms]:
         return {name: lms for name, lms in self.lmss.items()}  # noqa: C416  another type for the checker
 
@@ -157,6 +175,27 @@ class MirrorSpine:
 
     def _gate(self, name: str, ask: Callable[[], Answerer]) -> Gate:
         return Gate(name, ask, self.ledger, self.clock, every_s=600)
+
+
+class _Stepping:
+    """A mirror's ledger where something may happen before and after each commit."""
+
+    def __init__(self, mirror: Mirror, step: Callable[[], None]) -> None:
+        self._inner = mirror
+        self._step = step
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._inner, name)
+        if not name.startswith(("record_", "forget_")):
+            return method
+
+        def stepping(*args: Any, **kwargs: Any) -> Any:
+            self._step()
+            answer = method(*args, **kwargs)
+            self._step()
+            return answer
+
+        return stepping
 
 
 def _asking(lms: FakeLms) -> Callable[[], Answerer]:

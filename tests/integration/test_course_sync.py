@@ -10,7 +10,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from tests.fakes import CAMPUS
-from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, Killed, MirrorSpine, make_course, row
+from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row
 from wcsync.course import Attribute, CourseState, Image, Patch, Picture, Term
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED
@@ -71,7 +71,9 @@ class TestARun:
         run = spine.run()
         assert (spine.shop.writes, run.changed, run.written) == (writes, 0, 0)
 
-    def test_a_run_with_nothing_to_do_costs_a_read_for_each_hundred_products(self, spine: MirrorSpine) -> None:
+    def test_a_run_with_nothing_to_do_costs_a_read_for_each_hundred_products(
+        self, spine: MirrorSpine
+    ) -> None:
         sell_many(spine, 250)
         spine.run()
         reads = spine.shop.reads
@@ -86,7 +88,7 @@ class TestARun:
         assert spine.run().written == 1
         [patch] = spine.shop.pushed
         assert patch.product_id == 1003
-        assert (patch.name, patch.description) == (None, None)
+        assert (patch.name, patch.short_description, patch.images) == (None, None, None)
         assert spine.options(1003, "Skills") == ("Python", "SQL")
 
     def test_what_a_person_edited_stays_and_the_rest_goes_on(self, spine: MirrorSpine) -> None:
@@ -188,8 +190,10 @@ class TestListsThatAreShort:
         spine.lmss[other.name] = other
         spine.sell(1, "1")
         spine.rows.append(
-            replace(row("9", product_id=ProductId(2)), targets=(row("9").targets[0].__class__(
-                lms=other.name, course_id=CourseId("9")),))
+            replace(
+                row("9", product_id=ProductId(2)),
+                targets=(row("9").targets[0].__class__(lms=other.name, course_id=CourseId("9")),),
+            )
         )
         other.courses[CourseId("9")] = replace(make_course("9"), lms=other.name)
         spine.shop.add(2)
@@ -232,7 +236,9 @@ class TestListsThatAreShort:
         spine.run()
         assert [one["course_id"] for one in named(events, "course_gone")] == ["1000"]
 
-    def test_a_course_that_is_gone_marks_its_product_only_where_that_is_asked_for(self, tmp_path: Path) -> None:
+    def test_a_course_that_is_gone_marks_its_product_only_where_that_is_asked_for(
+        self, tmp_path: Path
+    ) -> None:
         spine = MirrorSpine(tmp_path, rules=Rules(mark_gone=True))
         sell_many(spine, 4)
         spine.run()
@@ -264,7 +270,9 @@ class TestListsThatAreShort:
 
 
 class TestTheShopInTrouble:
-    def test_products_that_are_gone_or_in_the_trash_are_reported_and_not_touched(self, spine: MirrorSpine) -> None:
+    def test_products_that_are_gone_or_in_the_trash_are_reported_and_not_touched(
+        self, spine: MirrorSpine
+    ) -> None:
         sell_many(spine, 4)
         spine.run()
         spine.shop.delete(1000)
@@ -277,7 +285,9 @@ class TestTheShopInTrouble:
         assert spine.run().written == 1
         assert spine.product(1001).name == "Course 1001"
 
-    def test_a_product_that_goes_away_during_the_run_costs_the_others_nothing(self, spine: MirrorSpine) -> None:
+    def test_a_product_that_goes_away_during_the_run_costs_the_others_nothing(
+        self, spine: MirrorSpine
+    ) -> None:
         sell_many(spine, 4)
 
         def delete(_patches: Sequence[Patch]) -> None:
@@ -481,7 +491,9 @@ class TestPictures:
         assert spine.product(1).images == ()
         assert spine.product(1).name == "Course 42"
 
-    def test_a_picture_the_shop_cannot_fetch_is_told_once_and_the_rest_goes_on(self, spine: MirrorSpine) -> None:
+    def test_a_picture_the_shop_cannot_fetch_is_told_once_and_the_rest_goes_on(
+        self, spine: MirrorSpine
+    ) -> None:
         for product_id in (1, 2):
             spine.sell(product_id, "42")
         spine.change("42", **pictured("42"))
@@ -549,6 +561,8 @@ class TestTerms:
         spine.run(tally)
         assert {one.name for one in spine.product(1).tags} == {"Python"}
         assert tally.messages == ["shop: refuses 'SQL' as a name"]
+        writes = spine.shop.writes
+        assert (spine.run().written, spine.shop.writes) == (0, writes)
 
 
 class TestTheSchedule:
@@ -578,7 +592,9 @@ class TestTheSchedule:
         spine.run()
         assert spine.lms.full_readings == 2
 
-    def test_a_stop_is_obeyed_between_two_calls_and_the_next_run_does_the_rest(self, spine: MirrorSpine) -> None:
+    def test_a_stop_is_obeyed_between_two_calls_and_the_next_run_does_the_rest(
+        self, spine: MirrorSpine
+    ) -> None:
         sell_many(spine, 60)
         for asked in range(0, 90, 7):
             spine.stop_after = asked

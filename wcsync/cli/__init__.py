@@ -3,4 +3,15 @@
 from wcsync.cli import alerts, backfill, courses, init, mapping, people, reports, services, tail
 from wcsync.cli.common import main
 
-__all__ = ["alerts", "backfill", "courses", "init", "main", "mapping", "people", "reports", "services", "tail"]
+__all__ = [
+    "alerts",
+    "backfill",
+    "courses",
+    "init",
+    "main",
+    "mapping",
+    "people",
+    "reports",
+    "services",
+    "tail",
+]

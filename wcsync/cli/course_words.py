@@ -8,7 +8,8 @@ import click
 
 from wcsync import screen
 from wcsync.ledger.mirror import DONE, FAILED, Run
-from wcsync.pollers.course_judge import FieldView, Judged, Verdict
+from wcsync.mappers.courses.plan import Decision, Verdict
+from wcsync.pollers.course_judge import LEFT_ALONE, Judged
 from wcsync.pollers.course_plan import Outlook
 from wcsync.pollers.course_push import Tally
 from wcsync.pollers.course_shelf import LeftAlone
@@ -94,20 +95,19 @@ def _document(one: Judged) -> dict[str, Any]:
         "sku": task.sku,
         "where": task.source,
         "courses": [f"{course.lms}/{course.course_id}" for course in task.courses],
-        "fields": [asdict(view) for view in one.views],
+        "fields": [asdict(decision) for decision in one.plan.decisions],
     }
 
 
 def _print_product(one: Judged) -> None:
     screen.say(_title(one))
-    for view in one.views:
-        if view.verdict is Verdict.WRITE:
-            screen.say(f"  {view.field}: {view.why}")
-            for line in view.diff:
+    for decision in one.plan.decisions:
+        if decision.verdict is Verdict.WRITE:
+            screen.say(f"  {decision.field}: {decision.reason}")
+            for line in diff_lines(decision.before, decision.after):
                 screen.say(f"    {line}")
-    for view in one.views:
-        if view.verdict is Verdict.KEEP:
-            screen.say(f"  {view.field}: left alone, {view.why}")
+    for decision in _left_alone(one):
+        screen.say(f"  {decision.field}: left alone, {decision.reason}")
     click.echo()
 
 
@@ -122,17 +122,19 @@ def _title(one: Judged) -> str:
 
 def _print_kept(outlook: Outlook) -> None:
     """Products of which nothing is to be written, but with fields that people should know are left alone."""
-    kept = [(one, view) for one in outlook.judged if one.patch is None for view in _left_alone(one)]
-    for one, view in kept[:SHOWN]:
-        screen.say(f"{_title(one)}\n  {view.field}: left alone, {view.why}")
+    kept = [(one, decision) for one in outlook.judged if one.patch is None for decision in _left_alone(one)]
+    for one, decision in kept[:SHOWN]:
+        screen.say(f"{_title(one)}\n  {decision.field}: left alone, {decision.reason}")
     if len(kept) > SHOWN:
         click.echo(f"and {len(kept) - SHOWN} more fields that are left alone; --json names all")
     if kept:
-        click.echo("To have one of them written all the same: wcsync courses push --only ID --take-back FIELD\n")
+        click.echo(
+            "To have one of them written all the same: wcsync courses push --only ID --take-back FIELD\n"
+        )
 
 
-def _left_alone(one: Judged) -> Iterator[FieldView]:
-    return (view for view in one.views if view.verdict is Verdict.KEEP)
+def _left_alone(one: Judged) -> Iterator[Decision]:
+    return (decision for decision in one.plan.decisions if decision.verdict in LEFT_ALONE)
 
 
 def _print_left(outlook: Outlook) -> None:

@@ -1,20 +1,23 @@
 """What a run of the mirror would do: which products show which courses, and what of it is to be written. Reads alone."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from wcsync.course import Course, StoredProduct
+from wcsync.course import Course
 from wcsync.ledger.mirror import Mirror
 from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.rules import Rules
+from wcsync.mappers.courses.templates import BadTemplate
 from wcsync.mappers.courses.wanted import Wanted, WantedPicture
-from wcsync.model import LmsName, ProductId, Target
+from wcsync.model import Target
 from wcsync.pollers.course_judge import Judge, Judged, Task
 from wcsync.pollers.course_pictures import Pictures, UnusablePicture
 from wcsync.pollers.course_reading import Halt, Reading
 from wcsync.pollers.course_shelf import Displayed, LeftAlone, Shelf
 
 MARKS_AT_A_TIME = 500
+COURSE_GONE = "course_gone"
+"""The code of a product whose course the LMS does not show (any more)."""
 
 Render = Callable[[Sequence[Course], Rules, WantedPicture | None], Wanted]
 RulesFor = Callable[[tuple[tuple[str, str], ...]], Rules]
@@ -63,16 +66,14 @@ class Planner:
             marks = self.mirror.read_marks([one.product.product_id for one in batch])
             for displayed in batch:
                 self.at_product()
-                task = self._task(displayed, reading)
-                if isinstance(task, LeftAlone):
-                    left.append(task)
+                task, reason = self._task(displayed, reading)
+                left += [reason] if reason is not None else []
+                if task is None:
                     continue
-                known = marks[displayed.product.product_id]
-                one = self.judge.judge(task, displayed.product, known)
+                one = self.judge.judge(task, displayed.product, marks[task.product_id])
                 products += 1
-                edited += len(one.edited)
-                if one.matters:
-                    judged.append(one)
+                edited += len(one.plan.edited)
+                judged += [one] if one.matters else []
         return Outlook(
             judged=tuple(judged),
             left=tuple(left),
@@ -82,34 +83,38 @@ class Planner:
             edited=edited,
         )
 
-    def _task(self, displayed: Displayed, reading: Reading) -> Task | LeftAlone:
-        product, match = displayed.product, displayed.match
-        rules = self.rules_for(match.sync)
+    def _task(self, displayed: Displayed, reading: Reading) -> tuple[Task | None, LeftAlone | None]:
+        """What is to be done about a product, and why it is left alone: as a whole, or but for a mark in its meta."""
+        match, rules = displayed.match, self.rules_for(displayed.match.sync)
         if all(ownership is Ownership.OFF for ownership in rules.ownership.values()):
-            return _left(displayed, "off", "its row, or the config, switches the mirror off for it")
+            return None, _left(displayed, "off", "its row, or the config, switches the mirror off for it")
         unseen = _unseen(match.targets, reading)
         if unseen is not None:
-            return _left(displayed, *unseen)
+            return self._gone(displayed, rules, unseen.code), unseen.about(displayed)
         courses = [reading.courses[target] for target in match.targets if target in reading.courses]
         if not courses:
             silent = [reading.silent[target] for target in match.targets if target in reading.silent]
-            return _left(displayed, "no_course_data", "; ".join(silent) or "its row names no course")
+            return None, _left(displayed, "no_course_data", "; ".join(silent) or "its row names no course")
         picture, imageless = self._picture(courses, rules)
-        return Task(
-            product_id=product.product_id,
-            parent_id=product.parent_id,
-            name=product.name,
-            sku=product.sku,
-            source=match.source,
-            courses=tuple(courses),
-            rules=rules,
-            wanted=self.render(courses, rules, picture),
-            imageless=imageless,
-        )
+        try:
+            wanted = self.render(courses, rules, picture)
+        except BadTemplate as exc:
+            return None, _left(displayed, "bad_template", f"the template of {exc}")
+        return _task(displayed, rules, wanted, courses, imageless), None
+
+    def _gone(self, displayed: Displayed, rules: Rules, code: str) -> Task | None:
+        """Nothing but the mark that its course is gone, where that is asked for."""
+        if code != COURSE_GONE or not rules.mark_gone or rules.ownership[Field.META] is Ownership.OFF:
+            return None
+        alone = dict.fromkeys(Field, Ownership.OFF) | {Field.META: rules.ownership[Field.META]}
+        rules = replace(rules, ownership=alone)
+        return _task(displayed, rules, self.render((), rules, None))
 
     def _picture(self, courses: Sequence[Course], rules: Rules) -> tuple[WantedPicture | None, str]:
         """The first cover there is, and why it cannot be used."""
-        if rules.ownership[Field.IMAGES] is Ownership.OFF:
+        if rules.ownership[Field.IMAGES] is Ownership.OFF or (
+            len(courses) > 1 and Field.IMAGES not in rules.own
+        ):
             return None, ""
         pictured = next((course for course in courses if course.cover is not None), None)
         if pictured is None:
@@ -120,14 +125,42 @@ class Planner:
             return None, str(exc)
 
 
-def _unseen(targets: Iterable[Target], reading: Reading) -> tuple[str, str] | None:
-    """Why the product is left alone as a whole: a part of its courses is not to be seen, and the rest is not all."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unseen:
+    code: str
+    reason: str
+
+    def about(self, displayed: Displayed) -> LeftAlone:
+        return _left(displayed, self.code, self.reason)
+
+
+def _unseen(targets: Iterable[Target], reading: Reading) -> _Unseen | None:
+    """Why the product is left alone: a part of its courses is not to be seen, and the rest is not all it sells."""
     for target in targets:
         if target.lms in reading.halts:
-            return reading.halts[target.lms].code, reading.halts[target.lms].reason
+            halt = reading.halts[target.lms]
+            return _Unseen(code=halt.code, reason=halt.reason)
         if target in reading.absent:
-            return "course_gone", f"{target.lms}: course {target.course_id}: {reading.absent[target]}"
+            reason = f"{target.lms}: course {target.course_id}: {reading.absent[target]}"
+            return _Unseen(code=COURSE_GONE, reason=reason)
     return None
+
+
+def _task(
+    displayed: Displayed, rules: Rules, wanted: Wanted, courses: Sequence[Course] = (), imageless: str = ""
+) -> Task:
+    product = displayed.product
+    return Task(
+        product_id=product.product_id,
+        parent_id=product.parent_id,
+        name=product.name,
+        sku=product.sku,
+        source=displayed.match.source,
+        courses=tuple(courses),
+        rules=rules,
+        wanted=wanted,
+        imageless=imageless,
+    )
 
 
 def _left(displayed: Displayed, code: str, reason: str) -> LeftAlone:

@@ -23,8 +23,10 @@ QUICK_SHARE, SLOW_SHARE = 1 / 6, 1 / 2
 """Of the time-out: an answer within the first share lets the next batch be twice as large, one beyond the second makes
 it half as large."""
 
+_NOT_KEPT = "the shop holds something else than was sent: a plugin, or its filter of HTML, changed it"
 
-class Interrupted(Exception):  # noqa: N818  as the errors of the project are called
+
+class Interrupted(Exception):
     """The process is to stop. What was written is settled; the next run does the rest."""
 
 
@@ -90,13 +92,17 @@ class Pusher:
     _terms: dict[tuple[TermKind, str], Term | None] = field(default_factory=dict)
 
     def push(self, tasks: Iterable[Task]) -> None:
-        """Family by family, as the shop takes them. What an earlier run left open comes last, so that one product that
-        always times out does not keep the others waiting."""
-        ordered = sorted(tasks, key=lambda task: (task.open, task.parent_id, task.product_id))
-        for _, family in groupby(ordered, key=lambda task: (task.open, task.parent_id)):
+        """Family by family, as the shop takes them. What an earlier run left open comes last and alone, the oldest first,
+        so that a product that always times out does not keep others waiting."""
+        tasks = list(tasks)
+        fresh = [task for task in tasks if task.open_since is None]
+        for _, family in groupby(sorted(fresh, key=_place), key=lambda task: task.parent_id):
             queue = deque(family)
             while queue:
                 self._push_chunk([queue.popleft() for _ in range(min(self.pace.size, len(queue)))])
+        left_open = [(task.open_since, _place(task), task) for task in tasks if task.open_since is not None]
+        for _, _, task in sorted(left_open, key=lambda entry: entry[:2]):
+            self._push_alone(task, answered=False)
 
     def _push_chunk(self, tasks: Sequence[Task], *, answered: bool = False) -> None:
         """`answered`: the shop has answered what was sent of these last, so that nothing of it can come late."""
@@ -106,14 +112,16 @@ class Pusher:
                 self._settle_unsent(one)
         batch = [one for one in judged if one.patch is not None and not needs_upload(one.patch)]
         if batch:
-            self._push_batch(batch)
+            self._push_batch(batch, answered=answered)
         for one in judged:
             if one.patch is not None and needs_upload(one.patch):
                 self._push_alone(one.task, answered=answered)
 
-    def _push_batch(self, batch: Sequence[Judged]) -> None:
-        batch = [self._with_terms(one) for one in batch]
+    def _push_batch(self, batch: Sequence[Judged], *, answered: bool) -> None:
+        batch = self._with_terms(batch, answered=answered)
         patches = [one.patch for one in batch if one.patch is not None]
+        if not patches:
+            return
         began = self.timer()
         try:
             answers = self._send(batch, lambda: self.showcase.push_patches(patches))
@@ -139,11 +147,11 @@ class Pusher:
 
     def _push_alone(self, task: Task, *, answered: bool) -> None:
         """One product by its own endpoint. An image it cannot have costs the image alone."""
-        for judged in self._judge_again([task], answered=answered):
-            if judged.patch is None:
-                self._settle_unsent(judged)
-                continue
-            one = self._with_terms(judged)
+        judged = self._judge_again([task], answered=answered)
+        for one in judged:
+            if one.patch is None:
+                self._settle_unsent(one)
+        for one in self._with_terms([one for one in judged if one.patch is not None], answered=answered):
             answer = self._send_alone(one)
             again = self._after_image(one, answer)
             if again is None:
@@ -165,6 +173,7 @@ class Pusher:
         picture = one.task.wanted.picture
         if answer.stored is not None or picture is None or answer.code not in UNKNOWN_IMAGE | NO_UPLOAD:
             return None
+        self.mirror.record_marks(self.judge.withdrawn(one), self.clock())
         if answer.code in UNKNOWN_IMAGE and self.mirror.read_upload(picture.digest) is not None:
             self.mirror.record_upload(picture.digest, None, self.clock())
             return one.task
@@ -184,21 +193,49 @@ class Pusher:
         for task in tasks:
             product = there.get(task.product_id)
             if product is None or product.status == TRASH or product.parent_id != task.parent_id:
-                self.tally.say(f"product {task.product_id} went away, or became something else, during the run")
+                self.tally.say(
+                    f"product {task.product_id} went away, or became something else, during the run"
+                )
                 self.tally.note_done()
             else:
                 judged.append(self.judge.judge(task, product, marks[task.product_id], answered=answered))
         return judged
 
-    def _with_terms(self, one: Judged) -> Judged:
-        """With every tag and category by the shop's own number; one that the shop refuses is left out."""
+    def _with_terms(self, batch: Sequence[Judged], *, answered: bool) -> list[Judged]:
+        """With every tag and category by the shop's own number. What the shop refuses is not wanted any more; those of
+        which nothing is left to be written are settled."""
+        ready = list[Judged]()
+        for one in batch:
+            if self._refused_terms(one):
+                one = self.judge.judge(
+                    self._without_refused(one.task), one.product, one.marks, answered=answered
+                )
+            if one.patch is None:
+                self._settle_unsent(one)
+                continue
+            tags = self._known(TermKind.TAGS, one.patch.tags)
+            categories = self._known(TermKind.CATEGORIES, one.patch.categories)
+            ready.append(replace(one, patch=replace(one.patch, tags=tags, categories=categories)))
+        return ready
+
+    def _refused_terms(self, one: Judged) -> bool:
+        """Asks the shop for every term that the patch names without a number."""
         assert one.patch is not None, one.task
-        patch = replace(
-            one.patch,
-            tags=self._known(TermKind.TAGS, one.patch.tags),
-            categories=self._known(TermKind.CATEGORIES, one.patch.categories),
-        )
-        return replace(one, patch=patch)
+        asked = [
+            self._ensure(kind, term.name)
+            for kind, terms in ((TermKind.TAGS, one.patch.tags), (TermKind.CATEGORIES, one.patch.categories))
+            for term in terms or ()
+            if not term.term_id
+        ]
+        return None in asked
+
+    def _without_refused(self, task: Task) -> Task:
+        def kept(kind: TermKind, names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(name for name in names if self._terms.get((kind, name.casefold()), name) is not None)
+
+        tags = kept(TermKind.TAGS, task.wanted.tags)
+        categories = kept(TermKind.CATEGORIES, task.wanted.categories)
+        return replace(task, wanted=replace(task.wanted, tags=tags, categories=categories))
 
     def _known(self, kind: TermKind, terms: tuple[Term, ...] | None) -> tuple[Term, ...] | None:
         if terms is None:
@@ -207,6 +244,7 @@ class Pusher:
         return tuple(dict.fromkeys(term for term in known if term is not None))
 
     def _ensure(self, kind: TermKind, name: str) -> Term | None:
+        """None if the shop refuses it; asked once in a run."""
         key = kind, name.casefold()
         if key not in self._terms:
             self._breathe()
@@ -231,18 +269,16 @@ class Pusher:
 
     def _settle(self, one: Judged, answer: Pushed) -> None:
         """What came of one patch: remembered, counted, told."""
-        now, product_id = self.clock(), one.task.product_id
-        settled = self.judge.settled(one, answer)
-        if settled.image_id and one.task.wanted.picture is not None:
-            self.mirror.record_upload(one.task.wanted.picture.digest, settled.image_id, now)
-        self.mirror.record_marks(settled.marks, now)
+        product_id, settled = one.task.product_id, self.judge.settled(one, answer)
+        self._keep_upload(settled.upload)
+        self.mirror.record_marks(settled.marks, self.clock())
         if answer.stored is None:
             self.tally.refused[product_id] = answer.problem
             log.warning("product_not_written", product_id=product_id, reason=answer.problem)
         else:
             self.tally.written.append(product_id)
-        for name, why in settled.not_kept:
-            log.warning("product_not_written", product_id=product_id, field=name, reason=why)
+        for name in settled.unkept:
+            log.warning("product_not_written", product_id=product_id, field=name, reason=_NOT_KEPT)
         if settled.harm:
             self.tally.harmed[product_id] = settled.harm
             log.warning("product_changed_elsewhere", product_id=product_id, what=settled.harm)
@@ -250,8 +286,15 @@ class Pusher:
 
     def _settle_unsent(self, one: Judged) -> None:
         """There is nothing to be written any more."""
+        self._keep_upload(one.upload)
         self.mirror.record_marks(self.judge.news(one), self.clock())
+        if one.took_effect:
+            self.tally.written.append(one.task.product_id)
         self.tally.note_done()
+
+    def _keep_upload(self, upload: tuple[str, int] | None) -> None:
+        if upload is not None and self.mirror.read_upload(upload[0]) is None:
+            self.mirror.record_upload(*upload, self.clock())
 
     def _breathe(self) -> None:
         if self.stopping():
@@ -261,3 +304,7 @@ class Pusher:
 def needs_upload(patch: Patch) -> bool:
     """Whether the shop is to fetch an image for it."""
     return any(not image.image_id for image in patch.images or ())
+
+
+def _place(task: Task) -> tuple[ProductId, ProductId]:
+    return task.parent_id, task.product_id

@@ -52,7 +52,14 @@ class Campuses:
     may_call: Callable[[LmsName], bool]
 
     def read(
-        self, targets: Iterable[Target], mirror: Mirror, now: datetime, *, full: bool, allow_gone: Collection[str], breathe: Callable[[], None]
+        self,
+        targets: Iterable[Target],
+        mirror: Mirror,
+        now: datetime,
+        *,
+        full: bool,
+        allow_gone: Collection[str],
+        breathe: Callable[[], None],
     ) -> Reading:
         """Asks each LMS for its targets; one that cannot be asked, or is not believed, costs only its own part."""
         by_lms = dict[LmsName, list[Target]]()
@@ -61,14 +68,25 @@ class Campuses:
         total = Reading()
         for name, asked in by_lms.items():
             breathe()
-            total = _joined(total, self._read_one(name, asked, mirror, now, full=full, believed=name in allow_gone))
+            total = _joined(
+                total, self._read_one(name, asked, mirror, now, full=full, believed=name in allow_gone)
+            )
         return total
 
     def _read_one(
-        self, name: LmsName, targets: list[Target], mirror: Mirror, now: datetime, *, full: bool, believed: bool
+        self,
+        name: LmsName,
+        targets: list[Target],
+        mirror: Mirror,
+        now: datetime,
+        *,
+        full: bool,
+        believed: bool,
     ) -> Reading:
         if name not in self.lmss:
-            return _halted(name, "lms_missing", f'{name}: no [[lms]] section of the config is called "{name}"')
+            return _halted(
+                name, "lms_missing", f'{name}: no [[lms]] section of the config is called "{name}"'
+            )
         if not self.may_call(name):
             return _halted(name, "lms_unavailable", f"{name}: it is in trouble and left alone for now")
         try:

@@ -1,7 +1,7 @@
 """Course data from the LMSs into the shop's products: one run after the other, each from scratch."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,7 +13,6 @@ from wcsync.http import Service
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED, Mirror, Run
 from wcsync.mappers.courses.fields import Field
 from wcsync.mappers.courses.guards import guard_changes
-from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.mapping import Mapping as CourseMapping
 from wcsync.model import LmsName, Target
 from wcsync.patient import Patient
@@ -153,7 +152,12 @@ class CourseSync:
         else:
             targets = targets_of(mapping, shelf)
         reading = self.campuses.read(
-            targets, self.mirror, self.clock(), full=full, allow_gone=options.allow_gone, breathe=self._breathe
+            targets,
+            self.mirror,
+            self.clock(),
+            full=full,
+            allow_gone=options.allow_gone,
+            breathe=self._breathe,
         )
         if shelf is None:
             readable = any(target.lms not in reading.halts for target in targets)
@@ -190,7 +194,12 @@ class CourseSync:
 
     def _judge(self, options: Options) -> Judge:
         quarantine = timedelta(seconds=self.pacing.quarantine_s)
-        return Judge(mirror=self.mirror, clock=self.clock, quarantine=quarantine, take_back=options.take_back)
+        return Judge(
+            mirror=self.mirror,
+            clock=self.clock,
+            quarantine=quarantine,
+            take_back=frozenset(field.value for field in options.take_back),
+        )
 
     def _guard(self, outlook: Outlook, options: Options) -> Halt | None:
         """A person who named products by `only` meant them all, however large their share is."""
@@ -202,6 +211,9 @@ class CourseSync:
         judge, now = self._judge(options), self.clock()
         unsent = [one for one in outlook.judged if one.patch is None]
         self.mirror.record_marks([mark for one in unsent for mark in judge.news(one)], now)
+        for digest, image_id in {one.upload for one in outlook.judged if one.upload is not None}:
+            if self.mirror.read_upload(digest) is None:
+                self.mirror.record_upload(digest, image_id, now)
         tally.begin(len(outlook.changes))
         pusher = Pusher(
             showcase=self.showcase,

@@ -11,8 +11,8 @@ SHORTCODE = "\ue000"
 """Stands for a `[` of the LMS while templates are rendered, so that it is told from one a person wrote. Private to us:
 `clean` takes it out of every text that comes from elsewhere. https://codex.wordpress.org/Shortcode_API"""
 
-BRACKET, BACKSLASH = "&#091;", "&#092;"
-"""Both as WordPress writes them: neither a shortcode nor eaten. https://developer.wordpress.org/reference/functions/wp_unslash/"""
+BRACKET, BACKSLASH, AMPERSAND = "&#091;", "&#092;", "&#038;"
+"""As WordPress writes them: neither a shortcode nor eaten. https://developer.wordpress.org/reference/functions/wp_unslash/"""
 
 _BLANK = re.compile(r"\s+")
 _TWISTING = frozenset("\u200b\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -43,8 +43,13 @@ def cut(text: str, longest: int) -> str:
 
 def stored(text: str) -> str:
     """Plain text as HTML that WooCommerce stores without change, on one line."""
-    escaped = html.escape(text, quote=False)
+    escaped = unambiguous(html.escape(text, quote=False))
     return escaped.replace("\\", BACKSLASH).replace("[", BRACKET).replace(SHORTCODE, BRACKET)
+
+
+def unambiguous(markup: str) -> str:
+    """HTML in which no `&` looks as if it began an entity: WordPress would make one of `&amp;#58;`."""
+    return markup.replace("&amp;#", f"{AMPERSAND}#")
 
 
 def name_of(text: str) -> str:
