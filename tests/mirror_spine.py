@@ -154,11 +154,13 @@ class MirrorSpine:
             if next(steps) == number:
                 raise Killed
 
-        self.at_step = self.shop.before_push = self.shop.before_item = self.shop.after_push = step
+        self.at_step = self.shop.before_push = self.shop.after_push = step
+        self.shop.before_item = step
 
     def spare(self) -> None:
         self.at_step = None
-        self.shop.before_push = self.shop.before_item = self.shop.after_push = lambda _what: None
+        self.shop.before_push = self.shop.after_push = lambda _patches: None
+        self.shop.before_item = lambda _patch: None
 
     def _mirror(self) -> Mirror:
         mirror = self.ledger.mirror

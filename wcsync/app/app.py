@@ -266,8 +266,8 @@ class App:
         if self._heartbeat is not None:
             self._heartbeat.close()
         self.store.close()
-        for each in [*self._mirrors, *self.channels]:
-            each.close()
+        for close in [*(mirror.close for mirror in self._mirrors), *(one.close for one in self.channels)]:
+            close()
         for lms in self.lmss.values():
             lms.close()
         self.ledger.close()

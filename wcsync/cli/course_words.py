@@ -8,6 +8,8 @@ import click
 
 from wcsync import screen
 from wcsync.ledger.mirror import DONE, FAILED, Run
+from wcsync.mappers.courses.diffing import diff_lines
+from wcsync.mappers.courses.fields import PREFIX, Field
 from wcsync.mappers.courses.plan import Decision, Verdict
 from wcsync.pollers.course_judge import LEFT_ALONE, Judged
 from wcsync.pollers.course_plan import Outlook
@@ -31,6 +33,8 @@ _OUT = {
     "not_found": "Not found",
 }
 _OTHER = "Not looked at"
+_FOR_THEMES = f"{Field.META}:{PREFIX}"
+"""So begin the fields that people never edit: their names are enough."""
 
 
 def print_outlook(outlook: Outlook) -> None:
@@ -63,6 +67,9 @@ def print_push(run: Run, tally: Tally) -> None:
         f"{screen.count(run.products, 'product')} of {screen.count(run.courses, 'course')}: {run.written} written, "
         f"{run.failed} refused, {screen.count(run.edited, 'field')} edited by people and left alone."
     )
+    if tally.left:
+        many = screen.count(len(tally.left), "product or row", "products or rows")
+        click.echo(f"{many} left alone as a whole: `wcsync courses diff` says why")
     if run.outcome != DONE:
         what = "Not all was done" if run.outcome == FAILED else "Stopped"
         screen.say(f"{what}: {run.reason}", err=True)
@@ -102,13 +109,24 @@ def _document(one: Judged) -> dict[str, Any]:
 def _print_product(one: Judged) -> None:
     screen.say(_title(one))
     for decision in one.plan.decisions:
-        if decision.verdict is Verdict.WRITE:
+        if decision.verdict is Verdict.WRITE and not _is_for_themes(decision):
             screen.say(f"  {decision.field}: {decision.reason}")
             for line in diff_lines(decision.before, decision.after):
                 screen.say(f"    {line}")
+    keys = [
+        decision.field.removeprefix(_FOR_THEMES)
+        for decision in one.plan.decisions
+        if decision.verdict is Verdict.WRITE and _is_for_themes(decision)
+    ]
+    if keys:
+        screen.say(f"  meta for themes, {PREFIX}…: {', '.join(keys)}")
     for decision in _left_alone(one):
         screen.say(f"  {decision.field}: left alone, {decision.reason}")
     click.echo()
+
+
+def _is_for_themes(decision: Decision) -> bool:
+    return decision.field.startswith(_FOR_THEMES)
 
 
 def _title(one: Judged) -> str:

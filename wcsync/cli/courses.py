@@ -11,8 +11,9 @@ import click
 from wcsync import screen
 from wcsync.app import App, target_keys
 from wcsync.cli.common import EXIT_UNAVAILABLE, EXIT_UNEXPLAINED, main, read_config, with_config, with_json
+from wcsync.cli.course_import import import_command
 from wcsync.cli.course_words import print_outlook, print_push, render_outlook
-from wcsync.cli.progress import shown_push
+from wcsync.cli.progress import configure_logs, shown_push
 from wcsync.config import Config
 from wcsync.daemon import stopping_on_signals
 from wcsync.ledger.mirror import FAILED, STOPPED, Run
@@ -21,7 +22,7 @@ from wcsync.mappers.courses.fields import Field
 from wcsync.model import LmsName
 from wcsync.pollers.course_plan import Outlook
 from wcsync.pollers.course_push import Interrupted, Tally
-from wcsync.pollers.courses import Options
+from wcsync.pollers.courses import INTERRUPTED, Options
 from wcsync.pollers.mapping import read_file
 from wcsync.times import render_instant
 
@@ -33,6 +34,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 @main.group()
 def courses() -> None:
     """Show and carry over course data of the LMSs into the shop's products."""
+
+
+courses.add_command(import_command)
 
 
 def _with_only(command: Command) -> Command:
@@ -111,6 +115,7 @@ def _show(config: Config, options: Options, *, as_json: bool) -> int:
     """A look on a copy of the ledger: nothing is written here either."""
     table = read_file(config.mapping.path, target_keys(config))
     waiting = screen.Waiting()
+    configure_logs(config, "warning")  # who answers for the first time is no news: nothing of it is kept
     app = App(config, ledger=Rehearsal(config.ledger.path))
     try:
         waiting.tell("reading courses and products")
@@ -151,7 +156,7 @@ def _push(config: Config, options: Options, *, as_json: bool) -> int:
 
 
 def _exit_of_run(run: Run, tally: Tally) -> int:
-    if run.code == "interrupted":
+    if run.code == INTERRUPTED:
         return EXIT_INTERRUPTED
     if run.outcome == FAILED:
         return EXIT_UNAVAILABLE
@@ -165,4 +170,5 @@ def _document(run: Run, tally: Tally) -> dict[str, Any]:
         "refused": {str(product_id): why for product_id, why in tally.refused.items()},
         "changed_elsewhere": {str(product_id): what for product_id, what in tally.harmed.items()},
         "messages": tally.messages,
+        "left": [asdict(one) for one in tally.left],
     }

@@ -70,16 +70,16 @@ class Reading:
 def shown_reading(config: Config, *, level: str) -> Iterator[Reading]:
     """A reading whose progress is seen while inside. Log lines from `level` on go above the bar."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        _configure_logs(config, level)
+        configure_logs(config, level)
         yield Reading()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=Console(stderr=True)) as bar:
-            _configure_logs(config, level)  # to the stream that the bar now stands in for
+            configure_logs(config, level)  # to the stream that the bar now stands in for
             yield Reading(bar=bar)
     finally:
-        _configure_logs(config, level)
+        configure_logs(config, level)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def shown_push(config: Config) -> Iterator[Tally]:
         with Progress(
             TextColumn("{task.description}"), BarColumn(), console=Console(stderr=True), transient=True
         ) as bar:
-            _configure_logs(config, level)  # to the stream that the bar now stands in for
+            configure_logs(config, level)  # to the stream that the bar now stands in for
             task = bar.add_task("reading courses and products", total=None)
 
             def show(tally: Tally) -> None:
@@ -102,8 +102,8 @@ def shown_push(config: Config) -> Iterator[Tally]:
 
             yield Tally(tell=show)
     finally:
-        _configure_logs(config, level)
+        configure_logs(config, level)
 
 
-def _configure_logs(config: Config, level: str) -> None:
+def configure_logs(config: Config, level: str) -> None:
     logs.configure(level=level, style=config.log.format, secrets=config.secrets())

@@ -1,4 +1,4 @@
-"""What a run of the mirror would do: which products show which courses, and what of it is to be written. Reads alone."""
+"""What a run of the mirror would do: which products show which courses, and what of it is to be written."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -87,7 +87,8 @@ class Planner:
         """What is to be done about a product, and why it is left alone: as a whole, or but for a mark in its meta."""
         match, rules = displayed.match, self.rules_for(displayed.match.sync)
         if all(ownership is Ownership.OFF for ownership in rules.ownership.values()):
-            return None, _left(displayed, "off", "its row, or the config, switches the mirror off for it")
+            reason = "its row, or the config, switches the mirror off for it"
+            return None, replace(_left(displayed, "off", reason), wrong=False)
         unseen = _unseen(match.targets, reading)
         if unseen is not None:
             return self._gone(displayed, rules, unseen.code), unseen.about(displayed)

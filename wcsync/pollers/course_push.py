@@ -12,7 +12,7 @@ from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import Mirror
 from wcsync.model import ProductId
 from wcsync.pollers.course_judge import Judge, Judged, Task
-from wcsync.pollers.course_shelf import TRASH
+from wcsync.pollers.course_shelf import TRASH, LeftAlone
 from wcsync.store.base import BATCH_LIMIT, NO_UPLOAD, UNKNOWN_IMAGE, BatchFailed, Showcase
 from wcsync.times import Clock
 
@@ -49,7 +49,8 @@ class Pace:
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """What a run has done so far. `tell` hears of each product that is done with."""
+    """What a run has done so far. `tell` hears of each product that is done with; `left`: what a person should look at,
+    and nothing was done about."""
 
     tell: Callable[["Tally"], None] = lambda _tally: None
     todo: int = 0
@@ -58,6 +59,7 @@ class Tally:
     refused: dict[ProductId, str] = field(default_factory=dict)
     harmed: dict[ProductId, str] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    left: tuple[LeftAlone, ...] = ()
 
     def begin(self, todo: int) -> None:
         self.todo = todo
@@ -92,8 +94,8 @@ class Pusher:
     _terms: dict[tuple[TermKind, str], Term | None] = field(default_factory=dict)
 
     def push(self, tasks: Iterable[Task]) -> None:
-        """Family by family, as the shop takes them. What an earlier run left open comes last and alone, the oldest first,
-        so that a product that always times out does not keep others waiting."""
+        """Family by family, as the shop takes them. What an earlier run left open comes last and alone, the oldest
+        first, so that a product that always times out does not keep others waiting."""
         tasks = list(tasks)
         fresh = [task for task in tasks if task.open_since is None]
         for _, family in groupby(sorted(fresh, key=_place), key=lambda task: task.parent_id):
@@ -205,11 +207,11 @@ class Pusher:
         """With every tag and category by the shop's own number. What the shop refuses is not wanted any more; those of
         which nothing is left to be written are settled."""
         ready = list[Judged]()
-        for one in batch:
-            if self._refused_terms(one):
-                one = self.judge.judge(
-                    self._without_refused(one.task), one.product, one.marks, answered=answered
-                )
+        for judged in batch:
+            one = judged
+            if self._refused_terms(judged):
+                task = self._without_refused(judged.task)
+                one = self.judge.judge(task, judged.product, judged.marks, answered=answered)
             if one.patch is None:
                 self._settle_unsent(one)
                 continue

@@ -13,6 +13,7 @@ from wcsync.ledger.mirror import FAILED, STOPPED, KnownCourse, Mirror
 from wcsync.lms.base import Lms
 from wcsync.mappers.courses.guards import Stop, guard_courses
 from wcsync.model import CourseId, LmsName, Target
+from wcsync.pulse import beat
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +60,6 @@ class Campuses:
         *,
         full: bool,
         allow_gone: Collection[str],
-        breathe: Callable[[], None],
     ) -> Reading:
         """Asks each LMS for its targets; one that cannot be asked, or is not believed, costs only its own part."""
         by_lms = dict[LmsName, list[Target]]()
@@ -67,7 +67,7 @@ class Campuses:
             by_lms.setdefault(target.lms, []).append(target)
         total = Reading()
         for name, asked in by_lms.items():
-            breathe()
+            beat()
             total = _joined(
                 total, self._read_one(name, asked, mirror, now, full=full, believed=name in allow_gone)
             )

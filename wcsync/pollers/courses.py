@@ -22,6 +22,7 @@ from wcsync.pollers.course_plan import Outlook, Planner, Render, RulesFor
 from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally
 from wcsync.pollers.course_reading import Campuses, Halt, Reading, tell_news
 from wcsync.pollers.course_shelf import Shelf, fetch_shelf, targets_of
+from wcsync.pulse import asking
 from wcsync.store.base import Showcase
 from wcsync.times import Clock
 
@@ -32,6 +33,8 @@ SERVICE = "course mirror"
 AGAIN_AFTER_S = 600.0
 """How long after a run that a service ended the next one begins, at the latest at its usual time."""
 
+INTERRUPTED = "interrupted"
+"""The code of a run that was stopped with its process. It is none that people need to hear of."""
 _INTERRUPTED = "it was stopped before the end; what was written stands, and the next run does the rest"
 
 
@@ -103,17 +106,18 @@ class CourseSync:
         try:
             outlook = self._look(options, full=full, keep=True)
             halts += outlook.halts
+            tally.left = tuple(one for one in outlook.left if one.wrong)
             if outlook.barred is None:
                 self._push(outlook, options, tally)
             self.patient.note(Sign.WORKED)
         except Interrupted:
-            halts.append(Halt(outcome=FAILED, code="interrupted", reason=_INTERRUPTED))
+            halts.append(Halt(outcome=FAILED, code=INTERRUPTED, reason=_INTERRUPTED))
         except REMOTE_ERRORS as exc:
             self.shop.forget()
             self.patient.note_error(exc)
             halts.append(_halt_of(exc))
         run = _sum(at, outlook, halts, tally, duration_s=self.timer() - began)
-        if not options.only and run.code != "interrupted":
+        if not options.only and run.code != INTERRUPTED:
             self.mirror.record_run(run, full=full)
         _tell(run, halts, full=full)
         return run
@@ -151,14 +155,10 @@ class CourseSync:
             targets = [target for one in shelf.displayed for target in one.match.targets]
         else:
             targets = targets_of(mapping, shelf)
-        reading = self.campuses.read(
-            targets,
-            self.mirror,
-            self.clock(),
-            full=full,
-            allow_gone=options.allow_gone,
-            breathe=self._breathe,
-        )
+        with asking(self._breathe):  # an LMS with hundreds of courses is left between two calls
+            reading = self.campuses.read(
+                targets, self.mirror, self.clock(), full=full, allow_gone=options.allow_gone
+            )
         if shelf is None:
             readable = any(target.lms not in reading.halts for target in targets)
             shelf = self._fetch_shelf(mapping, options) if readable else Shelf()
@@ -258,6 +258,8 @@ def _sum(at: datetime, outlook: Outlook, halts: Sequence[Halt], tally: Tally, *,
 
 def _tell(run: Run, halts: Sequence[Halt], *, full: bool) -> None:
     for halt in halts:
+        if halt.code == INTERRUPTED:
+            continue
         say = log.error if halt.outcome == STOPPED else log.warning
         say("courses_stopped", code=halt.code, reason=halt.reason, hint=halt.advice)
     if run.outcome != DONE and not run.written:
