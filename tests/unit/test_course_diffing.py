@@ -1,54 +1,88 @@
-"""How a change of a field is shown."""
+"""How two values of a field are shown to people."""
+
+import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from wcsync.mappers.courses.diffing import LONGEST_LINE, MOST_LINES, diff_lines
+from wcsync.mappers.courses.diffing import AROUND, LONGEST, Piece, Sign, as_json, diff, readable
 
 
-def test_a_short_text_is_shown_as_it_was_and_will_be() -> None:
-    assert diff_lines("Python", "Python 3") == ["- Python", "+ Python 3"]
+def told(before: str, after: str) -> list[str]:
+    return ["".join(f"[{piece.sign.value}{piece.text}]" for piece in line) for line in diff(before, after)]
 
 
-def test_what_is_written_into_an_empty_field_stands_beside_empty() -> None:
-    assert diff_lines("", "Python") == ["- (empty)", "+ Python"]
+@pytest.mark.parametrize("text", ["", "Curso", "<p>a</p>\n<p>b</p>"])
+def test_what_is_the_same_shows_nothing(text: str) -> None:
+    assert diff(text, text) == ()
 
 
-def test_html_is_read_as_lines_of_which_only_those_that_differ_are_shown() -> None:
-    before = "<p>Learn &amp; grow</p><h3>Modules</h3><ul><li>One</li><li>Two</li></ul>"
-    after = "<p>Learn &amp; grow</p><h3>Modules</h3><ul><li>One</li><li>Two</li><li>Three &lt;3</li></ul>"
-    assert diff_lines(before, after) == ["+ Three <3"]
+def test_html_is_read_as_lines_of_plain_text() -> None:
+    markup = "<h3>Temas</h3>\n<ul>\n<li>Uno &amp; dos</li><li><b>Tres</b></li></ul><p>a<br />b</p><!-- c -->"
+    assert readable(markup) == ("Temas", "• Uno & dos", "• Tres", "a", "b")
 
 
-def test_a_change_of_markup_alone_shows_the_markup() -> None:
-    assert diff_lines("<p>An <b>apple</b></p>", "<p>An <i>apple</i></p>") == [
-        "- <b>apple",
-        "+ <i>apple",
-        "- </b>",
-        "+ </i>",
+def test_a_picture_is_read_by_what_it_shows() -> None:
+    assert readable('<p><img src="x.png" alt="Un gato"> <img src="y.png"></p>') == (
+        "[image Un gato] [image]",
+    )
+
+
+def test_a_changed_word_is_shown_within_its_line() -> None:
+    assert told("<p>Python for all people</p>", "<p>Python for most people</p>") == [
+        "[=Python for ][-all][+most][= people]"
     ]
 
 
-@pytest.mark.parametrize("place", [0, 500, 990])
-def test_a_long_line_is_shown_around_the_change(place: int) -> None:
-    before = "x" * 1000
-    after = before[:place] + "NEW" + before[place:]
-    removed, added = diff_lines(before, after)
-    assert "NEW" in added
-    assert len(added) <= LONGEST_LINE + 4
-    assert removed.startswith("- ")
+def test_a_line_that_is_new_or_gone_is_shown_alone() -> None:
+    before = "<ul><li>Uno</li><li>Dos</li></ul>"
+    assert told(before, "<ul><li>Uno</li><li>Dos</li><li>Tres</li></ul>") == ["[+• Tres]"]
+    assert told(before, "<ul><li>Dos</li></ul>") == ["[-• Uno]"]
 
 
-def test_a_long_list_says_how_much_more_there_is() -> None:
-    after = "".join(f"<li>{number}</li>" for number in range(100))
-    shown = diff_lines("", after)
-    assert len(shown) == MOST_LINES
-    assert shown[-1].endswith("lines more")
+def test_lines_that_have_little_in_common_are_shown_one_after_the_other() -> None:
+    assert told("<p>Grapes and melons</p>", "<p>Python</p>") == ["[-Grapes and melons]", "[+Python]"]
 
 
-@given(before=st.text(max_size=300), after=st.text(max_size=300))
-def test_any_two_texts_can_be_shown(before: str, after: str) -> None:
-    shown = diff_lines(before, after)
-    assert bool(shown) is (before != after) or before.split() == after.split()
-    assert all("\n" not in line for line in shown)
+def test_an_empty_value_says_so() -> None:
+    assert told("", "<p>Hola</p>") == ["[-(empty)]", "[+Hola]"]
+    assert told("<p>Hola</p>", "") == ["[-Hola]", "[+(empty)]"]
+
+
+def test_texts_that_read_the_same_are_compared_by_their_markup() -> None:
+    shown = told("<p>Hola <b>Ana</b></p>", "<p>Hola Ana</p>")
+    assert shown
+    assert "b" in "".join(shown)
+
+
+def test_a_long_text_is_shortened_around_the_change() -> None:
+    long = " ".join(f"word{n}" for n in range(200))
+    [line] = diff(f"{long} old {long}", f"{long} new {long}")
+    assert [piece.sign for piece in line] == [Sign.KEPT, Sign.GONE, Sign.NEW, Sign.KEPT]
+    assert len(line[0].text) == len(line[3].text) == AROUND + 1
+    assert line[0].text.startswith("…")
+    assert line[3].text.endswith("…")
+
+
+def test_a_long_addition_is_cut_and_says_how_much_there_is() -> None:
+    [gone, new] = diff("", "x" * (LONGEST + 7))
+    assert gone == (Piece(sign=Sign.GONE, text="(empty)"),)
+    assert new[0].text.endswith("… (7 more letters)")
+
+
+def test_a_diff_can_be_told_as_json() -> None:
+    assert json.loads(json.dumps(as_json(diff("a b c d", "a b c e")))) == [
+        [{"sign": "=", "text": "a b c "}, {"sign": "-", "text": "d"}, {"sign": "+", "text": "e"}]
+    ]
+
+
+def test_of_two_paragraphs_and_one_each_is_shown() -> None:
+    assert told("<p>uno dos tres</p>", "<p>uno dos cuatro</p><p>zzz</p>") == [
+        "[=uno dos ][-tres][+cuatro]",
+        "[+zzz]",
+    ]
+    assert told("<p>uno dos cuatro</p><p>zzz</p>", "<p>uno dos tres</p>")[-1] == "[-zzz]"
+
+
+def test_a_line_of_very_many_words_is_shown_as_a_whole() -> None:
+    long = "a " * 5000
+    assert [line[0].sign for line in diff(f"{long}b", f"{long}c")] == [Sign.GONE, Sign.NEW]

@@ -8,7 +8,7 @@ import click
 
 from wcsync import screen
 from wcsync.ledger.mirror import DONE, FAILED, Run
-from wcsync.mappers.courses.diffing import diff_lines
+from wcsync.mappers.courses.diffing import Line, Sign, diff
 from wcsync.mappers.courses.fields import PREFIX, Field
 from wcsync.mappers.courses.plan import Decision, Verdict
 from wcsync.pollers.course_judge import LEFT_ALONE, Judged
@@ -16,6 +16,8 @@ from wcsync.pollers.course_plan import Outlook
 from wcsync.pollers.course_push import Tally
 from wcsync.pollers.course_shelf import LeftAlone
 
+MOST_LINES = 16
+"""Of one field's change."""
 SHOWN = 20
 """So many products or rows of one kind are named; all are in the JSON."""
 
@@ -111,7 +113,7 @@ def _print_product(one: Judged) -> None:
     for decision in one.plan.decisions:
         if decision.verdict is Verdict.WRITE and not _is_for_themes(decision):
             screen.say(f"  {decision.field}: {decision.reason}")
-            for line in diff_lines(decision.before, decision.after):
+            for line in _diff_lines(decision):
                 screen.say(f"    {line}")
     keys = [
         decision.field.removeprefix(_FOR_THEMES)
@@ -123,6 +125,19 @@ def _print_product(one: Judged) -> None:
     for decision in _left_alone(one):
         screen.say(f"  {decision.field}: left alone, {decision.reason}")
     click.echo()
+
+
+def _diff_lines(decision: Decision) -> list[str]:
+    """What is in the shop after `-`, what will be after `+`; of long changes the beginning."""
+    lines = [shown for line in diff(decision.before, decision.after) for shown in _both_sides(line)]
+    rest = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], f"… and {rest} lines more; --json has all"] if rest > 1 else lines
+
+
+def _both_sides(line: Line) -> Iterator[str]:
+    for sign in (Sign.GONE, Sign.NEW):
+        if any(piece.sign is sign for piece in line):
+            yield f"{sign.value} {''.join(piece.text for piece in line if piece.sign in {sign, Sign.KEPT})}"
 
 
 def _is_for_themes(decision: Decision) -> bool:

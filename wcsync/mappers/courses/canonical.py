@@ -18,57 +18,14 @@ _TAG_NAME = re.compile(r"<(/?)\s*([A-Za-z][\w:-]*)")
 _TAG_ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'<>]+))?""")
 _SAME_TAG = {"b": "strong", "i": "em"}
 """What editors write for it."""
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "caption",
-        "col",
-        "colgroup",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-        "video",
-    ]
+_BLOCKS = (
+    "address|article|aside|blockquote|caption|col|colgroup|dd|details|div|dl|dt|fieldset|figcaption|figure|footer|h[1-6]|"
+    "header|hr|li|main|nav|ol|p|pre|section|summary|table|tbody|td|tfoot|th|thead|tr|ul|video"
 )
 _OPEN, _SHUT = "\x02", "\x03"
 """Around what is a tag, so that `&lt;b&gt;` is not one."""
 _PARAGRAPH, _BREAK = "\x04", "\x05"
-_BLOCK_TAG = re.compile(
-    rf"[\s\x04\x05]*({_OPEN}/?(?:{'|'.join(sorted(_BLOCKS))})\b[^{_SHUT}]*{_SHUT})[\s\x04\x05]*"
-)
+_BLOCK_TAG = re.compile(rf"[\s\x04\x05]*({_OPEN}/?(?:{_BLOCKS})\b[^{_SHUT}]*{_SHUT})[\s\x04\x05]*")
 _EMPTY_LINES = re.compile(r"[^\S\n]*\n\s*\n\s*")
 _PARAGRAPHS = re.compile(rf"[\s{_BREAK}]*{_PARAGRAPH}[\s{_PARAGRAPH}{_BREAK}]*")
 _BREAKS = re.compile(rf"[^\S\n]*(?:{_BREAK}\s*|\n\s*)")

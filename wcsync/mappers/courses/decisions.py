@@ -55,7 +55,8 @@ def decide(
     """
     if _may_still_come(product, marks.values(), now, quarantine):
         return _waiting(product, marks)
-    judged = list(_Judging(product, wanted, rules, marks, take_back).judge())
+    judging = _Judging(product, wanted, rules, marks, take_back)
+    judged = list(judging.judge())
     writings = tuple(one.writing for one in judged if one.writing is not None)
     changes = _changes(product, judged)
     parts: dict[str, Any] = {"product_id": product.product_id, "parent_id": product.parent_id}
@@ -63,7 +64,7 @@ def decide(
         **parts,
         decisions=tuple(one.decision for one in judged),
         patch=Patch(**parts, **changes) if changes else None,
-        marks=tuple(one.mark for one in judged if one.writing is None and _is_news(one.mark, marks)),
+        marks=tuple(mark for mark in judging.known(judged) if _is_news(mark, marks)),
         writings=writings,
     )
 
@@ -92,6 +93,15 @@ class _Judging:
         for field in Field:
             if self.product.parent_id == NO_PARENT or field in FOR_VARIATIONS:
                 yield from self._judge_field(field)
+
+    def known(self, judged: Iterable[_Judged]) -> Iterator[Mark]:
+        """What is known now of all that is not written, also of fields that nobody speaks of any more."""
+        passed = set[str]()
+        for one in judged:
+            passed.add(one.decision.field)
+            if one.writing is None:
+                yield one.mark
+        yield from (self._mark(name) for name in self.marks if name not in passed)
 
     def _judge_field(self, field: Field) -> Iterator[_Judged]:
         match field:

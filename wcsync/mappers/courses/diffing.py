@@ -1,81 +1,151 @@
-"""What changes between two values of a field, for people at a terminal. Pure."""
+"""Two values of a field as people compare them: line by line, and word by word within a line. Pure."""
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
+from enum import StrEnum
+from itertools import zip_longest
 
-from wcsync.mappers.courses.sanitising import BLOCKS
+AROUND = 40
+"""Letters of what is the same that are shown before and after a change."""
+LONGEST = 300
+"""Letters of what is new or gone in one place; the rest is counted."""
+MOST_WORDS = 4000
+"""Of a line that is compared word by word: it takes time by the square."""
 
-LONGEST_LINE = 160
-"""Letters shown of one line, around what changed in it."""
-MOST_LINES = 12
-"""Lines shown of one field, before and after together."""
-AROUND = 30
-"""Letters shown beside the first and last change of a line."""
+_BREAKS = re.compile(
+    r"\s*(?:<br\b[^>]*>|</?(?:p|div|h[1-6]|ul|ol|table|tr|blockquote|section|details|summary|dl|dt|dd)\b[^>]*>)\s*",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"\s*<li\b[^>]*>\s*", re.IGNORECASE)
+_PICTURE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+_ALT = re.compile(r"""\balt=["']([^"'>]+)["']""", re.IGNORECASE)
+_ANY_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
+_WORDS = re.compile(r"\s+|[^\s\w]|\w+")
+_EMPTY = "(empty)"
 
-_EDGE = re.compile(rf"</?(?:{'|'.join(sorted(BLOCKS | {'br'}))})(?:\s[^>]*)?/?>", re.IGNORECASE)
-_TAG = re.compile(r"<(?P<closing>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?P<rest>[^>]*)>")
+
+class Sign(StrEnum):
+    """What became of a piece of text."""
+
+    KEPT = "="
+    GONE = "-"
+    NEW = "+"
 
 
-def diff_lines(before: str, after: str) -> list[str]:
-    """Lines that begin with `-` (now in the shop) or `+` (to be written); nothing for equal texts.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A part of one line."""
 
-    HTML is read as lines of text. Where the texts read alike, the markup itself is compared.
+    sign: Sign
+    text: str
+
+    @property
+    def told(self) -> dict[str, str]:
+        """As JSON."""
+        return {"sign": self.sign.value, "text": self.text}
+
+
+Line = tuple[Piece, ...]
+
+
+def readable(markup: str) -> tuple[str, ...]:
+    """HTML as lines of plain text: one for each paragraph, heading or item of a list; without empty ones."""
+    text = _ITEM.sub("\n• ", re.sub(r"</li>\s*", "\n", markup, flags=re.IGNORECASE))
+    text = _PICTURE.sub(_shown_picture, text)
+    text = _ANY_TAG.sub("", _BREAKS.sub("\n", text))
+    lines = (" ".join(line.split()) for line in html.unescape(text).split("\n"))
+    return tuple(line for line in lines if line not in {"", "•"})
+
+
+def diff(before: str, after: str) -> tuple[Line, ...]:
+    """The lines that are not the same, each with what is around the change. Both texts may be HTML.
+
+    Where they read the same and only the markup differs, the markup is compared. Nothing for two that are the same.
     """
     if before == after:
-        return []
-    old, new = _lines_of(before), _lines_of(after)
+        return ()
+    old, new = readable(before), readable(after)
     if old == new:
-        old, new = _markup_lines(before), _markup_lines(after)
-    shown = list(_compare(old, new))
-    if len(shown) > MOST_LINES:
-        rest = len(shown) - MOST_LINES + 1
-        shown = [*shown[: MOST_LINES - 1], f"  … and {rest} lines more"]
-    return shown
+        old, new = tuple(before.splitlines()), tuple(after.splitlines())
+    return tuple(_lines(old or (_EMPTY,), new or (_EMPTY,)))
 
 
-def _compare(old: list[str], new: list[str]) -> Iterator[str]:
-    matcher = SequenceMatcher(a=old, b=new, autojunk=False)
-    for kind, a, b, c, d in matcher.get_opcodes():
-        if kind == "equal":
-            continue
-        if b - a == d - c:
-            for one, other in zip(old[a:b], new[c:d], strict=True):
-                yield from _pair(one, other)
+def as_json(lines: Sequence[Line]) -> list[list[dict[str, str]]]:
+    """The lines as lists of pieces."""
+    return [[piece.told for piece in line] for line in lines]
+
+
+def _shown_picture(found: re.Match[str]) -> str:
+    alt = _ALT.search(found[0])
+    return f"[image {alt[1]}]" if alt else "[image]"
+
+
+def _lines(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
+    for tag, start, end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "replace":
+            yield from _replaced(old[start:end], new[new_start:new_end])
+        elif tag == "delete":
+            yield from (_whole(Sign.GONE, line) for line in old[start:end])
+        elif tag == "insert":
+            yield from (_whole(Sign.NEW, line) for line in new[new_start:new_end])
+
+
+def _replaced(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
+    for before, after in zip_longest(old, new):
+        if before is None:
+            yield _whole(Sign.NEW, after)
+        elif after is None:
+            yield _whole(Sign.GONE, before)
+        elif _EMPTY in {before, after} or not _are_alike(before, after):
+            yield _whole(Sign.GONE, before)
+            yield _whole(Sign.NEW, after)
         else:
-            yield from (f"- {_cut(line, 0, len(line))}" for line in old[a:b])
-            yield from (f"+ {_cut(line, 0, len(line))}" for line in new[c:d])
+            yield _word_by_word(before, after)
 
 
-def _pair(one: str, other: str) -> Iterator[str]:
-    """A line and what becomes of it, each cut to what differs."""
-    start = next(
-        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-        min(len(one), len(other)),
+def _are_alike(before: str, after: str) -> bool:
+    """Enough for one line to be read as a change of the other, and not too long to be compared by its words."""
+    old, new = _WORDS.findall(before), _WORDS.findall(after)
+    if max(len(old), len(new)) > MOST_WORDS:
+        return False
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    return matcher.quick_ratio() > 0.5 and matcher.ratio() > 0.5
+
+
+def _word_by_word(before: str, after: str) -> Line:
+    old, new = _WORDS.findall(before), _WORDS.findall(after)
+    pieces = list[Piece]()
+    for tag, start, end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            pieces.append(Piece(sign=Sign.KEPT, text="".join(old[start:end])))
+            continue
+        pieces += [Piece(sign=Sign.GONE, text=_cut("".join(old[start:end])))] if end > start else []
+        pieces += (
+            [Piece(sign=Sign.NEW, text=_cut("".join(new[new_start:new_end])))] if new_end > new_start else []
+        )
+    last = len(pieces) - 1
+    return tuple(
+        Piece(sign=piece.sign, text=_context(piece.text, first=place == 0, last=place == last))
+        if piece.sign is Sign.KEPT
+        else piece
+        for place, piece in enumerate(pieces)
     )
-    end = 0
-    while end < min(len(one), len(other)) - start and one[-1 - end] == other[-1 - end]:
-        end += 1
-    yield f"- {_cut(one, start, len(one) - end)}"
-    yield f"+ {_cut(other, start, len(other) - end)}"
 
 
-def _cut(line: str, start: int, end: int) -> str:
-    """The part of a line from `start` to `end` with a little around it, at most `LONGEST_LINE` letters."""
-    if len(line) <= LONGEST_LINE:
-        return line
-    first = max(0, start - AROUND)
-    last = min(len(line), max(end + AROUND, first + LONGEST_LINE - 2), first + LONGEST_LINE - 2)
-    return f"{'…' if first else ''}{line[first:last]}{'…' if last < len(line) else ''}"
+def _whole(sign: Sign, line: str) -> Line:
+    return (Piece(sign=sign, text=_cut(line)),)
 
 
-def _lines_of(text: str) -> list[str]:
-    lines = html.unescape(_TAG.sub("", _EDGE.sub("\n", text))).splitlines()
-    return [line for line in (" ".join(line.split()) for line in lines) if line] or ["(empty)"]
+def _cut(text: str) -> str:
+    more = len(text) - LONGEST
+    return text if more <= 0 else f"{text[:LONGEST]}… ({more} more letters)"
 
 
-def _markup_lines(text: str) -> list[str]:
-    """As stored, a line for each tag."""
-    lines = _TAG.sub(r"\n\g<0>", text).splitlines()
-    return [line for line in (line.strip() for line in lines) if line] or ["(empty)"]
+def _context(text: str, *, first: bool, last: bool) -> str:
+    """Of what is the same, only what is next to a change."""
+    head = "" if first else text[:AROUND]
+    tail = "" if last else text[-AROUND:]
+    return text if len(text) <= len(head) + len(tail) + 1 else f"{head}…{tail}"

@@ -49,16 +49,15 @@ def guard_courses(
 
 def guard_changes(changed: int, products: int, max_changes: int, max_share: float) -> Stop | None:
     """Whether a run would change more products than it may, of so many it looked at. `max_share`: 1.0 is all."""
-    advice = (
-        "look at them with `wcsync courses diff`, and allow it once with `wcsync courses push --allow-many`"
-    )
+    limit = ""
     if changed > max_changes:
-        reason = f"{changed} products would be changed, and max_changes is {max_changes}; nothing was written"
-        return Stop(code="too_many_changes", reason=reason, advice=advice)
-    if products >= SHARE_FROM and changed > products * max_share:
-        reason = (
-            f"{changed} of {products} products would be changed, and max_changes_share is {max_share:.0%}; nothing was "
-            "written"
-        )
-        return Stop(code="too_many_changes", reason=reason, advice=advice)
-    return None
+        limit = f"max_changes is {max_changes}"
+    elif products >= SHARE_FROM and changed > products * max_share:
+        limit = f"max_changes_share is {max_share:.0%}"
+    if not limit:
+        return None
+    return Stop(
+        code="too_many_changes",
+        reason=f"{changed} of {products} products would be changed, and {limit}; nothing was written",
+        advice="look at them with `wcsync courses diff`; to allow it once: `wcsync courses push --allow-many`",
+    )

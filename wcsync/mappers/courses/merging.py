@@ -46,8 +46,9 @@ def merge_attributes(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merge:
-    """A list of terms as it should be, and by their keys: what is `ours` then; what is `added` and `removed`;
-    `missing`: wanted, but a person took it away. `mark`: what is known now, if nothing is written."""
+    """A list of terms as it should be. By their keys: what is `ours` then, what is `added` and `removed`; `missing`:
+    wanted, but a person took it away. `mark`: what is known now if nothing is written.
+    """
 
     terms: tuple[Term, ...]
     ours: tuple[str, ...]

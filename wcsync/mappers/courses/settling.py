@@ -11,7 +11,7 @@ from wcsync.mappers.courses.judging import written
 from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.mappers.courses.merging import written_terms
 from wcsync.mappers.courses.plan import Plan, Writing, field_of, part_of
-from wcsync.mappers.courses.shown import LISTS, form_of, terms_of
+from wcsync.mappers.courses.shown import LISTS, TEXTS, form_of, terms_of
 
 ABOUT_IMAGES = frozenset({"woocommerce_product_image_upload_error", "woocommerce_product_invalid_image_id"})
 """By these codes it is an image that the shop refused, and nothing else."""
@@ -60,7 +60,7 @@ def unharmed(before: StoredProduct, after: StoredProduct, plan: Plan) -> tuple[s
         *_guarded(before, after),
         *(
             field.value
-            for field in (Field.NAME, Field.DESCRIPTION, Field.SHORT_DESCRIPTION)
+            for field in TEXTS
             if field not in written_fields and getattr(before, field) != getattr(after, field)
         ),
         *_attributes(before, after, written_fields),
