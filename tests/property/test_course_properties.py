@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.woostore import store_html, store_name
 from wcsync.course import Course, CourseState, Module
 from wcsync.mappers.courses.fields import Field, Ownership
-from wcsync.mappers.courses.plain import LONGEST_NAME, bare, name_of
+from wcsync.mappers.courses.plain import LONGEST_NAME, SHORTCODE, bare, clean, name_of
 from wcsync.mappers.courses.rendering import render
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.sanitising import MOST_BYTES, finish, sanitise, text_of
@@ -116,6 +116,12 @@ def test_what_a_template_made_is_stored_without_change(text: str) -> None:
     tags = re.findall(r"<[^>]*>?", done)
     assert not [tag for tag in tags if HARMFUL.search(re.sub('="[/#]', '="https:', tag))], done
     assert_stored(done)
+
+
+@settings(max_examples=50)
+@given(text=dirty.filter(lambda text: "\r\n" not in text), keep=st.sampled_from(["", SHORTCODE]))
+def test_a_text_is_cleaned_letter_by_letter(text: str, keep: str) -> None:
+    assert clean(text, keep) == "".join(clean(letter, keep) for letter in text)
 
 
 @given(text=lines)

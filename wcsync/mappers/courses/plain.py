@@ -22,9 +22,16 @@ _LOOKALIKES = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "\\": "
 
 
 def clean(text: str, keep: str = "") -> str:
-    """Without control characters and others that cannot be seen; any kind of break is a line break or blank."""
+    """Without control characters and others that cannot be seen; any kind of break is a line break or blank.
+
+    `keep`: one that stays all the same. Each letter is judged once, however often it comes: texts are long.
+    """
     text = text.replace("\r\n", "\n")
-    return "".join(char for char in map(_visible, text) if char) if not keep else _clean_but(text, keep)
+    if text.isprintable():
+        return text
+    seen = {char: _visible(char) for char in set(text) if char != keep}
+    others = {ord(char): shown for char, shown in seen.items() if shown != char}
+    return text.translate(others) if others else text
 
 
 def one_line(text: str) -> str:
@@ -79,7 +86,3 @@ def _visible(char: str) -> str:
         case "Cs" | "Co" | "Cn":
             return ""
     return char
-
-
-def _clean_but(text: str, keep: str) -> str:
-    return "".join(char if char == keep else _visible(char) for char in text)
