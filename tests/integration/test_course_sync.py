@@ -681,6 +681,19 @@ class TestTheSchedule:
         spine.clock.tick(600)
         assert spine.sync().is_due()
 
+    def test_a_fault_of_ours_is_not_met_again_every_minute(self, spine: MirrorSpine) -> None:
+        spine.sell(1, "42")
+
+        def break_down() -> None:
+            raise RuntimeError("a bug")
+
+        spine.shop.before_read = break_down
+        with pytest.raises(RuntimeError, match="a bug"):
+            spine.run()
+        assert not spine.sync().is_due()
+        spine.clock.tick(600)
+        assert spine.sync().is_due()
+
     def test_once_a_day_nothing_kept_is_relied_on(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
         spine.run()
