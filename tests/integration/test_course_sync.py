@@ -11,7 +11,7 @@ from structlog.testing import LogCapture
 
 from tests.fakes import CAMPUS
 from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row
-from wcsync.course import Attribute, CourseState, Image, Patch, Picture, Term
+from wcsync.course import Attribute, CourseReading, CourseState, Image, Patch, Picture, Term
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED
 from wcsync.mappers.courses.fields import Field, Ownership
@@ -19,6 +19,8 @@ from wcsync.mappers.courses.marks import Standing
 from wcsync.mappers.courses.rules import DEFAULT_OWNERSHIP, Rules
 from wcsync.model import CourseId, LmsName, ProductId
 from wcsync.pollers.course_push import Tally
+from wcsync.pollers.courses import INTERRUPTED
+from wcsync.pulse import beat
 from wcsync.store.base import BatchFailed
 
 PICTURE = "https://campus.example.com/cover.png"
@@ -119,6 +121,55 @@ class TestARun:
         assert "All about 42." in spine.product(1017).description
         assert "All about 43." in spine.product(1018).description
         assert spine.product(1019).description == ""
+
+    def test_a_variation_with_a_sku_of_its_own_is_found_by_it(self, spine: MirrorSpine) -> None:
+        spine.lms.courses[CourseId("42")] = make_course("42")
+        spine.rows = [row("42", sku="A1")]
+        spine.shop.add(1, sku="LEVELS")
+        spine.shop.add_choice(2, 1, sku="a1")
+        assert spine.run().written == 1
+        assert spine.product(1).description == ""
+        assert "All about 42." in spine.product(2).description
+
+    def test_rows_that_say_another_kind_of_product_are_reported(self, spine: MirrorSpine) -> None:
+        spine.lms.courses[CourseId("42")] = make_course("42")
+        spine.rows = [
+            row("42", product_id=ProductId(2)),
+            row("42", variation_id=ProductId(1), line=2),
+            row("42", sku="NONE", line=3),
+        ]
+        spine.shop.add(1)
+        spine.shop.add_choice(2, 1)
+        codes = [one.code for one in spine.sync().look().left]
+        assert codes == ["is_a_variation", "is_no_variation", "unknown_sku"]
+        assert spine.run().written == 0
+
+    def test_a_row_can_switch_the_mirror_off_for_its_product(self, spine: MirrorSpine) -> None:
+        spine.sell(1, "42")
+        spine.rows[0] = replace(spine.rows[0], sync=(("sync", "off"),))
+        assert spine.run().written == 0
+        assert spine.product(1).name == ""
+
+    def test_a_target_without_course_data_leaves_its_product_alone(self, spine: MirrorSpine) -> None:
+        spine.sell(1, "42")
+        [sold] = spine.rows[0].targets
+        spine.lms.fetch_courses = lambda *_, **__: CourseReading(  # type: ignore[method-assign]
+            courses={}, silent={sold: "the row names no path"}
+        )
+        [left] = spine.sync().look().left
+        assert (left.code, left.reason) == ("no_course_data", "the row names no path")
+        assert spine.run().outcome == DONE
+
+    def test_a_product_of_two_courses_waits_until_both_are_to_be_seen(self, spine: MirrorSpine) -> None:
+        spine.sell(1, "42", "43")
+        spine.sell(2, "42")
+        spine.run()
+        before = spine.product(1)
+        del spine.lms.courses[CourseId("43")]
+        spine.change("42", description="<p>New.</p>")
+        spine.run()
+        assert spine.product(1) == before
+        assert "New." in spine.product(2).description
 
     def test_open_rows_walk_the_catalogue(self, spine: MirrorSpine) -> None:
         spine.lms.courses[CourseId("42")] = make_course("42")
@@ -491,6 +542,38 @@ class TestPictures:
         assert spine.product(1).images == ()
         assert spine.product(1).name == "Course 42"
 
+    def test_a_picture_that_is_out_of_reach_for_a_while_is_believed_to_be_what_it_was(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.files[f"{PICTURE}?42"] = PNG
+        spine.run()
+        spine.pictures.files.clear()
+        tally = Tally()
+        run = spine.run(tally, full=True)
+        assert (run.outcome, run.changed, tally.messages) == (DONE, 0, [])
+        assert spine.product(1).images
+
+    def test_a_host_of_pictures_that_does_not_answer_costs_the_picture_alone(
+        self, spine: MirrorSpine, events: LogCapture
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.trouble = TransientError(
+            "pictures of campus: sent more than 16777216 bytes in one answer"
+        )
+        [message] = spine.sync().look().messages
+        assert "sent more than" in message
+        assert spine.run().written == 1
+        [mark] = [one for one in spine.ledger.mirror.read_state().standing if one.field == "images"]
+        assert (mark.standing, mark.note) == (Standing.FAILED, message)
+        before, tally = spine.ledger.mirror.read_marks([ProductId(1)]), Tally()
+        assert spine.run(tally).changed == 0
+        assert tally.messages == [message]
+        assert [one["field"] for one in named(events, "product_not_written")] == ["images"]
+        assert spine.ledger.mirror.read_marks([ProductId(1)]) == before
+
     def test_a_picture_the_shop_cannot_fetch_is_told_once_and_the_rest_goes_on(
         self, spine: MirrorSpine
     ) -> None:
@@ -566,6 +649,21 @@ class TestTerms:
 
 
 class TestTheSchedule:
+    def test_a_stop_leaves_an_lms_between_two_of_its_calls(self, spine: MirrorSpine) -> None:
+        spine.sell(1, "42")
+        calls = list[int]()
+
+        def call() -> None:
+            for number in range(10):
+                beat()
+                calls.append(number)
+
+        spine.lms.before_read = call
+        spine.stop_after = 4
+        assert spine.run().code == INTERRUPTED
+        assert 0 < len(calls) < 10
+        assert spine.ledger.mirror.read_state().last_run is None
+
     def test_a_run_is_due_by_the_ledger_whoever_asks(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
         assert spine.sync().is_due()
@@ -580,6 +678,19 @@ class TestTheSchedule:
         spine.resting.add(CAMPUS)
         assert spine.run().outcome == FAILED
         assert spine.shop.reads == 0
+        spine.clock.tick(600)
+        assert spine.sync().is_due()
+
+    def test_a_fault_of_ours_is_not_met_again_every_minute(self, spine: MirrorSpine) -> None:
+        spine.sell(1, "42")
+
+        def break_down() -> None:
+            raise RuntimeError("a bug")
+
+        spine.shop.before_read = break_down
+        with pytest.raises(RuntimeError, match="a bug"):
+            spine.run()
+        assert not spine.sync().is_due()
         spine.clock.tick(600)
         assert spine.sync().is_due()
 

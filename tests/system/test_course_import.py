@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.system.world import World
+from wcsync.cli import main
 from wcsync.cli.course_import import import_command
 from wcsync.ledger.lock import only_mirror
 from wcsync.lms.moodle import TARGET_KEYS
@@ -132,3 +133,22 @@ def test_another_shop_at_the_same_address_gets_no_products(world: World, python:
     result = courses_import(world)
     assert (result.exit_code, "another" in result.stderr) == (69, True)
     assert rows(world) == []
+
+
+def test_the_mirror_has_nothing_to_write_into_a_product_just_made(world: World, python: str) -> None:
+    course = world.moodle.add_course("R & D \\ [x]", "RD", summary="<p>a < b & c</p><script>x</script>")
+    assert courses_import(world).exit_code == 0
+    words = [
+        "courses",
+        "diff",
+        "--json",
+        "--only",
+        "PY-101",
+        "--only",
+        "RD",
+        "--config",
+        str(world.config_path),
+    ]
+    told = json.loads(CliRunner().invoke(main, words).stdout)
+    assert told["counts"] == {"courses": 2, "products": 2, "changed": 0, "edited": 0}
+    assert rows(world) == [("PY-101", python), ("RD", str(course))]

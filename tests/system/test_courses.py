@@ -19,6 +19,8 @@ from wcsync.cli import main
 from wcsync.ledger.lock import only_mirror
 from wcsync.sandbox.faults import Fault
 
+QUARANTINE_S = 3.5
+"""So long a write may still take effect here: three time-outs of the shop, and a bit."""
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64
 
 
@@ -32,7 +34,8 @@ def world(tmp_path: Path) -> Any:
             summary=f"<p>All about {number} & more.</p>",
             teachers=["Ana Núñez"],
             modules=[("Week 1", "Begin", "page"), ("Week 1", "Go on", "quiz")],
-            skills=["Python"],
+            skills=["Python & C++ \\ C", "<Basics>"],
+            cover=PNG,
         )
     yield world
     world.close()
@@ -50,6 +53,15 @@ def document(world: World, *words: str, exit_code: int = 0) -> Any:
 
 def push(world: World, *words: str) -> Any:
     return document(world, "push", *words)
+
+
+def start_push(world: World, stderr: int = subprocess.PIPE) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "wcsync", "courses", "push", "--config", str(world.config_path)],
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "xterm"},
+    )
 
 
 def options(product: dict[str, Any], name: str) -> list[str]:
@@ -203,12 +215,7 @@ def test_a_push_beside_another_is_refused_with_a_sentence(world: World) -> None:
 
 def test_a_push_that_is_stopped_says_so_and_the_next_one_does_the_rest(world: World) -> None:
     world.shop.faults.add(Fault(kind="delay_before", seconds=0.4, times=None))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wcsync", "courses", "push", "--config", str(world.config_path)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-    )
+    process = start_push(world)
     await_that(lambda: bool(world.shop.requests))
     process.send_signal(signal.SIGINT)
     _, told = process.communicate(timeout=30)
@@ -237,6 +244,7 @@ def test_a_daemon_carries_courses_over_on_its_schedule_and_stops_politely(world:
         assert process.wait(timeout=30) == 0
     events = [json.loads(line)["event"] for line in world.log_path.read_text().splitlines()]
     assert events.count("courses_synced") == 1
+    assert not {"product_not_written", "product_changed_elsewhere", "courses_stopped"} & set(events)
 
 
 def test_a_daemon_that_mirrors_nothing_loads_nothing_for_it() -> None:
@@ -265,7 +273,7 @@ def test_an_answer_that_is_lost_leaves_nothing_undone_and_nothing_done_twice(wor
     world.moodle.describe_course(world.courses[0], cover=PNG)
     world.shop.faults.add(Fault(kind="reset_after", match="PUT"))
     assert document(world, "push", exit_code=69)["outcome"] == "failed"
-    sleep(3 * 1.0 + 0.5)  # so long a write may still take effect: three time-outs of the shop
+    sleep(QUARANTINE_S)
     push(world)
     assert world.shop.uploads == 1
     assert push(world)["changed"] == 0
@@ -274,12 +282,7 @@ def test_an_answer_that_is_lost_leaves_nothing_undone_and_nothing_done_twice(wor
 def test_a_terminal_shows_how_far_a_push_has_come(world: World) -> None:
     world.shop.faults.add(Fault(kind="delay_before", seconds=0.3, match="products/batch", times=None))
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wcsync", "courses", "push", "--config", str(world.config_path)],
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "xterm"},
-    )
+    process = start_push(world, stderr=theirs)
     os.close(theirs)
     shown = b""
     with suppress(OSError):  # how the end of a terminal reads
@@ -288,3 +291,20 @@ def test_a_terminal_shows_how_far_a_push_has_come(world: World) -> None:
     os.close(ours)
     assert process.wait(timeout=30) == 0, shown
     assert b"5 of 5 products" in shown
+
+
+def test_a_push_that_is_killed_again_and_again_ends_where_it_should(world: World) -> None:
+    world.moodle.describe_course(world.courses[0], cover=PNG)
+    world.shop.faults.add(Fault(kind="delay_after", seconds=0.1, times=None))
+    for after_s in (0.5, 0.7, 0.8, 0.9, 1.0, 1.1):
+        process = start_push(world)
+        sleep(after_s)
+        process.kill()
+        process.communicate(timeout=30)
+    world.shop.faults.clear()
+    sleep(QUARANTINE_S)
+    assert push(world)["outcome"] == "done"
+    for number, product_id in enumerate(world.products):
+        assert f"All about {number}" in world.shop.product(product_id)["description"]
+    assert world.shop.uploads == 1
+    assert push(world)["changed"] == 0

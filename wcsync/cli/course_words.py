@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from wcsync import screen
+from wcsync.cli.course_diff import diff_lines
 from wcsync.ledger.mirror import DONE, FAILED, Run
-from wcsync.mappers.courses.diffing import diff_lines
 from wcsync.mappers.courses.fields import PREFIX, Field
 from wcsync.mappers.courses.plan import Decision, Verdict
 from wcsync.pollers.course_judge import LEFT_ALONE, Judged

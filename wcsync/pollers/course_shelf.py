@@ -1,7 +1,7 @@
 """Which products show which courses: the mapping's rows, met with what the shop stores."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from wcsync.course import StoredProduct
 from wcsync.mappers.mapping import Mapping, MapRow, Match
@@ -71,28 +71,10 @@ def fetch_shelf(
     Costs a call for each hundred rows, or for each hundred products where rows are open; `at_page` is called now and
     then meanwhile. Raises: TransientError, ServiceBlocked.
     """
-    rows = _rows_for(mapping, only)
-    found = list(_fetch(showcase, mapping, rows, only, at_page))
-    ids = {row.selector[1] for row in mapping.rows if row.selector[0] == "product_id"}
-    choices = {row.selector[1] for row in mapping.rows if row.selector[0] == "variation_id"}
-    displayed, left, wanted = list[Displayed](), list[LeftAlone](), set(map(str.casefold, only))
-    for product in found:
-        if isinstance(product, UnreadableProduct):
-            left.append(_unreadable(product))
-            continue
-        match = mapping.match(line_of(product))
-        inherited = str(product.parent_id) in ids and str(product.product_id) not in choices
-        if match is None or not match.targets or (product.parent_id and inherited):
-            continue  # of no row, no course, or told by its parent
-        if wanted and not wanted & names_of(product, match.targets):
-            continue
-        if product.status == TRASH:
-            left.append(_in_trash(product, match))
-        else:
-            displayed.append(Displayed(product=product, match=match))
-    left += _missing(rows, [one for one in found if isinstance(one, StoredProduct)], found)
-    left += _unnamed(only, displayed, left)
-    return Shelf(displayed=tuple(displayed), left=tuple(left))
+    rows, sieve = _rows_for(mapping, only), _Sieve.of(mapping, only)
+    for row in _fetch(showcase, mapping, rows, only, at_page):
+        sieve.take(row)
+    return sieve.shelf(rows)
 
 
 def line_of(product: StoredProduct) -> Line:
@@ -140,17 +122,18 @@ def _fetch(
     only: Collection[str],
     at_page: Callable[[], None],
 ) -> Iterator[Row]:
-    seen = dict[ProductId | None, StoredProduct]()
+    """What the catalogue does not hold (trash, slips) is asked for by name; `only` may spare the walk."""
+    seen, there = set[ProductId | None](), set[str]()
     narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(_is_open, rows))
     if needs_catalogue(mapping) and not narrowed:
         for place, row in enumerate(showcase.fetch_stored_catalogue()):
             if place % PER_SIGN == 0:
                 at_page()
+            seen.add(row.product_id)
             if isinstance(row, StoredProduct):
-                seen[row.product_id] = row
+                there.add(row.sku.strip().casefold())
             yield row
     ids, skus = _named(rows)
-    there = {one.sku.strip().casefold() for one in seen.values()}
     ids = [one for one in ids if one not in seen]
     skus = [sku for sku in skus if sku.strip().casefold() not in there]
     if ids or skus:
@@ -166,41 +149,93 @@ def _named(rows: Iterable[MapRow]) -> tuple[list[ProductId], list[str]]:
     return [one for one in ids if one is not None], [sku for sku in skus if sku]
 
 
-def _missing(rows: list[MapRow], products: list[StoredProduct], found: list[Row]) -> Iterator[LeftAlone]:
-    """Rows that no product answers to. What could not be read may be the one that is missed."""
-    by_id = {one.product_id: one for one in products}
-    unread = {one.product_id for one in found if isinstance(one, UnreadableProduct)}
-    skus = {one.sku.strip().casefold() for one in products}
-    for row in rows:
+@dataclass(slots=True, kw_only=True)
+class _Sieve:
+    """Keeps of all that is read what rows are about. `kinds`: of every product seen, whether it is a variation."""
+
+    mapping: Mapping
+    only: Collection[str]
+    parents: frozenset[str]
+    choices: frozenset[str]
+    displayed: list[Displayed] = field(default_factory=list)
+    left: list[LeftAlone] = field(default_factory=list)
+    kinds: dict[ProductId, bool] = field(default_factory=dict)
+    skus: set[str] = field(default_factory=set)
+    unread: set[ProductId | None] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, mapping: Mapping, only: Collection[str]) -> "_Sieve":
+        selectors = [row.selector for row in mapping.rows]
+        return cls(
+            mapping=mapping,
+            only=only,
+            parents=frozenset(value for kind, value in selectors if kind == "product_id"),
+            choices=frozenset(value for kind, value in selectors if kind == "variation_id"),
+        )
+
+    def take(self, product: Row) -> None:
+        if isinstance(product, UnreadableProduct):
+            self.unread.add(product.product_id)
+            self.left.append(_unreadable(product))
+            return
+        self.kinds[product.product_id] = bool(product.parent_id)
+        self.skus.add(product.sku.strip().casefold())
+        match = self._match(product)
+        if match is None or (self.only and not self._is_named(product, match)):
+            return
+        if product.status == TRASH:
+            self.left.append(_in_trash(product, match))
+        else:
+            self.displayed.append(Displayed(product=product, match=match))
+
+    def shelf(self, rows: Iterable[MapRow]) -> Shelf:
+        missing = [found for row in rows for found in self._missing(row)]
+        left = [*self.left, *missing]
+        unnamed = _unnamed(self.mapping, self.only, self.displayed, left)
+        return Shelf(displayed=tuple(self.displayed), left=(*left, *unnamed))
+
+    def _match(self, product: StoredProduct) -> Match | None:
+        """None also for a variation that is sold by its parent's row: the parent shows the course."""
+        if str(product.parent_id) in self.parents and str(product.product_id) not in self.choices:
+            return None
+        match = self.mapping.match(line_of(product))
+        return match if match is not None and match.targets else None
+
+    def _is_named(self, product: StoredProduct, match: Match) -> bool:
+        return not names_of(product, match.targets).isdisjoint(map(str.casefold, self.only))
+
+    def _missing(self, row: MapRow) -> Iterator[LeftAlone]:
+        """That no product answers to the row. What could not be read may be the one that is missed."""
         kind, value = row.selector
-        if _is_open(row) or (kind == "sku" and (value in skus or unread)):
-            continue
         if kind == "sku":
-            yield LeftAlone(
-                where=row.source,
-                code="unknown_sku",
-                reason=f"no product has the SKU {row.sku} (any more); correct the row, or remove it",
-            )
-            continue
+            if not _is_open(row) and value not in self.skus and not self.unread:
+                yield _unknown_sku(row)
+            return
         product_id = ProductId(int(value))
-        product = by_id.get(product_id)
-        if product is None and product_id not in unread:
-            yield LeftAlone(
-                where=row.source,
-                product_id=product_id,
-                code="unknown_product",
-                reason=f"the shop has no {kind.removesuffix('_id')} {product_id} (any more); correct the row, or "
-                "remove it",
-            )
-        elif product is not None and bool(product.parent_id) is not (kind == "variation_id"):
-            other = "a variation" if product.parent_id else "no variation"
-            key = "variation_id" if product.parent_id else "product_id"
-            yield LeftAlone(
-                where=row.source,
-                product_id=product_id,
-                code="is_a_variation" if product.parent_id else "is_no_variation",
-                reason=f"{product_id} is {other} (any more); write {key} = {product_id} if it is meant all the same",
-            )
+        if product_id not in self.kinds and product_id not in self.unread:
+            yield _unknown_product(row, product_id, kind.removesuffix("_id"))
+        elif product_id in self.kinds and self.kinds[product_id] is not (kind == "variation_id"):
+            yield _other_kind(row, product_id, variation=self.kinds[product_id])
+
+
+def _unknown_sku(row: MapRow) -> LeftAlone:
+    reason = f"no product has the SKU {row.sku} (any more); correct the row, or remove it"
+    return LeftAlone(where=row.source, code="unknown_sku", reason=reason)
+
+
+def _unknown_product(row: MapRow, product_id: ProductId, kind: str) -> LeftAlone:
+    reason = f"the shop has no {kind} {product_id} (any more); correct the row, or remove it"
+    return LeftAlone(where=row.source, product_id=product_id, code="unknown_product", reason=reason)
+
+
+def _other_kind(row: MapRow, product_id: ProductId, *, variation: bool) -> LeftAlone:
+    what, key = ("a variation", "variation_id") if variation else ("no variation", "product_id")
+    return LeftAlone(
+        where=row.source,
+        product_id=product_id,
+        code="is_a_variation" if variation else "is_no_variation",
+        reason=f"{product_id} is {what} (any more); write {key} = {product_id} if it is meant all the same",
+    )
 
 
 def _unreadable(product: UnreadableProduct) -> LeftAlone:
@@ -223,11 +258,15 @@ def _in_trash(product: StoredProduct, match: Match) -> LeftAlone:
     )
 
 
-def _unnamed(only: Collection[str], displayed: list[Displayed], left: list[LeftAlone]) -> Iterator[LeftAlone]:
+def _unnamed(
+    mapping: Mapping, only: Collection[str], displayed: Iterable[Displayed], left: Iterable[LeftAlone]
+) -> Iterator[LeftAlone]:
+    """Words that name neither a product that was found nor a row."""
     names = {name for one in displayed for name in names_of(one.product, one.match.targets)}
     names |= {str(one.product_id) for one in left}
+    names |= {name for row in _sold(mapping) for name in _names_of_row(row)}
     for word in only:
-        if word.casefold() not in names and not left:
+        if word.casefold() not in names:
             yield LeftAlone(
                 where="",
                 code="not_found",

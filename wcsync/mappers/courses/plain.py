@@ -66,8 +66,11 @@ def name_of(text: str) -> str:
 
 def bare(text: str) -> str:
     """For options, tags and categories, where no entity works: what a shop would take for markup is replaced by what
-    looks like it. One line, at most 200 letters."""
-    return cut(one_line(text.translate(_LOOKALIKES)), LONGEST_NAME)
+    looks like it. Entities are undone first, as the shop undoes them too. One line, at most 200 letters."""
+    before = ""
+    while before != text:
+        before, text = text, one_line(html.unescape(text.replace(SHORTCODE, "[")))
+    return cut(text.translate(_LOOKALIKES), LONGEST_NAME)
 
 
 def _visible(char: str) -> str:
