@@ -9,6 +9,7 @@ from typing import Any, cast
 from tests.fakes import CAMPUS, FakeClock, FakeLms
 from tests.fakes_showcase import FakeShowcase
 from wcsync.course import Course, Module, StoredProduct
+from wcsync.errors import WcsyncError
 from wcsync.gate import SHOP, Answerer, Gate
 from wcsync.http import Outgoing, Reply
 from wcsync.ledger.ledger import SqliteLedger
@@ -68,10 +69,13 @@ class FakePictures:
 
     files: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    trouble: WcsyncError | None = None
 
     def fetch(self, prepare: Callable[[], Outgoing]) -> Reply:
         url = prepare().url
         self.asked.append(url)
+        if self.trouble is not None:
+            raise self.trouble
         found = self.files.get(url)
         return Reply(status=404 if found is None else 200, headers={}, content=found or b"")
 

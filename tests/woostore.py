@@ -21,17 +21,21 @@ PROTOCOLS = frozenset({"http", "https", "mailto", "tel", "ftp"})
 NAMED = frozenset({"amp", "lt", "gt", "quot", "nbsp", "apos"})
 QUOTING = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&apos;", '"': "&quot;"})
 
-_TAG = re.compile(r"<(/?)([a-zA-Z0-9-]+)((?:\s+[a-zA-Z-]+(?:=\"[^\"]*\")?)*)\s*(/?)>")
-_ATTRIBUTE = re.compile(r"([a-zA-Z-]+)(?:=\"([^\"]*)\")?")
+_TAG = re.compile(r"<(/?)([a-zA-Z0-9-]+)((?:\s+[a-zA-Z-]+(?:=(?:\"[^\"]*\"|[^\s\"'>]+))?)*)\s*(/?)>")
+_ATTRIBUTE = re.compile(r"([a-zA-Z-]+)(?:=(?:\"([^\"]*)\"|([^\s\"'>]+)))?")
 
 
 def store_html(text: str, *, modern: bool) -> str:
     """`modern`: attributes are decoded and encoded again, as WordPress does since it parses them as HTML."""
     text = re.sub(r"\\(.?)", r"\1", text, flags=re.DOTALL)
     text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", text)
-    text = re.sub(r"<[^>]*?(?=<|$)", lambda found: html.escape(found[0]), text)
+    text = re.sub(
+        r"<[^>]*?(?=<|$)",
+        lambda found: html.escape(html.unescape(found[0])).replace("&#x27;", "&#039;"),
+        text,
+    )
     text = _entities(text)
-    pieces = re.split(r"(<[^>]*>)", text)
+    pieces = re.split(r"(<!--.*?-->|<[^>]*>)", text, flags=re.DOTALL)
     pieces[1::2] = [_tag(piece, modern=modern) for piece in pieces[1::2]]
     pieces[::2] = [piece.replace(">", "&gt;") for piece in pieces[::2]]
     return "".join(pieces)
@@ -50,13 +54,16 @@ def _entities(text: str) -> str:
 
 
 def _tag(piece: str, *, modern: bool) -> str:
+    if piece.startswith("<!--"):
+        return piece
     found = _TAG.fullmatch(piece)
     if not found or found[2].lower() not in TAGS:
         return ""
     slash, name, attributes, closed = found.groups()
     if slash:
         return f"</{name}>"
-    kept = [_attribute(*one.groups(), modern=modern) for one in _ATTRIBUTE.finditer(attributes)]
+    found_there = _ATTRIBUTE.finditer(attributes)
+    kept = [_attribute(one[1], one[2] or one[3], modern=modern) for one in found_there]
     return f"<{name}{''.join(kept)}{' /' if closed else ''}>"
 
 

@@ -542,6 +542,38 @@ class TestPictures:
         assert spine.product(1).images == ()
         assert spine.product(1).name == "Course 42"
 
+    def test_a_picture_that_is_out_of_reach_for_a_while_is_believed_to_be_what_it_was(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.files[f"{PICTURE}?42"] = PNG
+        spine.run()
+        spine.pictures.files.clear()
+        tally = Tally()
+        run = spine.run(tally, full=True)
+        assert (run.outcome, run.changed, tally.messages) == (DONE, 0, [])
+        assert spine.product(1).images
+
+    def test_a_host_of_pictures_that_does_not_answer_costs_the_picture_alone(
+        self, spine: MirrorSpine, events: LogCapture
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.trouble = TransientError(
+            "pictures of campus: sent more than 16777216 bytes in one answer"
+        )
+        [message] = spine.sync().look().messages
+        assert "sent more than" in message
+        assert spine.run().written == 1
+        [mark] = [one for one in spine.ledger.mirror.read_state().standing if one.field == "images"]
+        assert (mark.standing, mark.note) == (Standing.FAILED, message)
+        before, tally = spine.ledger.mirror.read_marks([ProductId(1)]), Tally()
+        assert spine.run(tally).changed == 0
+        assert tally.messages == [message]
+        assert [one["field"] for one in named(events, "product_not_written")] == ["images"]
+        assert spine.ledger.mirror.read_marks([ProductId(1)]) == before
+
     def test_a_picture_the_shop_cannot_fetch_is_told_once_and_the_rest_goes_on(
         self, spine: MirrorSpine
     ) -> None:
@@ -646,6 +678,19 @@ class TestTheSchedule:
         spine.resting.add(CAMPUS)
         assert spine.run().outcome == FAILED
         assert spine.shop.reads == 0
+        spine.clock.tick(600)
+        assert spine.sync().is_due()
+
+    def test_a_fault_of_ours_is_not_met_again_every_minute(self, spine: MirrorSpine) -> None:
+        spine.sell(1, "42")
+
+        def break_down() -> None:
+            raise RuntimeError("a bug")
+
+        spine.shop.before_read = break_down
+        with pytest.raises(RuntimeError, match="a bug"):
+            spine.run()
+        assert not spine.sync().is_due()
         spine.clock.tick(600)
         assert spine.sync().is_due()
 

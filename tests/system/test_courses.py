@@ -34,7 +34,8 @@ def world(tmp_path: Path) -> Any:
             summary=f"<p>All about {number} & more.</p>",
             teachers=["Ana Núñez"],
             modules=[("Week 1", "Begin", "page"), ("Week 1", "Go on", "quiz")],
-            skills=["Python"],
+            skills=["Python & C++ \\ C", "<Basics>"],
+            cover=PNG,
         )
     yield world
     world.close()
@@ -243,6 +244,7 @@ def test_a_daemon_carries_courses_over_on_its_schedule_and_stops_politely(world:
         assert process.wait(timeout=30) == 0
     events = [json.loads(line)["event"] for line in world.log_path.read_text().splitlines()]
     assert events.count("courses_synced") == 1
+    assert not {"product_not_written", "product_changed_elsewhere", "courses_stopped"} & set(events)
 
 
 def test_a_daemon_that_mirrors_nothing_loads_nothing_for_it() -> None:

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field
 from wcsync.config.section import DAY_S, Section
 from wcsync.credentials import refusal
 from wcsync.mappers.courses import fields
-from wcsync.mappers.courses.fields import PREFIX, Ownership, changes_product
+from wcsync.mappers.courses.fields import PREFIX, Ownership
+from wcsync.mappers.courses.metakeys import LONGEST_KEY, is_protected
 from wcsync.mappers.courses.plain import bare
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.templates import GUIDE, Form, check_template
@@ -16,7 +17,6 @@ from wcsync.mappers.text_file import render_quoted
 
 WHO = "who has the last word: off, fill (only while empty), own-unless-edited or own"
 LINES = "each line it makes is one"
-LONGEST_KEY = 255
 MOST_TEMPLATES = 50
 
 _META_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
@@ -55,7 +55,7 @@ def check_meta(templates: dict[str, str]) -> dict[str, str]:
                 f"the meta key {render_quoted(key)} is taken: wcsync itself writes all that begin with {PREFIX}",
                 "Choose another key.",
             )
-        if changes_product(key):
+        if is_protected(key):
             raise refusal(
                 f"the meta key {render_quoted(key)} is the shop's own: writing it would change more than course data",
                 "Choose a key of your own, as in course_hours.",

@@ -107,7 +107,7 @@ class Judge:
 
     def announced(self, one: Judged) -> tuple[Mark, ...]:
         """To be recorded before the patch is sent."""
-        return (*self.news(one), *sending(one.plan, self.clock()))
+        return sending(one.plan, self.clock())
 
     def withdrawn(self, one: Judged) -> tuple[Mark, ...]:
         """To be recorded if the patch surely had no effect."""

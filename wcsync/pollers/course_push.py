@@ -10,6 +10,7 @@ import structlog
 from wcsync.course import Patch, Pushed, StoredProduct, Term, TermKind
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import Mirror
+from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.model import ProductId
 from wcsync.pollers.course_judge import Judge, Judged, Task
 from wcsync.pollers.course_shelf import TRASH, LeftAlone
@@ -260,7 +261,10 @@ class Pusher:
     def _send(self, batch: Sequence[Judged], send: Callable[[], list[Pushed]]) -> list[Pushed]:
         """Announces and asks, once. What surely did not arrive is announced no longer."""
         self._breathe()
-        self.mirror.record_marks([mark for one in batch for mark in self.judge.announced(one)], self.clock())
+        news = [mark for one in batch for mark in tell_standing(self.judge.news(one))]
+        self.mirror.record_marks(
+            [*news, *(mark for one in batch for mark in self.judge.announced(one))], self.clock()
+        )
         try:
             return send()
         except (TransientError, ServiceBlocked) as exc:
@@ -289,7 +293,7 @@ class Pusher:
     def _settle_unsent(self, one: Judged) -> None:
         """There is nothing to be written any more."""
         self._keep_upload(one.upload)
-        self.mirror.record_marks(self.judge.news(one), self.clock())
+        self.mirror.record_marks(tell_standing(self.judge.news(one)), self.clock())
         if one.took_effect:
             self.tally.written.append(one.task.product_id)
         self.tally.note_done()
@@ -301,6 +305,14 @@ class Pusher:
     def _breathe(self) -> None:
         if self.stopping():
             raise Interrupted
+
+
+def tell_standing(news: Sequence[Mark]) -> Sequence[Mark]:
+    """A line for each field that turns out not to be written, or not to be kept; as it is news, once."""
+    for mark in news:
+        if mark.standing in {Standing.FAILED, Standing.CONTESTED}:
+            log.warning("product_not_written", product_id=mark.product_id, field=mark.field, reason=mark.note)
+    return news
 
 
 def needs_upload(patch: Patch) -> bool:

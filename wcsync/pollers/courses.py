@@ -19,7 +19,7 @@ from wcsync.patient import Patient
 from wcsync.pollers.course_judge import Judge
 from wcsync.pollers.course_pictures import Pictures
 from wcsync.pollers.course_plan import Outlook, Planner, Render, RulesFor
-from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally
+from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally, tell_standing
 from wcsync.pollers.course_reading import Campuses, Halt, Reading, tell_news
 from wcsync.pollers.course_shelf import Shelf, fetch_shelf, targets_of
 from wcsync.pulse import asking
@@ -36,6 +36,7 @@ AGAIN_AFTER_S = 600.0
 INTERRUPTED = "interrupted"
 """The code of a run that was stopped with its process. It is none that people need to hear of."""
 _INTERRUPTED = "it was stopped before the end; what was written stands, and the next run does the rest"
+_FAULT = "it met a fault of wcsync; the traceback in the log, under poller_failed, says where"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,13 +101,25 @@ class CourseSync:
         Never raises for trouble of a service: the run says how it ended.
         """
         options, tally = options or Options(), tally or Tally()
-        began, at = self.timer(), self.clock()
+        at = self.clock()
         full = self._is_full(options, at)
+        try:
+            run = self._run(options, tally, at, full=full)
+        except Exception:
+            fault = Run(at=at, outcome=FAILED, code="fault", reason=_FAULT)
+            self._record(fault, options, full=full)  # or the next one begins at once, and ends as this one
+            raise
+        self._record(run, options, full=full)
+        return run
+
+    def _run(self, options: Options, tally: Tally, at: datetime, *, full: bool) -> Run:
+        began = self.timer()
         outlook, halts = Outlook(), list[Halt]()
         try:
             outlook = self._look(options, full=full, keep=True)
             halts += outlook.halts
             tally.left = tuple(one for one in outlook.left if one.wrong)
+            tally.messages += outlook.messages
             if outlook.barred is None:
                 self._push(outlook, options, tally)
             self.patient.note(Sign.WORKED)
@@ -117,10 +130,13 @@ class CourseSync:
             self.patient.note_error(exc)
             halts.append(_halt_of(exc))
         run = _sum(at, outlook, halts, tally, duration_s=self.timer() - began)
-        if not options.only and run.code != INTERRUPTED:
-            self.mirror.record_run(run, full=full)
         _tell(run, halts, full=full)
         return run
+
+    def _record(self, run: Run, options: Options, *, full: bool) -> None:
+        """A run about some products says nothing of all the others, nor does one that was stopped."""
+        if not options.only and run.code != INTERRUPTED:
+            self.mirror.record_run(run, full=full)
 
     def is_due(self) -> bool:
         """Whether the next run is to begin now: by the ledger, so that a restart begins none before its time."""
@@ -210,7 +226,7 @@ class CourseSync:
     def _push(self, outlook: Outlook, options: Options, tally: Tally) -> None:
         judge, now = self._judge(options), self.clock()
         unsent = [one for one in outlook.judged if one.patch is None]
-        self.mirror.record_marks([mark for one in unsent for mark in judge.news(one)], now)
+        self.mirror.record_marks([mark for one in unsent for mark in tell_standing(judge.news(one))], now)
         for digest, image_id in {one.upload for one in outlook.judged if one.upload is not None}:
             if self.mirror.read_upload(digest) is None:
                 self.mirror.record_upload(digest, image_id, now)
@@ -239,7 +255,8 @@ def _halt_of(exc: WcsyncError) -> Halt:
 
 
 def _sum(at: datetime, outlook: Outlook, halts: Sequence[Halt], tally: Tally, *, duration_s: float) -> Run:
-    grave = [halt for halt in halts if halt.outcome == STOPPED] or list(halts)
+    grave = [halt for halt in halts if halt.code == INTERRUPTED]
+    grave = grave or [halt for halt in halts if halt.outcome == STOPPED] or list(halts)
     return Run(
         at=at,
         outcome=grave[0].outcome if grave else DONE,

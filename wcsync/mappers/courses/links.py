@@ -21,7 +21,7 @@ _PHONE = re.compile(r"\+?[0-9()/.-]{3,30}")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _UNFIT = re.compile(r"[\x00-\x20\x7f-\xa0\\\ue000]")
 _SHOWN_SECRET = re.compile(r"[?&;]?\b\w*(?:token|sesskey|sig|signature)=[^\s<>\"]+", re.IGNORECASE)
-_SHOWN = re.compile(r"(?:https?:|ftp:|www\.|@@pluginfile@@)[^\s<>\"]*", re.IGNORECASE)
+_SHOWN = re.compile(r"(?:https?:|ftp:|//|www\.|@@pluginfile@@)[^\s<>\"]*", re.IGNORECASE)
 
 
 def host_of(address: str) -> str:
