@@ -16,6 +16,7 @@ from benchmarks import machine
 from benchmarks.enrol import enrol_with_latency, enrol_without_latency
 from benchmarks.idle import idle
 from benchmarks.ledger import keep_a_ledger
+from benchmarks.mirror import mirror
 from benchmarks.pull import pull_with_latency, pull_without_latency
 from benchmarks.rows import Row, render_table
 from benchmarks.sizes import FULL, QUICK, Sizes
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "enrol_cpu": enrol_without_latency,
     "ledger": keep_a_ledger,
     "idle": idle,
+    "mirror": mirror,
 }
 
 
@@ -40,7 +42,7 @@ BENCHMARKS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
 @click.option(
     "--quick",
     is_flag=True,
-    help="Smaller sizes, fewer repetitions: about 40 seconds instead of three minutes.",
+    help="Smaller sizes, fewer repetitions: about a minute instead of six.",
 )
 @click.option(
     "--json", "file", type=click.Path(path_type=Path), help="Write the JSON document there, not to stdout."

@@ -17,6 +17,8 @@ FUNCTIONS = (
     "core_enrol_get_enrolled_users",
     "enrol_manual_enrol_users",
     "enrol_manual_unenrol_users",
+    "core_course_get_contents",
+    "core_competency_list_course_competencies",
 )
 FIRST_USER_ID = 100
 Fields = dict[str, str]

@@ -13,9 +13,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """`kind` is what it is counted under."""
+    """`kind` is what it is counted under; `items`: how many things were written one after the other."""
 
     kind: str
     status: int = 200
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = ()
+    items: int = 0

@@ -39,7 +39,9 @@ def render_pages(sizes: Sequence[int], fields: str) -> list[PageBytes]:
     pages, first = [], 1
     for size in sizes:
         orders = [_order(number) for number in range(first, first + size)]
-        pages.append(PageBytes(whole=_php(orders), cut=_php([cut(order, fields) for order in orders])))
+        pages.append(
+            PageBytes(whole=php_json(orders), cut=php_json([cut(order, fields) for order in orders]))
+        )
         first += size
     return pages
 
@@ -61,7 +63,8 @@ def cut(order: dict[str, Any], fields: str) -> dict[str, Any]:
     return kept
 
 
-def _php(value: object) -> bytes:
+def php_json(value: object) -> bytes:
+    """As PHP writes it."""
     return json.dumps(value, separators=(",", ":")).replace("/", "\\/").encode()
 
 

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.courses import FIRST
 from benchmarks.payload import COURSES
+from benchmarks.wares import sku_of
 from wcsync import log as logs
 from wcsync.app import App
 from wcsync.config import load_config
-from wcsync.model import LmsName
+from wcsync.model import CourseId, LmsName, Target
 
 KEY, SECRET, TOKEN = "ck_bench", "cs_bench", "benchtoken"
 CAMPUS = LmsName("campus")
@@ -49,13 +51,14 @@ def write_config(
     page_size: int = 100,
     poll_every_s: float = 60.0,
     start: str = "now",
+    mapping: str = "",
 ) -> Path:
-    """Writes config, secrets and mapping into `folder`. Returns the config's path."""
+    """Writes config, secrets and mapping (its own, or that of the orders) into `folder`. Returns the config's path."""
     for name, secret in (("key", KEY), ("secret", SECRET), ("token", TOKEN)):
         path = folder / name
         path.touch(mode=0o600)
         path.write_text(secret)
-    (folder / "mapping.toml").write_text(render_mapping())
+    (folder / "mapping.toml").write_text(mapping or render_mapping())
     config = folder / "config.toml"
     config.write_text(
         _CONFIG.format(
@@ -79,6 +82,20 @@ def render_mapping() -> str:
     return "\n".join(rows)
 
 
+def render_courses_mapping(products: int, *, by_sku: bool) -> str:
+    """Products 1, 2, … of the fake shop that is written to sell the courses of the fake Moodle that has some."""
+    rows = []
+    for product, target in enumerate(course_targets(products), start=1):
+        key = f'sku = "{sku_of(product)}"' if by_sku else f"product_id = {product}"
+        rows.append(f'[[map]]\n{key}\nlms = "{CAMPUS}"\ncourse = "{target.course_id}"\n')
+    return "\n".join(rows)
+
+
+def course_targets(courses: int) -> list[Target]:
+    """All courses of that Moodle."""
+    return [Target(lms=CAMPUS, course_id=CourseId(str(number))) for number in range(FIRST, FIRST + courses)]
+
+
 @contextmanager
 def opened(
     *,
@@ -87,6 +104,7 @@ def opened(
     workers: int = 4,
     page_size: int = 100,
     start: str = "now",
+    mapping: str = "",
 ) -> Iterator[App]:
     """The App over a new ledger on disk, prepared; its log is written as the daemon's is, to nowhere."""
     with TemporaryDirectory(prefix="wcsync-bench-") as name, Path("/dev/null").open("w") as nowhere:
@@ -97,6 +115,7 @@ def opened(
             workers=workers,
             page_size=page_size,
             start=start,
+            mapping=mapping,
         )
         config = load_config(path, {}).config
         logs.configure(

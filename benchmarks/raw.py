@@ -51,7 +51,7 @@ ORDERS = msgspec.json.Decoder(list[Order])
 
 
 class RawSocket:
-    """GETs over one connection that stays open. Believes every answer."""
+    """GETs and POSTs over one connection that stays open. Believes every answer."""
 
     def __init__(self, url: str) -> None:
         address = urlsplit(url)
@@ -63,16 +63,26 @@ class RawSocket:
         self._answers = self._socket.makefile("rb")
 
     def get(self, target: str) -> bytes:
-        self._socket.sendall(f"GET {target} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
+        return self._exchange(f"GET {target} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
+
+    def post(self, target: str, body: bytes, content_type: str) -> bytes:
+        head = (
+            f"POST {target} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: {content_type}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        return self._exchange(head.encode() + body)
+
+    def close(self) -> None:
+        self._answers.close()
+        self._socket.close()
+
+    def _exchange(self, request: bytes) -> bytes:
+        self._socket.sendall(request)
         length = 0
         while (line := self._answers.readline()) not in {b"\r\n", b""}:
             if line.lower().startswith(b"content-length:"):
                 length = int(line[15:])
         return self._answers.read(length)
-
-    def close(self) -> None:
-        self._answers.close()
-        self._socket.close()
 
 
 def pages(url: str, query: Mapping[str, str]) -> Iterator[list[Order]]:

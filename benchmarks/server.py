@@ -10,6 +10,7 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -20,7 +21,9 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from benchmarks.campus import Campus
+from benchmarks.courses import Courses
 from benchmarks.exchange import Answer, Request
+from benchmarks.shelf import Shelf
 from benchmarks.shop import Shop
 from benchmarks.stats import Answered, Stats
 
@@ -73,7 +76,7 @@ class Counter:
 
 
 class Loopback(socketserver.ThreadingTCPServer):
-    """Serves one behaviour; `/control` sets latency and zeroes everything, `/stats` tells."""
+    """Serves one behaviour. `/control` sets latency and zeroes all, `/pace` sets latency alone, `/stats` tells."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -83,6 +86,7 @@ class Loopback(socketserver.ThreadingTCPServer):
         self.behaviour = behaviour
         self.counter = Counter()
         self.latency_s = 0.0
+        self.item_s = 0.0
 
     @property
     def port(self) -> int:
@@ -92,15 +96,22 @@ class Loopback(socketserver.ThreadingTCPServer):
         """The answer to a request that is about the site; None if it is for the site."""
         match request.path:
             case "/control":
-                self.latency_s = float(request.query["latency_s"])
+                self._set_pace(request)
                 self.behaviour.forget()
                 self.counter.reset()
                 return Answer(kind="control", body=b"{}")
+            case "/pace":
+                self._set_pace(request)
+                return Answer(kind="pace", body=b"{}")
             case "/stats":
                 stats = self.counter.read()
                 self.behaviour.fill(stats)
                 return Answer(kind="stats", body=msgspec.json.encode(stats))
         return None
+
+    def _set_pace(self, request: Request) -> None:
+        self.latency_s = float(request.query["latency_s"])
+        self.item_s = float(request.query.get("item_s", 0))
 
 
 class _Conversation(socketserver.StreamRequestHandler):
@@ -127,6 +138,8 @@ class _Conversation(socketserver.StreamRequestHandler):
             if self.server.latency_s:
                 time.sleep(self.server.latency_s)
             answer = self.server.behaviour.answer(request)
+            if self.server.item_s and answer.items:
+                time.sleep(self.server.item_s * answer.items)
             self.wfile.write(_render(answer))
         finally:
             self.server.counter.went_out(answer.kind)
@@ -180,7 +193,13 @@ def _render(answer: Answer) -> bytes:
 
 def main() -> None:
     kind, settings = sys.argv[1], json.loads(sys.argv[2])
-    behaviour: Behaviour = {"shop": Shop, "campus": Campus}[kind](**settings)
+    kinds: dict[str, Callable[..., Behaviour]] = {
+        "shop": Shop,
+        "shelf": Shelf,
+        "campus": Campus,
+        "courses": Courses,
+    }
+    behaviour = kinds[kind](**settings)
     server = Loopback(behaviour)
     print(server.port, flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

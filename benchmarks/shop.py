@@ -41,16 +41,16 @@ class Shop:
     def _page(self, number: int, *, cut: bool) -> Answer:
         """Past the end WooCommerce sends an empty list and counts nothing."""
         if number > len(self._pages):
-            return Answer(kind="page", body=b"[]", headers=_totals(0, 0))
+            return Answer(kind="page", body=b"[]", headers=totals(0, 0))
         page = self._pages[number - 1]
         return Answer(
             kind="page",
             body=page.cut if cut else page.whole,
-            headers=_totals(self._orders, len(self._pages)),
+            headers=totals(self._orders, len(self._pages)),
         )
 
 
-def _totals(rows: int, pages: int) -> tuple[tuple[str, str], ...]:
+def totals(rows: int, pages: int) -> tuple[tuple[str, str], ...]:
     return (
         ("X-WP-Total", str(rows)),
         ("X-WP-TotalPages", str(pages)),

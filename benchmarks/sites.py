@@ -25,12 +25,16 @@ class Site:
 
     def reset(self, latency_s: float = 0.0) -> None:
         """Back to the beginning: counters at zero, and from now on `latency_s` before each answer."""
-        self._get(f"/control?latency_s={latency_s}")
+        self.get(f"/control?latency_s={latency_s}")
+
+    def pace(self, latency_s: float = 0.0, item_s: float = 0.0) -> None:
+        """From now on `latency_s` before each answer, and `item_s` more for each thing written; all else stays."""
+        self.get(f"/pace?latency_s={latency_s}&item_s={item_s}")
 
     def stats(self) -> Stats:
-        return msgspec.json.decode(self._get("/stats"), type=Stats)
+        return msgspec.json.decode(self.get("/stats"), type=Stats)
 
-    def _get(self, target: str) -> bytes:
+    def get(self, target: str) -> bytes:
         with closing(http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)) as connection:
             connection.request("GET", target)
             return connection.getresponse().read()

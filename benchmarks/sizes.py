@@ -12,6 +12,8 @@ class Sizes:
     of threads; each thread enrols `enrolments_each` learners with `campus_latency_s` before each answer, and without
     latency `enrolments` are made in all. `claims` rows are claimed and settled; `few_rows` and `many_rows` are settled
     rows in a ledger, compared over `turns`. `daemon_polls` is how long, in polls, a daemon runs once it has started.
+    `products` sell a course each, whose summary has `description_b` bytes; while they are written, the shop takes
+    `write_latency_s` before each answer and `item_s` for each product.
     """
 
     repetitions: int
@@ -30,6 +32,10 @@ class Sizes:
     many_rows: int
     idle_polls: int
     daemon_polls: int
+    products: int
+    description_b: int
+    write_latency_s: float
+    item_s: float
 
     @property
     def orders(self) -> int:
@@ -53,6 +59,10 @@ FULL = Sizes(
     many_rows=100_000,
     idle_polls=100,
     daemon_polls=5,
+    products=1_000,
+    description_b=5_000,
+    write_latency_s=0.05,
+    item_s=0.005,
 )
 
 QUICK = Sizes(
@@ -72,4 +82,8 @@ QUICK = Sizes(
     many_rows=20_000,
     idle_polls=50,
     daemon_polls=2,
+    products=200,
+    description_b=5_000,
+    write_latency_s=0.05,
+    item_s=0.002,
 )

@@ -8,7 +8,6 @@ from itertools import count
 from typing import Any
 
 from wcsync.course import (
-    NO_PARENT,
     Attribute,
     Image,
     Patch,
@@ -21,10 +20,11 @@ from wcsync.course import (
 )
 from wcsync.errors import PermanentError, TransientError
 from wcsync.model import ProductId, UnreadableProduct
+from wcsync.sandbox.shop_text import paragraphs, typographic
 from wcsync.store.base import BATCH_LIMIT
+from wcsync.store.wire.patches import UNSENDABLE, why_draft_unsendable, why_no_term, why_unsendable
 
 UNCATEGORIZED = Term(name="Uncategorized", term_id=15)
-LONGEST_TERM = 200
 
 _UNKNOWN_PRODUCT = "woocommerce_rest_product_invalid_id"
 _UNKNOWN_IMAGE = "woocommerce_product_invalid_image_id"
@@ -37,7 +37,16 @@ _BARE_AMPERSAND = re.compile(r"&(?!(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa
 def as_stored(text: str) -> str:
     """HTML as WooCommerce keeps it: backslashes eaten, `&` and what is no tag escaped. (Which tags it drops is not
     shown here: none that we send.)"""
-    text = text.replace("\\", "")
+    return _escaped_where_bare(text.replace("\\", ""))
+
+
+def as_shown(text: str) -> str:
+    """The description of a variation, which WooCommerce shows with paragraphs and typographic quotes even when asked
+    for what is stored; no backslash of it is eaten."""
+    return paragraphs(typographic(_escaped_where_bare(text)))
+
+
+def _escaped_where_bare(text: str) -> str:
     text = _LESS_THAN.sub(lambda found: _escaped(found[0]) if ">" not in found[0] else found[0], text)
     return _BARE_AMPERSAND.sub("&amp;", text)
 
@@ -137,20 +146,24 @@ class FakeShowcase:
             yield from map(self._readable, sorted(choices, key=lambda one: one.product_id))
 
     def push_patches(self, patches: Sequence[Patch]) -> list[Pushed]:
-        assert 0 < len(patches) <= BATCH_LIMIT, len(patches)
-        assert len({patch.parent_id for patch in patches}) == 1, patches
+        assert len(patches) <= BATCH_LIMIT, len(patches)
+        assert len({patch.product_id for patch in patches}) == len(patches), patches
+        assert len({patch.parent_id for patch in patches}) <= 1, patches
         for patch in patches:
             assert all(image.image_id for image in patch.images or ()), patch
-        return self._push(patches)
+        kept_back = {patch.product_id: _kept_back(patch) for patch in patches}
+        sent = [patch for patch in patches if kept_back[patch.product_id] is None]
+        answers = iter(self._push(sent) if sent else [])
+        return [kept_back[patch.product_id] or next(answers) for patch in patches]
 
     def push_patch(self, patch: Patch) -> Pushed:
-        [pushed] = self._push([patch])
-        return pushed
+        kept_back = _kept_back(patch)
+        return kept_back or self._push([patch])[0]
 
     def ensure_term(self, kind: TermKind, name: str) -> Term:
         plain = " ".join(name.split())
-        if not 0 < len(plain) <= LONGEST_TERM:
-            raise PermanentError(f"shop: refuses {name[:40]!r} as a name")
+        if why := why_no_term(plain):
+            raise PermanentError(f"shop: cannot have {name[:40]!a} among its {kind}: {why}")
         self.writes += 1
         for term_id, (its_kind, its_name) in self.terms.items():
             if its_kind is kind and its_name.casefold() == plain.casefold():
@@ -160,6 +173,8 @@ class FakeShowcase:
         return Term(name=plain, term_id=term_id)
 
     def push_draft(self, draft: ProductDraft) -> StoredProduct | SkuTaken:
+        if why := why_draft_unsendable(draft):
+            raise PermanentError(f"shop: the product {draft.sku[:40]!a} was not made: {why}")
         self.writes += 1
         self.before_draft(draft)
         folded = draft.sku.strip().casefold()
@@ -173,7 +188,7 @@ class FakeShowcase:
             name=as_stored(draft.name),
             description=as_stored(draft.description),
             short_description=as_stored(draft.short_description),
-            attributes=tuple(map(_stored_attribute, draft.attributes)),
+            attributes=_stored_attributes(draft.attributes),
             categories=(UNCATEGORIZED,),
             meta=dict(draft.meta),
         )
@@ -211,13 +226,14 @@ class FakeShowcase:
             raise _RefusedError(_UNKNOWN_PRODUCT)
         if patch.product_id in self.refused:
             raise _RefusedError(self.refused[patch.product_id])
+        store = as_shown if patch.parent_id else as_stored
         changes: dict[str, Any] = {
-            name: as_stored(text)
+            name: store(text)
             for name in ("name", "description", "short_description")
             if (text := getattr(patch, name)) is not None
         }
         if patch.attributes is not None:
-            changes["attributes"] = tuple(map(_stored_attribute, patch.attributes))
+            changes["attributes"] = _stored_attributes(patch.attributes)
         if patch.tags is not None:
             changes["tags"] = self._known_terms(TermKind.TAGS, patch.tags)
         if patch.categories is not None:
@@ -229,13 +245,12 @@ class FakeShowcase:
         if patch.meta:
             meta = dict(before.meta) | dict(patch.meta)
             changes["meta"] = {key: value for key, value in meta.items() if value is not None}
-        if patch.parent_id != NO_PARENT:
-            assert not changes.keys() - {"description", "images", "meta"}, patch
         return replace(before, **changes)
 
     def _known_terms(self, kind: TermKind, terms: Sequence[Term]) -> tuple[Term, ...]:
         known = [term.term_id for term in terms if self.terms.get(term.term_id, ("", ""))[0] is kind]
-        return tuple(Term(name=self.terms[term_id][1], term_id=term_id) for term_id in dict.fromkeys(known))
+        found = [Term(name=self.terms[term_id][1], term_id=term_id) for term_id in dict.fromkeys(known)]
+        return tuple(sorted(found, key=lambda term: term.name.casefold()))
 
     def _stored_images(self, images: Sequence[Image]) -> tuple[Image, ...]:
         """All or none: an image that cannot be had is a refusal of the whole patch."""
@@ -252,8 +267,6 @@ class FakeShowcase:
             new = max(self.media, default=5000) + 1
             self.media[new] = replace(image, image_id=new, src=f"https://shop.example.com/media/{new}.png")
             return self.media[new]
-        known = self.media[image.image_id]
-        self.media[image.image_id] = replace(known, name=image.name or known.name, alt=image.alt or known.alt)
         return self.media[image.image_id]
 
     def _keep(self, product: StoredProduct, guarded: str | None = None) -> StoredProduct:
@@ -294,10 +307,22 @@ class FakeShowcase:
         self.before_read()
 
 
+def _kept_back(patch: Patch) -> Pushed | None:
+    """What every showcase refuses to send."""
+    why = why_unsendable(patch)
+    return Pushed(product_id=patch.product_id, stored=None, code=UNSENDABLE, problem=why) if why else None
+
+
 def _pages(many: Collection[object]) -> int:
     return -(-len(many) // BATCH_LIMIT)
 
 
-def _stored_attribute(attribute: Attribute) -> Attribute:
-    options = [part.strip() for option in attribute.options for part in option.split("|")]
-    return replace(attribute, name=attribute.name.strip(), options=tuple(filter(None, options)))
+def _stored_attributes(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
+    """In the order of their positions; of one name the last, and none of the shop's own without an option."""
+    kept = dict[str, Attribute]()
+    for one in attributes:
+        parts = [html.unescape(part).strip() for option in one.options for part in option.split("|")]
+        stored = replace(one, name=one.name.strip(), options=tuple(filter(None, parts)))
+        if stored.options or not stored.attribute_id:
+            kept[stored.name.casefold()] = stored
+    return tuple(sorted(kept.values(), key=lambda one: one.position))

@@ -1,6 +1,5 @@
 """The process: one instance per ledger, signals, start, reload and stop order, and whether it still does its work."""
 
-import fcntl
 import math
 import os
 import select
@@ -11,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol, Self
 
 import structlog
 
 from wcsync import __version__
-from wcsync.errors import ConfigError, PassingTrouble, Problem, WcsyncError
-from wcsync.ledger.connection import give_to_folder_owner, may_pass
+from wcsync.errors import ConfigError, Problem
+from wcsync.ledger.lock import AlreadyRunning, no_folder, only_instance, running_instance
 from wcsync.mappers.problems import render_problems
 from wcsync.model import LmsName
 from wcsync.pool import Pool
@@ -27,6 +25,20 @@ from wcsync.shift import Shift
 from wcsync.supervisor import Supervisor
 
 log = structlog.get_logger(__name__)
+
+__all__ = [
+    "AlreadyRunning",
+    "Daemon",
+    "Ending",
+    "Engine",
+    "Renewal",
+    "Signals",
+    "no_folder",
+    "only_instance",
+    "running_instance",
+    "serve",
+    "stopping_on_signals",
+]
 
 LOOK_S = 5.0
 """How often a running daemon looks at itself."""
@@ -37,61 +49,6 @@ REFUSED = "The changed config is REFUSED (see the log), the old one is in force.
 
 UNLOCKED = "the lock beside the ledger was deleted or replaced, so that another process could work on it too"
 BROKEN = "it could not begin, or met a fault of wcsync; the traceback says which"
-
-
-class AlreadyRunning(WcsyncError):
-    """Another process works on this ledger. It may end soon: trying again is right."""
-
-
-@contextmanager
-def only_instance(ledger: Path) -> Iterator[Callable[[], bool]]:
-    """Holds the ledger's lock while inside; the kernel lets go of it when the process ends, however it ends.
-
-    Gives a question: whether the lock's file is still the one that others would find.
-
-    Raises AlreadyRunning if another process works on this ledger, ConfigError (PassingTrouble: not now) if its folder
-    cannot be used.
-    """
-    try:
-        handle = os.open(_lock_of(ledger), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        kind = PassingTrouble if may_pass(exc) else ConfigError
-        raise kind([no_folder(ledger, exc)]) from exc
-    try:
-        give_to_folder_owner(handle, ledger.parent)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as exc:
-            raise AlreadyRunning(_taken(ledger, handle)) from exc
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield lambda: _is_at(handle, _lock_of(ledger))
-    finally:
-        os.close(handle)
-
-
-def running_instance(ledger: Path) -> int | None:
-    """The process that works on this ledger; None if none does."""
-    try:
-        handle = os.open(_lock_of(ledger), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return int(os.pread(handle, 20, 0).strip() or 0)
-    finally:
-        os.close(handle)
-    return None
-
-
-def no_folder(ledger: Path, exc: OSError) -> Problem:
-    """That the ledger's folder is not there, or not ours."""
-    return Problem(
-        where=str(ledger.parent),
-        message=f"the ledger's folder cannot be used ({exc.strerror})",
-        remedy="systemd makes it when the service starts; by hand: install -d -m 700 and give it to the daemon's user.",
-    )
 
 
 class Engine(Protocol):
@@ -341,13 +298,6 @@ def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _is_at(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except OSError:
-        return False
-
-
 def _lament(reason: str) -> None:
     if reason:
         log.critical("daemon_unsound", reason=reason)
@@ -355,17 +305,3 @@ def _lament(reason: str) -> None:
 
 def _nothing() -> None:
     """For a job or a pause in which there is nothing to do."""
-
-
-def _lock_of(ledger: Path) -> Path:
-    """Beside the file itself, whatever link it is reached by: SQLite follows links too."""
-    file = Path(os.path.realpath(ledger))
-    return file.with_name(file.name + ".lock")
-
-
-def _taken(ledger: Path, handle: int) -> str:
-    pid = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
-    return (
-        f"another wcsync works on {ledger} (process {pid}). Stop it first (`systemctl stop wcsync`), or give this one "
-        "a ledger of its own in [ledger] path"
-    )

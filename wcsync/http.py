@@ -34,6 +34,9 @@ KEEPALIVE_S = 120.0
 MAX_BODY_BYTES = 32 * 1024 * 1024
 QUICK_TRIES = 3
 
+TOO_MUCH = "too_much"
+"""The finding's code where an answer was longer than we read."""
+
 BUSY = frozenset({408, 425, 429})
 """Statuses below 500 that mean: the same call may work later."""
 
@@ -161,7 +164,7 @@ class Service:
             return _caused(self._unsendable(exc), exc)
         except _TooMuchError:
             finding = Finding(
-                code="too_much", message=f"sent more than {self._max_body_bytes} bytes in one answer"
+                code=TOO_MUCH, message=f"sent more than {self._max_body_bytes} bytes in one answer"
             )
             return TransientError(f"{self.name}: {finding}", answer_lost=may_act, finding=finding)
         except httpx.HTTPError as exc:

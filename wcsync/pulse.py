@@ -4,7 +4,8 @@ import math
 import sys
 import threading
 import traceback
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from time import monotonic
 
 FRAMES = 5
@@ -54,6 +55,26 @@ class Pulse:
 
 
 def beat() -> None:
-    """A sign of life of the calling thread from within a long turn; nothing happens where nobody listens."""
+    """A sign of life of the calling thread from within a long turn; nothing happens where nobody listens.
+
+    Raises what `asking` was given raises.
+    """
     with suppress(AttributeError):
         _here.pulse.beat()
+    question = getattr(_here, "question", None)
+    if question is not None:
+        _here.question = None  # it may give signs of life itself
+        try:
+            question()
+        finally:
+            _here.question = question
+
+
+@contextmanager
+def asking(question: Callable[[], None]) -> Iterator[None]:
+    """While inside, this thread asks `question` at each sign of life; raising leaves a long turn between two calls."""
+    _here.question = question
+    try:
+        yield
+    finally:
+        _here.question = None

@@ -171,8 +171,6 @@ def print_status(document: Mapping[str, Any]) -> None:
         for row in document["messages"]
     ]
     print_table("Messages", ["channel", "waiting", "given up", "oldest waiting (UTC)"], rows)
-    for hint in document["hints"]:
-        click.echo(plain(hint))
 
 
 def print_order(order: Mapping[str, Any]) -> None:

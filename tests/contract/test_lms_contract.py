@@ -38,6 +38,8 @@ class Campus(ABC):
     """Addresses a buyer may have that this LMS will never take."""
     suspends: bool = True
     """Whether staff can suspend an account or an enrolment there, and lift that again."""
+    links: bool = True
+    """Whether learners' address of a course is known."""
     closed: CourseState = CourseState.HIDDEN
     """What becomes of a course there that staff take away from learners without deleting it."""
     shared_calls: int = 6
@@ -778,13 +780,20 @@ class TestMoodle(LmsContract):
 
 
 class ThreeSixtyCampus(Campus):
-    """A course is a private group, a teacher one who coaches it. Who is not to get in any more is deleted there."""
+    """A course is a private group, described by the path it opens; a teacher is one who coaches it.
+
+    Who is not to get in any more is deleted there.
+    """
 
     strange_addresses = ("anna@localhost", "anna@example..test")
     suspends = False
+    links = False
+    closed = CourseState.ARCHIVED
+    calls_per_course = 1
 
     def __init__(self, company: WatchedThreeSixty) -> None:
         self.server = self.company = company
+        self.paths: dict[CourseId, str] = {}
         company.restore_joins = False
 
     def connect(self, timeout_s: float) -> Lms:
@@ -798,7 +807,9 @@ class ThreeSixtyCampus(Campus):
         return ThreeSixty(settings)
 
     def add_course(self, title: str) -> CourseId:
-        return CourseId(self.company.add_group(title))
+        course_id = CourseId(self.company.add_group(title))
+        self.paths[course_id], _ = self.company.add_path(title, course_id)
+        return course_id
 
     def add_account(self, email: str, *, suspended: bool = False) -> str:
         return self.company.add_user(email, status="deleted" if suspended else "active")
@@ -823,19 +834,39 @@ class ThreeSixtyCampus(Campus):
         return None
 
     def state(self) -> object:
-        return repr((self.company.users, self.company.roles, self.company.enrollments))
+        company = self.company
+        company.catch_up()
+        return repr((company.users, company.roles, company.enrollments, company.holdings, company.sessions))
 
     def is_write(self, request: Request) -> bool:
         return request.method != "GET" and not request.path.endswith("/oauth2/token")
 
     def target(self, course_id: CourseId) -> Target:
-        return Target(lms=LmsName("academy"), course_id=course_id)
+        return Target(lms=LmsName("academy"), course_id=course_id, options=(("path", self.paths[course_id]),))
 
-    def describe(self, course_id: CourseId, **changes: object) -> None:  # noqa: ARG002
-        pytest.skip("the sandbox keeps no course data yet")
+    def describe(
+        self,
+        course_id: CourseId,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        authors: Sequence[str] | None = None,
+        skills: Sequence[str] | None = None,
+        modules: Sequence[str] | None = None,
+        state: CourseState | None = None,
+    ) -> None:
+        self.company.describe_path(
+            self.paths[course_id],
+            name=name,
+            description=description,
+            authors=authors,
+            tags=skills,
+            steps=None if modules is None else [("course", title) for title in modules],
+            state=None if state is None else "published" if state is CourseState.OPEN else "archived",
+        )
 
-    def remove(self, course_id: CourseId) -> None:  # noqa: ARG002
-        pytest.skip("the sandbox keeps no course data yet")
+    def remove(self, course_id: CourseId) -> None:
+        self.company.remove_path(self.paths[course_id])
 
 
 class TestThreeSixty(LmsContract):

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from tests.openapi import WatchedThreeSixty
-from wcsync.sandbox.threesixty_records import Mode
+from wcsync.sandbox.threesixty_records import Mode, StepType
 
 NOBODY = "65b000000000000000000000"
 ANNA = "anna@example.test"
@@ -318,3 +318,143 @@ class TestPaths:
     @pytest.mark.parametrize("below", ["", "/sessions", "/enrollments"])
     def test_a_path_that_is_not_there_is_named(self, caller: Caller, below: str) -> None:
         assert code(caller.ask("GET", f"/paths/{NOBODY}{below}")) == (404, "pathNotFound")
+
+
+class TestContents:
+    """What is taught. `modifiedAt` behaves as documented: much passes it by."""
+
+    @pytest.fixture
+    def path_id(self, company: WatchedThreeSixty, group: str) -> str:
+        return company.add_path("Python", group)[0]
+
+    @pytest.fixture
+    def full_path(self, company: WatchedThreeSixty, path_id: str) -> str:
+        company.add_path("Inside")
+        kinds: list[tuple[StepType, str]] = [
+            ("path", "Inside"),
+            ("course", "One"),
+            ("classroom", "In Madrid"),
+        ]
+        kinds += [("assessment", ""), ("program", "")]
+        kinds += [("email", ""), ("slackMessage", ""), ("teamsMessage", "")]
+        company.describe_path(
+            path_id,
+            description="<p>It bites.</p>",
+            authors=["Anna Ñandú", "Bert"],
+            tags=["Snakes", "Data"],
+            steps=kinds,
+            duration=("week", 2),
+        )
+        return path_id
+
+    def test_a_path_shows_ids_and_no_titles(self, caller: Caller, full_path: str) -> None:
+        shown = caller.ask("GET", f"/paths/{full_path}").body
+        assert shown in caller.ask("GET", "/paths").body
+        steps = {step["type"]: step["_id"] for step in shown["steps"]}
+        assert len(steps) == 8
+        assert caller.ask("GET", f"/courses/{steps['course']}").body["name"] == "One"
+        assert caller.ask("GET", f"/classrooms/{steps['classroom']}").body["name"] == "In Madrid"
+        assert caller.ask("GET", f"/paths/{steps['path']}").body["name"] == "Inside"
+        authors = [shown["authorId"], *shown["coAuthorIds"]]
+        named = [caller.ask("GET", f"/users/{user_id}").body for user_id in authors]
+        assert [user["firstName"] for user in named] == ["Anna", "Bert"]
+        assert shown["estimatedDuration"] == {"unit": "week", "value": 2}
+
+    def test_tags_are_links_to_a_list_of_names(self, caller: Caller, full_path: str) -> None:
+        names = {tag["_id"]: tag["name"] for tag in caller.ask("GET", "/tags").body}
+        linked = caller.ask("GET", f"/paths/{full_path}/tags").body
+        assert [names[one["tagId"]] for one in linked] == ["Snakes", "Data"]
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            (f"/paths/{NOBODY}", "pathNotFound"),
+            (f"/paths/{NOBODY}/tags", "pathNotFound"),
+            (f"/courses/{NOBODY}", "courseNotFound"),
+            (f"/classrooms/{NOBODY}", "classroomNotFound"),
+        ],
+    )
+    def test_what_is_not_there_is_named(self, caller: Caller, path: str, expected: str) -> None:
+        assert code(caller.ask("GET", path)) == (404, expected)
+
+    @pytest.mark.parametrize(
+        ("path", "scope"),
+        [
+            ("/courses", "courses:read"),
+            (f"/courses/{NOBODY}", "courses:read"),
+            (f"/classrooms/{NOBODY}", "classrooms:read"),
+            ("/tags", "tags:read"),
+            (f"/paths/{NOBODY}/tags", "tags:read"),
+        ],
+    )
+    def test_each_needs_its_scope(
+        self, company: WatchedThreeSixty, caller: Caller, path: str, scope: str
+    ) -> None:
+        company.credentials["sandboxid"].scopes.remove(scope)
+        assert code(caller.ask("GET", path)) == (403, "invalid_scope")
+
+    def test_most_changes_move_the_date_of_a_path(self, company: WatchedThreeSixty, full_path: str) -> None:
+        dates = [company.paths[full_path].modified_at]
+        company.describe_path(full_path, name="Python 2")
+        dates.append(company.paths[full_path].modified_at)
+        company.describe_path(full_path, steps=[("course", "One")])
+        dates.append(company.paths[full_path].modified_at)
+        assert sorted(set(dates)) == dates
+
+    def test_tags_translations_and_archiving_leave_the_date_alone(
+        self, company: WatchedThreeSixty, caller: Caller, full_path: str
+    ) -> None:
+        before = caller.ask("GET", f"/paths/{full_path}").body
+        company.describe_path(full_path, tags=["Else"], state="archived", name="Python")
+        company.translate_path(full_path, "fr", name="Serpent")
+        company.holdings.courses[next(iter(company.holdings.courses))].status = "archived"
+        after = caller.ask("GET", f"/paths/{full_path}").body
+        assert after["modifiedAt"] == before["modifiedAt"]
+        assert (after["status"], after["translations"][0]["lang"]) == ("archived", "fr")
+
+    def test_lists_are_filtered_by_state_and_date(
+        self, company: WatchedThreeSixty, caller: Caller, path_id: str, clock: Clock
+    ) -> None:
+        clock.now += timedelta(minutes=30)
+        later = company.add_path("Later")[0]
+        company.describe_path(path_id, state="archived")
+
+        def ids(**query: str) -> list[str]:
+            return [path["_id"] for path in caller.ask("GET", "/paths", **query).body]
+
+        between = "2026-03-01T00:15:00.000Z"
+        assert ids(**{"status[eq]": "archived"}) == [path_id]
+        assert ids(**{"modifiedAt[gte]": between}) == ids(**{"createdAt[gte]": between}) == [later]
+        assert ids(**{"modifiedAt[lt]": between}) == ids(**{"createdAt[lt]": between}) == [path_id]
+
+    def test_renamed_courses_are_among_the_changed_ones(
+        self, company: WatchedThreeSixty, caller: Caller, clock: Clock
+    ) -> None:
+        course_id, _ = company.add_course("One", duration_min=20), company.add_course("Two")
+        clock.now += timedelta(minutes=30)
+        company.rename_course(course_id, "One, anew")
+        since = {"modifiedAt[gte]": "2026-03-01T00:15:00.000Z"}
+        assert [course["name"] for course in caller.ask("GET", "/courses", **since).body] == ["One, anew"]
+
+    def test_a_filter_that_the_sandbox_does_not_know_is_not_passed_over(
+        self, company: WatchedThreeSixty, caller: Caller
+    ) -> None:
+        assert caller.ask("GET", "/courses", **{"type[eq]": "native"}).status == 501
+        assert company.faults_seen.pop().endswith("no such answer")
+
+    def test_what_is_deleted_is_gone_with_its_sessions(
+        self, company: WatchedThreeSixty, caller: Caller, path_id: str
+    ) -> None:
+        company.remove_path(path_id)
+        assert code(caller.ask("GET", f"/paths/{path_id}")) == (404, "pathNotFound")
+        assert company.sessions == {}
+
+    def test_an_audience_is_bound_anew(
+        self, company: WatchedThreeSixty, caller: Caller, path_id: str
+    ) -> None:
+        session_id, other = next(iter(company.sessions)), company.add_group("Other")
+        company.bind(session_id, other, mode="dynamicEnrollment")
+        shown = caller.ask("GET", f"/paths/{path_id}/sessions/{session_id}/audiences").body
+        assert shown == {"filters": [{"type": "groups", "ids": [other]}], "mode": "dynamicEnrollment"}
+        company.add_session(path_id)
+        assert len(caller.ask("GET", f"/paths/{path_id}/sessions").body) == 2

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import json
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -21,7 +22,9 @@ import pytest
 import trustme
 import woocommerce
 
-from wcsync.model import OrderId
+from wcsync.course import Patch
+from wcsync.errors import TransientError
+from wcsync.model import OrderId, ProductId
 from wcsync.store.client import WooCommerce
 
 KEY, SECRET = "ck_0123456789abcdef", "cs_fedcba9876543210"
@@ -40,6 +43,7 @@ class Seen:
     credentials: Pairs
     authorization: str | None
     content_type: str | None
+    body: bytes = b""
 
 
 class Listener(ThreadingHTTPServer):
@@ -81,12 +85,15 @@ class Handler(BaseHTTPRequestHandler):
                 credentials=secret,
                 authorization=self.headers["authorization"],
                 content_type=self.headers["content-type"],
+                body=self.rfile.read(int(self.headers["content-length"] or 0)),
             )
         )
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"[]")
+
+    do_PUT = do_POST = do_GET  # noqa: N815 - the names that http.server looks for
 
     def log_message(self, *_: object) -> None:
         pass
@@ -140,6 +147,21 @@ def ours(server: Listener, pages: int = 1, **settings: Any) -> None:
 def theirs(server: Listener, request: Seen, **settings: Any) -> Seen:
     api = woocommerce.API(server.url, KEY, SECRET, version="wc/v3", **settings)
     api.get(request.path.removeprefix("/wp-json/wc/v3/"), params=dict(request.params))
+    return server.seen[-1]
+
+
+def our_write(server: Listener, patch: Patch, *, alone: bool, **settings: Any) -> Seen:
+    client = WooCommerce(url=server.url, consumer_key=KEY, consumer_secret=SECRET, **settings)
+    with contextlib.closing(client), pytest.raises(TransientError):  # an empty list is no answer
+        client.showcase.push_patch(patch) if alone else client.showcase.push_patches([patch])
+    return server.seen[-1]
+
+
+def their_write(server: Listener, request: Seen, **settings: Any) -> Seen:
+    api = woocommerce.API(server.url, KEY, SECRET, version="wc/v3", **settings)
+    write = {"PUT": api.put, "POST": api.post}[request.method]
+    path = request.path.removeprefix("/wp-json/wc/v3/")
+    write(path, json.loads(request.body), params=dict(request.params))
     return server.seen[-1]
 
 
@@ -226,6 +248,36 @@ def test_over_http_a_wish_for_the_query_is_answered_with_a_signature(listen: Lis
     server = listen()
     ours(server, auth="query")
     assert [signature_is_valid(server, request, request.params) for request in server.seen] == [True, True]
+
+
+PATCH = Patch(product_id=ProductId(13), name="R & D ñ 漢字")
+
+
+@pytest.mark.parametrize(("alone", "method"), [(True, "PUT"), (False, "POST")], ids=["alone", "batch"])
+def test_over_http_a_write_is_sent_once_signed_validly_and_as_the_package_sends_it(
+    listen: Listen, alone: bool, method: str
+) -> None:
+    server = listen()
+    request = our_write(server, PATCH, alone=alone)
+    assert len(server.seen) == 1
+    theirs = their_write(server, request)
+    assert (request.method, request.path) == (theirs.method, theirs.path) == (method, request.path)
+    assert once(theirs.params) == request.params
+    assert json.loads(request.body) == json.loads(theirs.body)
+    assert request.content_type == "application/json"
+    assert signature_is_valid(server, request, request.params)
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "batch"])
+@pytest.mark.parametrize("auth", ["basic", "query"])
+def test_over_https_a_write_carries_the_key_as_the_package_sends_it(
+    listen: Listen, secured: ssl.SSLContext, ca_file: Path, auth: str, alone: bool
+) -> None:
+    server = listen(secured)
+    request = our_write(server, PATCH, alone=alone, ca_file=ca_file, auth=auth)
+    theirs = their_write(server, request, verify_ssl=str(ca_file), query_string_auth=auth == "query")
+    assert (request.authorization, request.credentials) == (theirs.authorization, theirs.credentials)
+    assert (request.params, request.path) == (theirs.params, theirs.path)
 
 
 def test_one_order_is_asked_for_at_the_packages_address(listen: Listen) -> None:

@@ -66,6 +66,36 @@ def test_a_learners_whole_story_is_as_described(company: WatchedThreeSixty, acad
     assert company.exchanges_checked == len(company.requests) > 12
 
 
+def test_a_reading_of_courses_is_as_described(company: WatchedThreeSixty, academy: ThreeSixty) -> None:
+    groups = [company.add_group(f"Group {number}") for number in range(5)]
+    paths = [company.add_path(f"Path {number}", group)[0] for number, group in enumerate(groups)]
+    for number, path_id in enumerate(paths):
+        company.describe_path(
+            path_id,
+            description="<p>It bites.</p>",
+            authors=[f"Author {number}", "Anna Ñandú"],
+            tags=["Snakes", "Data", f"Tag {number}"],
+            steps=[
+                ("course", f"Course {number}"),
+                ("classroom", "In Madrid"),
+                ("path", "Path 0"),
+                ("email", ""),
+            ],
+            duration=("hour", 2),
+        )
+    company.translate_path(paths[0], "es", name="Serpiente", description="<p>Muerde.</p>")
+    targets = [sellable.target for sellable in academy.fetch_sellables()]
+    for full in (True, False):
+        courses = academy.fetch_courses(targets, full=full).courses
+        assert [len(courses[target].modules) for target in targets] == [3] * 5
+    assert academy.fetch_course_findings() == ()
+    assert company.faults_seen == []
+    assert company.exchanges_checked == len(company.requests)
+    assert {"/api/v2/courses", "/api/v2/tags", f"/api/v2/paths/{paths[0]}/tags"} <= {
+        seen.path for seen in company.requests
+    }
+
+
 def test_the_check_sees_what_is_not_as_described(company: WatchedThreeSixty, academy: ThreeSixty) -> None:
     company.users[company.owner_id].lang = "klingon"
     academy.fetch_presences([Seat(learner=Person(email="owner@academy.example"), course_id=CourseId("1"))])[0]

@@ -17,8 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wcsync.errors import ConfigError, Problem
+from wcsync.mappers.courses.fields import Ownership
 from wcsync.mappers.mapping import Mapping, MapRow, TargetKey, read_mapping
 from wcsync.mappers.mapping_export import guarded
+from wcsync.mappers.mapping_sync import OWNERSHIPS, SYNC_KEYS
 from wcsync.mappers.toml_lines import KeyPath, scan_lines
 from wcsync.model import CourseId, Line, LineId, LmsName, Option, ProductId, Target
 
@@ -31,7 +33,18 @@ LMS = {
     ),
     LmsName("academy"): (replace(ANY, name="group", doc="a sold group"),),
 }
-COLUMNS = ("product_id", "variation_id", "sku", "lms", "course", "group", "role", "ignore", "note")
+COLUMNS = (
+    "product_id",
+    "variation_id",
+    "sku",
+    "lms",
+    "course",
+    "group",
+    "role",
+    "ignore",
+    "note",
+    *SYNC_KEYS,
+)
 COURSE_KEYS = {LmsName("campus"): "course", LmsName("academy"): "group"}
 DAMAGED = re.compile(r"\d([.,]\d+)?E\+\d+|#\S+[!?]|#N/[AD]")
 
@@ -72,15 +85,31 @@ def targets(draw: st.DrawFn) -> tuple[Target, ...]:
     return tuple(Target(lms=lms, course_id=course, options=tuple(sorted(options))) for course in courses)
 
 
+TEMPLATES = ("{{ course.name|upper }}", "=a\nb | c", "- '\"")
+
+
+@st.composite
+def syncs(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
+    said: dict[str, str] = {}
+    for key in draw(st.lists(st.sampled_from(SYNC_KEYS), max_size=2)):
+        said[key] = draw(
+            st.sampled_from([word.value for word in Ownership] if key in OWNERSHIPS else TEMPLATES)
+        )
+    return tuple(sorted(said.items()))
+
+
 @st.composite
 def row_lists(draw: st.DrawFn) -> list[MapRow]:
     """Rows without contradictions or repeats, of which one at least sells something."""
     rows: dict[tuple[str, str], MapRow] = {}
     for about in draw(st.lists(selectors(), min_size=1, max_size=6)):
         ignore = bool(rows) and draw(st.integers(0, 4)) == 0
-        rows.setdefault(
-            about.selector, replace(about, ignore=ignore, targets=() if ignore else draw(targets()))
+        sold = (
+            replace(about, ignore=True)
+            if ignore
+            else replace(about, targets=draw(targets()), sync=draw(syncs()))
         )
+        rows.setdefault(about.selector, sold)
     return list(rows.values())
 
 
@@ -92,6 +121,7 @@ def cells_of(row: MapRow) -> dict[str, list[str]]:
         "sku": [row.sku] if row.sku else [],
         "ignore": ["true"] if row.ignore else [],
         "lms": [target.lms for target in row.targets[:1]],
+        **{key: [value] for key, value in row.sync},
     }
     for target in row.targets[:1]:
         cells[COURSE_KEYS[target.lms]] = [target.course_id for target in row.targets]

@@ -62,7 +62,7 @@ def sell_of_all_sorts(world: World) -> None:
     world.sell(2, 0)
     world.sell(2, 0)
     world.sell(3, 2, status="pending")
-    other = world.shop.add_product("Mug \x1b[31m", sku="MUG-1")
+    other = world.shop.add_product("Mug \x1b[31m", sku="MUG-1", unfiltered=True)
     world.shop.buy("x@personal.example.test", "X", "Y", [(other, 1)])
     world.shop.buy("z@personal.example.test", "Z", "Y", [(world.products[0], 3)])
 

@@ -361,7 +361,7 @@ def test_reports_without_a_ledger_say_so_and_make_none(world: World) -> None:
 
 
 def test_hostile_names_reach_the_terminal_harmless(world: World) -> None:
-    product = world.shop.add_product("evil \x1b[31mred\x07", sku="E\x1b[2J")
+    product = world.shop.add_product("evil \x1b[31mred\x07", sku="E\x1b[2J", unfiltered=True)
     world.shop.buy("x@personal.example.test", "X", "Y", [(product, 1)])
     wcsync(world, "run", "--once")
     result = wcsync(world, "status")

@@ -21,13 +21,16 @@ from benchmarks.campus import Campus
 from benchmarks.child import call
 from benchmarks.exchange import Request
 from benchmarks.harness import interleave, measure
+from benchmarks.lessons import competencies, contents, lesson
 from benchmarks.meter import Sample
 from benchmarks.payload import render_pages
 from benchmarks.pull import FIELDS
 from benchmarks.rows import Row
+from benchmarks.shelf import Shelf
 from benchmarks.sites import ROOT, running
 from benchmarks.sizes import QUICK, Sizes
 from benchmarks.stats import Stats
+from benchmarks.wares import ware, with_links
 from wcsync.store.wire import parse_rows
 
 SOURCES = sorted((ROOT / "benchmarks").glob("*.py"))
@@ -49,6 +52,10 @@ TINY = replace(
     many_rows=20,
     idle_polls=2,
     daemon_polls=1,
+    products=12,
+    description_b=500,
+    write_latency_s=0.002,
+    item_s=0.001,
 )
 
 
@@ -98,6 +105,13 @@ def test_a_new_learner_takes_three_calls_and_a_known_one_four() -> None:
     rows = rows_of("enrol_latency")
     assert rows["enrol_latency.calls"]["value"] == 3
     assert rows["enrol_latency.second_course.calls"]["value"] == 4
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_a_mirror_with_nothing_to_do_asks_for_each_hundred_once() -> None:
+    rows = rows_of("mirror")
+    for name in ("product_reads", "product_reads_by_sku", "lms_calls"):
+        assert rows[f"mirror.nothing.{name}"]["ratio"] == 1, name
 
 
 def test_no_row_is_given_a_figure_by_its_author() -> None:
@@ -193,6 +207,40 @@ def test_the_campus_counts_what_is_made_twice() -> None:
         )
     campus.fill(stats)
     assert (stats.enrolments, stats.doubles) == (2, 2)
+
+
+def test_the_shelf_keeps_what_is_written_to_it() -> None:
+    shelf = Shelf(products=2, fields="id,name,meta_data")
+    batch = {"update": [{"id": 2, "name": "Two", "meta_data": [{"key": "_a", "value": "1"}]}]}
+    request = Request(path="/wp-json/wc/v3/products/batch", query={}, body=json.dumps(batch).encode())
+    [answered] = json.loads(shelf.answer(request).body)["update"]
+    assert (answered["id"], answered["name"], answered["sku"]) == (2, "Two", "COURSE-0002")
+    for asked in ({"include": "2"}, {"sku": "COURSE-0002"}):
+        query = asked | {"offset": "0", "per_page": "100"}
+        [product] = json.loads(
+            shelf.answer(Request(path="/wp-json/wc/v3/products", query=query, body=b"")).body
+        )
+        assert product == {"id": 2, "name": "Two", "meta_data": [{"id": 201, "key": "_a", "value": "1"}]}
+    shelf.forget()
+    assert b"Two" not in shelf.answer(Request(path="/wp-json/wc/v3/products", query=query, body=b"")).body
+
+
+def test_products_and_courses_have_the_form_of_recorded_ones() -> None:
+    stored = _recorded("woocommerce/products_batch")["update"][0]
+    assert with_links(ware(1)).keys() == stored.keys()
+    asked = _recorded("moodle/08_course_metadata", "by_field id")["courses"][0]
+    assert lesson(2, edition=1, summary_b=10).keys() == asked.keys()
+    assert competencies(2)[0].keys() == _recorded("moodle/08_course_metadata", "competencies")[0].keys()
+    section = _recorded("moodle/08_course_metadata", "contents c1 excludecontents")[1]
+    assert contents(2)[0].keys() == section.keys()
+    assert contents(2)[0]["modules"][0].keys() == section["modules"][0].keys()
+
+
+def _recorded(file: str, note: str = "") -> Any:
+    """The first answer in a recording, or the first one with that note."""
+    exchanges = json.loads((ROOT / "tests" / "recordings" / f"{file}.json").read_text())
+    body = next(one for one in exchanges if not note or one.get("note") == note)["response"]["body"]
+    return json.loads(body) if isinstance(body, str) else body
 
 
 def _one_row(_sizes: Sizes) -> Iterator[Row]:

@@ -12,7 +12,15 @@ import trustme
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from wcsync.config import Config, LedgerSettings, Loaded, OrdersSettings, find_config, load_config
+from wcsync.config import (
+    Config,
+    CourseSyncSettings,
+    LedgerSettings,
+    Loaded,
+    OrdersSettings,
+    find_config,
+    load_config,
+)
 from wcsync.config.loading import SECTIONS
 from wcsync.config.sections import MailSettings, WebSettings
 from wcsync.credentials import Secret, Sources
@@ -20,6 +28,9 @@ from wcsync.errors import ConfigError, Problem
 from wcsync.lms.base import LmsSettings
 from wcsync.lms.moodle import Moodle, MoodleSettings
 from wcsync.lms.registry import KINDS, Kind
+from wcsync.mappers.courses.fields import Field as CourseField
+from wcsync.mappers.courses.fields import Ownership
+from wcsync.mappers.courses.rules import Rules
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -350,6 +361,83 @@ MISTAKES = [
         id="mail without host",
     ),
     pytest.param(
+        STORE + CAMPUS + "[course_sync]\nevery_s = 59\n",
+        ("config.toml:11: course_sync.every_s", "at least 60", "seconds between"),
+        id="courses looked at too often",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[course_sync]\nlanguage = "de"\n',
+        ("config.toml:11: course_sync.language", "must be 'en', 'es' or 'fr'", "the shop's language"),
+        id="language without words",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[course_sync.descripton]\n",
+        ("config.toml:10: course_sync.descripton", "unknown key", 'Did you mean "description"?'),
+        id="mistyped field of a product",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[course_sync.price]\n",
+        ("config.toml:10: course_sync.price", "unknown key", "Known: enabled"),
+        id="field that is never written",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[course_sync.name]\nownership = "mine"\n',
+        ("config.toml:11: course_sync.name.ownership", "must be 'off', 'fill'", "who has the last word"),
+        id="unknown ownership",
+    ),
+    pytest.param(
+        STORE + CAMPUS + '[course_sync.images]\ntemplate = "x"\n',
+        ("config.toml:11: course_sync.images.template", "unknown key", "Known: ownership"),
+        id="template for images",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[course_sync.description]\ntemplate = '<b>{{ course.nmae }}</b>'\n",
+        (
+            "config.toml:11: course_sync.description.template",
+            'line 1 of the template: course has no "nmae". Did you mean "name"?',
+            "Correct it: https://jinja",
+        ),
+        id="mistyped variable in a template",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[course_sync.attributes.templates]\nHours = '{{ duration'\n",
+        ("config.toml:11: course_sync.attributes.templates.Hours", "cannot be rendered", "Correct it"),
+        id="template that is not closed",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[course_sync.attributes.templates]\n'a|b' = 'x'\n",
+        ("config.toml:10: course_sync.attributes.templates", '"a|b" cannot be called so', "without <"),
+        id="attribute with a bar",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[course_sync.attributes.templates]\nA = 'x'\na = 'x'\n",
+        ("config.toml:10: course_sync.attributes.templates", "have the same name", "keep one"),
+        id="attribute twice",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[course_sync.meta.templates]\n_Price = '0'\n",
+        ("config.toml:10: course_sync.meta.templates", '"_Price" is the shop\'s own', "course_hours"),
+        id="meta key that is a price",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[course_sync.meta.templates]\n_wcsync_x = '0'\n",
+        ("config.toml:10: course_sync.meta.templates", '"_wcsync_x" is taken', "another key"),
+        id="meta key of ours",
+    ),
+    pytest.param(
+        STORE + CAMPUS + "[course_sync.meta.templates]\n'a b' = '0'\n",
+        ("config.toml:10: course_sync.meta.templates", "form that is not allowed", "ASCII"),
+        id="meta key with a blank",
+    ),
+    pytest.param(
+        STORE
+        + CAMPUS
+        + "[course_sync.meta.templates]\n"
+        + "".join(f"k{number} = 'x'\n" for number in range(51)),
+        ("config.toml:10: course_sync.meta.templates", "more than 50 templates", "Keep"),
+        id="far too many meta keys",
+    ),
+    pytest.param(
         STORE + CAMPUS + MAIL.replace("ops@shop.example", "Ops <ops@shop.example>"),
         ("config.toml:13: alerts.mail.to.0", "no e-mail address", "Write it bare"),
         id="recipient with a name",
@@ -654,6 +742,38 @@ def test_no_config_anywhere_says_where_it_was_looked_for(tmp_path: Path) -> None
         find_config(None, [tmp_path / "first.toml"])
 
 
+def test_without_a_word_about_courses_nothing_is_mirrored_and_the_shipped_rules_count(path: Path) -> None:
+    settings = load(path, STORE + CAMPUS).config.course_sync
+    assert not settings.enabled
+    assert settings.rules() == Rules()
+
+
+def test_what_is_said_of_fields_becomes_the_rules(path: Path) -> None:
+    said = """
+[course_sync]
+enabled = true
+language = "es"
+mark_gone = true
+[course_sync.tags]
+ownership = "own"
+[course_sync.name]
+template = "{{ course.name }}!"
+[course_sync.attributes]
+templates = { Horas = "{{ duration }}" }
+[course_sync.meta.templates]
+course_hours = "{{ duration }}"
+"""
+    rules = load(path, STORE + CAMPUS + said).config.course_sync.rules()
+    assert rules == Rules(
+        ownership={**Rules().ownership, CourseField.TAGS: Ownership.OWN},
+        templates={CourseField.NAME: "{{ course.name }}!"},
+        attributes={"Horas": "{{ duration }}"},
+        meta={"course_hours": "{{ duration }}"},
+        language="es",
+        mark_gone=True,
+    )
+
+
 # -- config.example.toml against the models ----------------------------------------------------------------------------
 
 KEY_LINE = re.compile(r"^#?([a-z_]+) = (.+)$")
@@ -667,7 +787,7 @@ def example_sections() -> dict[str, Written]:
     sections: list[tuple[str, Written]] = []
     comment = ""
     for line in EXAMPLE.read_text().splitlines():
-        if header := re.fullmatch(r"#?\[+([a-z.]+)\]+", line):
+        if header := re.fullmatch(r"#?\[+([a-z_.]+)\]+", line):
             sections.append((header[1], {}))
         elif key := KEY_LINE.match(line):
             sections[-1][1][key[1]] = (comment, key[2], not line.startswith("#"))
@@ -679,6 +799,7 @@ MODELS: dict[str, type[BaseModel]] = {
     **SECTIONS,
     "alerts.mail": MailSettings,
     "alerts.web": WebSettings,
+    **{f"course_sync.{field}": type(getattr(CourseSyncSettings(), field)) for field in CourseField},
     **{f'lms "{name}"': kind.settings for name, kind in KINDS.items()},
 }
 CREDENTIALS = (

@@ -18,6 +18,7 @@ from wcsync.cli.common import in_plain_words
 from wcsync.daemon import AlreadyRunning, only_instance, serve, stopping_on_signals
 from wcsync.errors import ConfigError, PassingTrouble, Problem
 from wcsync.ledger.ledger import SqliteLedger
+from wcsync.ledger.lock import only_mirror
 from wcsync.pool import Pool
 from wcsync.schedule import Job
 
@@ -59,7 +60,7 @@ def test_a_full_disk_is_no_reason_to_stay_down(tmp_path: Path, monkeypatch: pyte
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("wcsync.daemon.os.open", refuse)
+    monkeypatch.setattr("wcsync.ledger.lock.os.open", refuse)
     with pytest.raises(PassingTrouble, match="No space left"), only_instance(tmp_path / "ledger.db"):
         pass
 
@@ -197,3 +198,14 @@ def test_a_log_whose_reader_went_away_stops_nothing() -> None:
         with contextlib.suppress(BrokenPipeError):
             stream.close()
     assert sorted(worker.done) == [0, 1, 2]
+
+
+def test_a_command_that_writes_courses_waits_for_nobody_and_needs_no_daemon_to_stop(tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger.db"
+    with (
+        only_instance(ledger),
+        only_mirror(ledger),
+        pytest.raises(AlreadyRunning, match=str(os.getpid())),
+        only_mirror(ledger),
+    ):
+        pass

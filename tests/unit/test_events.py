@@ -12,7 +12,7 @@ from wcsync.events import ALWAYS, CATALOGUE, ENROLMENT, EVENTS
 
 ROOT = Path(__file__).parents[2]
 LEVELS = {"debug", "info", "warning", "error", "critical"}
-NO_PRODUCT = {"sandbox", "demo.py", "events.py"}
+NO_PRODUCT = {"sandbox", "demo", "events.py"}
 BOUND = {"enrolment_settled": set(ENROLMENT), "worker_failed": set(ENROLMENT)}
 """Keys that a worker binds for all lines of an attempt."""
 SPREAD = {"cycle_finished"}

@@ -77,7 +77,7 @@ class Stuck(Service):
         self.release = threading.Event()
         self.calls = 0
 
-    def send(self, prepare: Any) -> Any:  # noqa: ARG002
+    def send(self, prepare: Any, **_: Any) -> Any:  # noqa: ARG002
         self.calls += 1
         assert self.release.wait(10)
         raise TransientError("heartbeat: did not answer in time")

@@ -307,6 +307,16 @@ def test_send_says_when_the_far_side_may_have_acted(
     assert caught.value.answer_lost is lost
 
 
+def test_an_error_the_caller_asked_for_is_an_answer_like_any_other(serve: Serve, reach: Reach) -> None:
+    server = serve(answer("500 Oops", b"half of it was done"), answer("502 Gone"))
+    service = reach()
+    reply = service.send(lambda: Outgoing(method="POST", url=server.url), answered={500})
+    assert (reply.status, reply.content) == (500, b"half of it was done")
+    with pytest.raises(TransientError) as caught:
+        service.send(lambda: Outgoing(method="POST", url=server.url), answered={500})
+    assert caught.value.answer_lost
+
+
 def test_what_was_never_sent_is_not_lost(reach: Reach) -> None:
     with pytest.raises(TransientError) as caught:
         send(reach(), f"http://127.0.0.1:{unused_port()}")

@@ -15,6 +15,7 @@ from tests.fakes import T0, FakeClock, FakeMapping, make_order
 from wcsync.health import Condition, Health
 from wcsync.ledger.base import CursorMove, Deferral, Surrender, TroubleRecord, Walk
 from wcsync.ledger.ledger import SqliteLedger
+from wcsync.ledger.mirror import DONE, FAILED, STOPPED, Run
 from wcsync.mappers.alerts import Kind, News, parse_news
 from wcsync.mappers.entitlements import Planner
 from wcsync.mappers.notes import NOTE_CHANNEL
@@ -37,6 +38,7 @@ RULES = Rules(
     overdue=timedelta(seconds=600),
     quiet=timedelta(seconds=300),
     batch=timedelta(seconds=900),
+    stale=timedelta(days=3),
 )
 CAMPUS = LmsName("campus")
 
@@ -65,10 +67,11 @@ class Desk:
         return self.watch.look()
 
     def wait(self, seconds: float, *, polled: bool = True) -> None:
-        """Time passes, with a look every half minute and with the shop being read."""
+        """Time passes, with a look every half minute, or of days every four minutes, and with the shop being read."""
         until = self.clock.now + timedelta(seconds=seconds)
+        every_s = 30.0 if seconds < 10_000 else 240.0
         while self.clock.now < until:
-            self.clock.tick(min(30.0, (until - self.clock.now).total_seconds()))
+            self.clock.tick(min(every_s, (until - self.clock.now).total_seconds()))
             if polled:
                 self.polled()
             self.look()
@@ -106,6 +109,24 @@ class Desk:
     def park(self, *order_ids: int) -> None:
         orders = [make_order(number, email="") for number in order_ids]
         self.ledger.record_page(orders, (), self._plan, None, self.clock())
+
+    def mirrored(self, outcome: str = DONE) -> None:
+        """A run of the course mirror came to its end."""
+        bad = outcome != DONE
+        run = Run(
+            at=self.clock(),
+            outcome=outcome,
+            code="lms_short" if bad else "",
+            reason="campus: lists no course any more" if bad else "",
+            advice="Look at campus." if bad else "",
+        )
+        self.ledger.mirror.record_run(run, full=False)
+
+    def runs(self, days: float, outcome: str) -> None:
+        """Days in which the mirror runs every four hours, with a look at what is wrong in between."""
+        for _ in range(round(days * 6)):
+            self.mirrored(outcome)
+            self.wait(4 * 3600)
 
     def _plan(self, order: Any, known: Any) -> Any:
         mapping = FakeMapping({"PY-101": ("campus", "42")})
@@ -550,6 +571,83 @@ def test_a_way_that_gave_up_a_message_is_told_by_the_other_until_it_works_again(
     desk.deliver("mail")
     desk.wait(400)
     assert "ended way/mail" in desk.deliver("web")
+
+
+def test_a_stop_of_the_course_mirror_is_told_once_and_is_over_with_a_good_run(desk: Desk) -> None:
+    desk.mirrored()
+    desk.look()
+    desk.mirrored(STOPPED)
+    desk.look()
+    desk.mirrored(STOPPED)
+    desk.wait(7200)
+    [news] = desk.news()
+    assert (news.key, news.title) == ("courses", "the course mirror was stopped by a guard")
+    assert news.detail == "campus: lists no course any more"
+    assert news.advice.endswith("Look at campus.")
+    desk.mirrored()
+    desk.wait(600)
+    assert desk.deliver() == ["ended courses"]
+
+
+def test_a_service_that_fails_after_a_stop_does_not_end_it(desk: Desk) -> None:
+    desk.look()
+    desk.mirrored(STOPPED)
+    desk.look()
+    desk.mirrored(FAILED)
+    desk.wait(7200)
+    assert desk.deliver() == ["began courses"]
+
+
+def test_a_mirror_that_fails_for_three_days_is_told(desk: Desk) -> None:
+    desk.mirrored()
+    desk.runs(2.8, FAILED)
+    assert desk.deliver() == []
+    desk.runs(0.5, FAILED)
+    [news] = desk.news()
+    assert (news.title, news.detail) == (
+        "course data has not been mirrored",
+        "campus: lists no course any more",
+    )
+    assert news.since == T0
+    desk.mirrored()
+    desk.wait(600)
+    assert desk.deliver() == ["ended courses"]
+
+
+def test_a_mirror_that_never_runs_is_told(desk: Desk) -> None:
+    desk.wait(3 * 86400 + 600)
+    [news] = desk.news()
+    assert news.detail == "no run came to its end"
+
+
+def test_a_failure_before_a_long_rest_is_tried_again_first(desk: Desk) -> None:
+    desk.mirrored(FAILED)
+    desk.clock.tick(10 * 86400)
+    desk.reopen()
+    desk.wait(3600)
+    assert desk.deliver() == []
+    desk.mirrored(FAILED)
+    desk.look()
+    assert desk.deliver() == ["began courses"]
+
+
+def test_a_stop_after_days_of_failures_is_news(desk: Desk) -> None:
+    desk.runs(3.2, FAILED)
+    assert desk.deliver() == ["began courses"]
+    desk.mirrored(STOPPED)
+    desk.look()
+    assert [item.title for item in desk.news()] == ["the course mirror was stopped by a guard"]
+
+
+def test_a_mirror_that_is_switched_off_is_no_trouble_and_is_not_called_well(desk: Desk) -> None:
+    desk.look()
+    desk.mirrored(STOPPED)
+    desk.look()
+    assert desk.deliver() == ["began courses"]
+    desk.rules = replace(RULES, stale=None)
+    desk.reopen()
+    desk.wait(7200)
+    assert desk.deliver() == []
 
 
 def test_old_troubles_are_forgotten(desk: Desk) -> None:

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from time import monotonic
 
 import structlog
@@ -19,16 +18,19 @@ from wcsync.app.build import (
     build_lmss,
     build_rules,
     build_store,
+    file_identity,
     longest_turn_s,
     plan_by,
     target_keys,
     tempo,
 )
+from wcsync.app.mirror import CourseMirror, Surroundings
+from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
 from wcsync.confirmer import Confirmer
 from wcsync.gate import SHOP, Answerer, Gate
-from wcsync.health import Condition, Health
+from wcsync.health import Condition
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
@@ -60,7 +62,8 @@ BREATH_S = 0.01
 MAPPING_EVERY_S = 2.0
 MAPPING_ABANDON_S = 5.0
 """How long a stop waits for a look at the mapping file: its folder may be a mount that went away."""
-ALERTS_EVERY_S = 30.0
+ALERTS_EVERY_S = COURSES_EVERY_S = 30.0
+"""How often it is asked whether there is something to tell, or course data to be carried over."""
 
 
 def utc_now() -> datetime:
@@ -88,7 +91,7 @@ class App:
         self._cadence = Cadence.begin(tempo(config))
         self._poll_failed = False
         self.ledger = ledger or SqliteLedger(config.ledger.path)
-        self._file = _identity_of(config.ledger.path)
+        self._file = file_identity(config.ledger.path)
         self.store = build_store(config)
         self.lmss = build_lmss(config)
         self.gates = {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
@@ -100,6 +103,7 @@ class App:
         self.channels = [*self._channels(), *build_channels(config, clock)]
         self._watch = TroubleWatch(ledger=self.ledger, rules=build_rules(config), clock=clock)
         self._heartbeat = build_heartbeat(config)
+        self._mirrors: list[CourseMirror] = []
         self.longest_s = longest_turn_s(config)
         self.pool = Pool(
             [self._worker(lms) for lms in self.lmss.values()],
@@ -197,6 +201,9 @@ class App:
         ]
         if self.config.alerts.wanted:
             jobs.append(Job(name="alerts", every_s=ALERTS_EVERY_S, run=self._look_for_trouble))
+        if self.config.course_sync.enabled:
+            mirror = self.courses(lambda: self.mapping.current, lambda name: self._patients[name].may_call())
+            jobs.append(Job(name="courses", every_s=COURSES_EVERY_S, run=mirror.run_if_due))
         return jobs
 
     def _look_for_trouble(self) -> None:
@@ -217,6 +224,25 @@ class App:
         """Reads one order again; None if the shop does not know it."""
         self.mapping.load()
         return self.poller.read_order(order_id)
+
+    def courses(
+        self, mapping: Callable[[], Mapping], healthy: Callable[[str], bool] = lambda _name: True
+    ) -> CourseMirror:
+        """What carries course data into products by that mapping. `healthy`: who may be called just now."""
+        around = Surroundings(
+            config=self.config,
+            ledger=self.ledger,
+            store=self.store,
+            lmss=self.lmss,
+            gates=self.gates,
+            healthy=healthy,
+            mapping=mapping,
+            stopping=self._at_page,
+            clock=self.clock,
+            dice=self._dice,
+        )
+        self._mirrors.append(CourseMirror(around))
+        return self._mirrors[-1]
 
     def accept(self, service: str) -> Answerer:
         """Makes whoever answers now the known identity of `service`. Raises KeyError for an unknown name."""
@@ -240,8 +266,8 @@ class App:
         if self._heartbeat is not None:
             self._heartbeat.close()
         self.store.close()
-        for channel in self.channels:
-            channel.close()
+        for close in [*(mirror.close for mirror in self._mirrors), *(one.close for one in self.channels)]:
+            close()
         for lms in self.lmss.values():
             lms.close()
         self.ledger.close()
@@ -348,7 +374,7 @@ class App:
 
     def sound(self) -> str:
         """Why this process cannot do its work any more; '' while it can."""
-        if _identity_of(self.config.ledger.path) != self._file:
+        if file_identity(self.config.ledger.path) != self._file:
             return "the ledger's file was deleted or replaced while it was in use"
         return "" if self.pool.alive() else "a worker thread has ended"
 
@@ -358,7 +384,7 @@ class App:
         healths = {name: self.ledger.read_service(name, now).health for name in self.gates}
         with closing(Report(self.config.ledger.path)) as report:
             due = report.due()
-        words = [_in_words(name, health) for name, health in healths.items()]
+        words = [in_words(name, health) for name, health in healths.items()]
         failed = ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
         return " ".join([*failed, *words, f"Due: {due}."])
 
@@ -368,25 +394,7 @@ class App:
 
     def _keep_house(self) -> None:
         self.mapping.tell_if_stuck()
-        self._recover_stale()
-
-    def _recover_stale(self) -> None:
         now = self.clock()
         recovered = self.ledger.recover(now - max(LEASE_LIMIT, timedelta(seconds=self.longest_s)), now)
         if recovered:
             log.warning("leases_recovered", rows=recovered)
-
-
-def _in_words(name: str, health: Health) -> str:
-    words = {Condition.UP: "is up", Condition.DOWN: "is unavailable", Condition.BLOCKED: "is BLOCKED"}
-    since = "" if health.condition is Condition.UP else f" since {health.since:%Y-%m-%d %H:%M} UTC"
-    return f"{'Shop' if name == SHOP else f'LMS {name}'} {words[health.condition]}{since}."
-
-
-def _identity_of(path: Path) -> tuple[int, int] | None:
-    """Which file a path names, whatever else happens to the name."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

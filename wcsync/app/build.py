@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from wcsync.cadence import Tempo
@@ -38,6 +39,8 @@ MAIL_TURNS, WEB_TURNS = 6, 2
 """So many time-outs a mail or a web call may take at the most."""
 OVERDUE_S = 600.0
 """With five of the longest waits between two polls, whichever is more: so long the shop may stay unread."""
+STALE_S = 3 * 24 * 3600.0
+"""With three times the mirror's own interval, whichever is more: so long course data may go without a good run."""
 
 
 def plan_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> PlanOrder:
@@ -59,7 +62,7 @@ def build_backoff(config: Config) -> Backoff:
     )
 
 
-def build_store(config: Config) -> Store:
+def build_store(config: Config) -> WooCommerce:
     store = config.store
     return WooCommerce(
         url=store.url,
@@ -129,6 +132,9 @@ def build_rules(config: Config) -> Rules:
         overdue=timedelta(seconds=max(OVERDUE_S, 5 * config.orders.poll_every_s)),
         quiet=timedelta(seconds=alerts.quiet_s),
         batch=timedelta(seconds=alerts.batch_s),
+        stale=timedelta(seconds=max(STALE_S, 3 * config.course_sync.every_s))
+        if config.course_sync.enabled
+        else None,
     )
 
 
@@ -175,3 +181,12 @@ def ask_lms(lms: Lms) -> Callable[[], Answerer]:
         return Answerer(identity=identity.identity, title=identity.title)
 
     return ask
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Which file a path names, whatever else happens to the name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -14,6 +14,7 @@ from wcsync import log as logs
 from wcsync.config import Config
 from wcsync.ledger.base import PageRecord
 from wcsync.model import Page
+from wcsync.pollers.course_push import Tally
 
 PAGES_PER_LINE = 20
 """One log line for so many pages."""
@@ -69,17 +70,40 @@ class Reading:
 def shown_reading(config: Config, *, level: str) -> Iterator[Reading]:
     """A reading whose progress is seen while inside. Log lines from `level` on go above the bar."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        _configure_logs(config, level)
+        configure_logs(config, level)
         yield Reading()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=Console(stderr=True)) as bar:
-            _configure_logs(config, level)  # to the stream that the bar now stands in for
+            configure_logs(config, level)  # to the stream that the bar now stands in for
             yield Reading(bar=bar)
     finally:
-        _configure_logs(config, level)
+        configure_logs(config, level)
 
 
-def _configure_logs(config: Config, level: str) -> None:
+@contextmanager
+def shown_push(config: Config) -> Iterator[Tally]:
+    """A tally of products whose progress is seen while inside."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield Tally()
+        return
+    level = config.log.level
+    try:
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), console=Console(stderr=True), transient=True
+        ) as bar:
+            configure_logs(config, level)  # to the stream that the bar now stands in for
+            task = bar.add_task("reading courses and products", total=None)
+
+            def show(tally: Tally) -> None:
+                words = f"{tally.done} of {tally.todo} products"
+                bar.update(task, completed=tally.done, total=tally.todo, description=words)
+
+            yield Tally(tell=show)
+    finally:
+        configure_logs(config, level)
+
+
+def configure_logs(config: Config, level: str) -> None:
     logs.configure(level=level, style=config.log.format, secrets=config.secrets())

@@ -10,6 +10,7 @@ from wcsync import screen
 from wcsync.cli.causes import PARKED, UNKNOWN
 from wcsync.cli.common import EXIT_UNEXPLAINED, main, opened_report, sealed_config, with_config, with_json
 from wcsync.cli.lists import command
+from wcsync.cli.mirror_status import print_mirror
 from wcsync.daemon import running_instance
 from wcsync.ledger.report import Report
 
@@ -37,6 +38,7 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
             "cursors": report.cursors(),
             "oldest_due": report.oldest_due(),
             "messages": report.messages(),
+            "courses": report.mirror(),
             "unmapped": report.unmapped(),
         }
     document["hints"] = _hints(document)
@@ -44,6 +46,10 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
         screen.print_json(document)
         return
     screen.print_status(document)
+    if document["courses"]:
+        print_mirror(document["courses"])
+    for hint in document["hints"]:
+        screen.say(hint)
     columns = ["product_id", "variation_id", "sku", "name", "lines", "last_order"]
     rows = [[row[column] or "" for column in columns] for row in document["unmapped"]]
     screen.print_table("Sold, but in no mapping row", columns, rows)
@@ -58,7 +64,13 @@ def _hints(document: dict[str, Any]) -> list[str]:
         "unmapped": "Give unmapped products a row in the mapping file, or a row with ignore = true.",
         "unexplained": "Unexplained lines are a fault of wcsync: please report them with `wcsync show ORDER --json`.",
     }
-    return [hint for name, hint in hints.items() if document["summary"][name]]
+    found = [hint for name, hint in hints.items() if document["summary"][name]]
+    courses = document["courses"]
+    if courses and courses["counts"]["edited"]:
+        found.append(
+            "Fields that people changed stay theirs; `wcsync courses push --take-back FIELD` writes them again."
+        )
+    return found
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """The config file: sections, values, loading."""
 
+from wcsync.config.course_sync import CourseSyncSettings
 from wcsync.config.loading import DEFAULT_PATHS, Loaded, find_config, load_config
 from wcsync.config.sections import (
     Config,
@@ -14,6 +15,7 @@ from wcsync.config.sections import (
 __all__ = [
     "DEFAULT_PATHS",
     "Config",
+    "CourseSyncSettings",
     "LedgerSettings",
     "Loaded",
     "LogSettings",

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wcsync.config.complaints import explain
-from wcsync.config.sections import Config, RetrySettings, Section
+from wcsync.config.section import Section
+from wcsync.config.sections import Config, RetrySettings
 from wcsync.config.values import CaFile, SiteUrl
 from wcsync.credentials import Origin, Sources, read_plain_file
 from wcsync.errors import Problem
@@ -217,8 +218,15 @@ def render_where(file: TomlFile, path: KeyPath) -> str:
 
 def _home(key: str) -> str | None:
     """Where a key belongs that stands in the wrong place."""
-    homes = [f"[{name}]" for name, model in SECTIONS.items() if key in model.model_fields]
+    homes = [f"[{name}]" for name, model in SECTIONS.items() if _has_value(model, key)]
     return f"It belongs below {' or '.join(homes)}." if homes else None
+
+
+def _has_value(model: type[Section], key: str) -> bool:
+    """Whether the section has that key, and not a section of that name."""
+    field = model.model_fields.get(key)
+    of_section = field and isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    return field is not None and not of_section
 
 
 def _warnings(config: Config, file: TomlFile, *, private: bool) -> Iterator[Problem]:

@@ -5,8 +5,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import BaseModel, Field, SerializeAsAny, model_validator
 
+from wcsync.config.course_sync import CourseSyncSettings
+from wcsync.config.section import DAY_S, Section
 from wcsync.config.values import (
     CaFile,
     ConsumerKey,
@@ -25,16 +27,6 @@ from wcsync.credentials import Secret, refusal
 from wcsync.lms.base import LmsSettings
 from wcsync.mappers.alerts import Kind
 from wcsync.mappers.toml_lines import KeyPath
-
-DAY_S = 24 * 3600.0
-
-
-class Section(BaseModel):
-    """Unknown keys are refused, and "60" is no number. Errors quote no value: it may be a secret."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
 
 
 class StoreSettings(Section):
@@ -213,7 +205,8 @@ class AlertsSettings(Section):
     kinds: tuple[Annotated[Kind, Field(strict=False)], ...] = Field(
         default=tuple(Kind),
         strict=False,
-        description="what people are told of; dead: given up, parked: needs a person, message: notes given up",
+        description="what people are told of; courses: the course mirror, dead: given up, parked: needs a person, "
+        "message: notes given up",
     )
     instance: str | None = Field(
         default=None,
@@ -288,6 +281,7 @@ class Config(Section):
     lms: tuple[SerializeAsAny[LmsSettings], ...] = Field(min_length=1)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
     mapping: MappingSettings = Field(default_factory=MappingSettings)
+    course_sync: CourseSyncSettings = Field(default_factory=CourseSyncSettings)
     notes: NotesSettings = Field(default_factory=NotesSettings)
     alerts: AlertsSettings = Field(default_factory=AlertsSettings)
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)

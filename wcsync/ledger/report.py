@@ -11,6 +11,7 @@ from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, Problem
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS, require_tables
+from wcsync.ledger.mirror_report import describe_mirror
 
 Row = dict[str, Any]
 
@@ -158,6 +159,10 @@ class Report:
                 "FROM outbox GROUP BY channel ORDER BY channel"
             )
         )
+
+    def mirror(self) -> Row | None:
+        """How the course mirror does; None if it never ran."""
+        return describe_mirror(self._db)
 
     def close(self) -> None:
         self._db.close()

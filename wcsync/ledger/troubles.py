@@ -13,10 +13,12 @@ from wcsync.ledger.base import TroubleRecord
 from wcsync.ledger.facts import read_fact
 from wcsync.ledger.outbox import queue
 from wcsync.ledger.rows import instant_of, plain
+from wcsync.ledger.sqlite_mirror import read_runs
 from wcsync.mappers.alerts import ALERTS, Kind, News, Turn, digest_news, dump_news, fold, parse_news
 from wcsync.mappers.notes import NOTE_CHANNEL
 from wcsync.mappers.troubles import (
     RECENT,
+    CoursesFact,
     Facts,
     Known,
     Look,
@@ -24,6 +26,7 @@ from wcsync.mappers.troubles import (
     RowFact,
     Rules,
     ServiceFact,
+    StopFact,
     Trouble,
     concerns_way,
     find_troubles,
@@ -197,7 +200,20 @@ def _read_facts(db: sqlite3.Connection, rules: Rules) -> Facts:
         refused_since=instant_of(refused["since"]),
         refusals=tuple(refused["problems"]),
         rows=tuple(row for kind, read in _ROW_READERS.items() if kind in rules.kinds for row in read(db)),
+        courses=_courses(db),
         speechless=dict(_speechless(db, rules)),
+    )
+
+
+def _courses(db: sqlite3.Connection) -> CoursesFact:
+    runs = read_runs(db)
+    stop = runs.stop
+    return CoursesFact(
+        run_at=runs.last_run.at if runs.last_run is not None else None,
+        good_at=runs.last_good_at,
+        bad_since=runs.bad_since,
+        reason=runs.last_run.reason if runs.last_run is not None and runs.bad_since is not None else "",
+        stop=None if stop is None else StopFact(at=stop.at, reason=stop.reason, advice=stop.advice),
     )
 
 

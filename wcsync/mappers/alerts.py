@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SERVICE = "service"
     POLL = "poll"
     MAPPING = "mapping"
+    COURSES = "courses"
     DEAD = "dead"
     PARKED = "parked"
     MESSAGE = "message"

@@ -33,6 +33,7 @@ def read_mapping(name: str, content: bytes, lms: Targets, *, draft: bool = False
     sku_is_course = problems.attempt(_parse_sku_is_course, raw, lms)
     good = tuple(row for row in rows if row is not None)
     problems.attempt(_check_repeats, good)
+    problems.attempt(_check_sync, good)
     problems.raise_any()
     if not draft and sku_is_course is None and all(row.ignore and row.sku != "*" for row in good):
         raise refused(name, "the file maps nothing", ADD_A_ROW)
@@ -84,6 +85,19 @@ def _check_repeats(rows: Iterable[MapRow]) -> None:
                 message = f"{_words(statement)} is already said in {said[statement]}"
                 problems.add(row.source, message, "Remove one of the two.")
             said[statement] = row.source
+    problems.raise_any()
+
+
+def _check_sync(rows: Iterable[MapRow]) -> None:
+    """Rows about one product say the same of the mirror, or speak of different things."""
+    problems = Problems()
+    said: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for row in rows:
+        for key, value in row.sync:
+            before, source = said.setdefault((*row.selector, key), (value, row.source))
+            if before != value:
+                message = f"{key} of {_words(row.selector)} is said otherwise in {source}"
+                problems.add(row.source, message, "Keep one of the two; it counts for the whole product.")
     problems.raise_any()
 
 

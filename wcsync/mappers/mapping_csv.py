@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from wcsync.mappers.mapping_rows import SELECTORS, RawMapping, RawRow, Targets, course_keys, known_keys
+from wcsync.mappers.mapping_sync import SYNC_KEYS
 from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import parse_text, render_quoted, render_suggestion
 
@@ -14,7 +15,7 @@ DELIMITERS = (",", ";", "\t")
 SEVERAL = "|"
 """Stands between the courses of one cell."""
 
-_UNDIVIDED = frozenset({*SELECTORS, "lms", "ignore", "note"})
+_UNDIVIDED = frozenset({*SELECTORS, "lms", "ignore", "note", *SYNC_KEYS})
 _GUARD = re.compile(r"'+[=+\-@]")
 """An apostrophe that keeps a spreadsheet from taking a text for a formula."""
 
@@ -92,9 +93,10 @@ def _parse_header(
         )
     problems = Problems()
     for column, times in Counter(columns).items():
-        if column and column not in known:
+        if column and column not in known and column not in SYNC_KEYS:
             message = f"unknown column {render_quoted(column)}"
-            problems.add(where, message, render_suggestion(column, known))
+            like_mirror = column.startswith(("sync", "templ"))
+            problems.add(where, message, render_suggestion(column, SYNC_KEYS if like_mirror else known))
         if column and times > 1:
             problems.add(where, f"column {render_quoted(column)} is there twice", "Keep one of them.")
     choices = (("lms",), courses, SELECTORS)

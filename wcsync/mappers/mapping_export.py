@@ -13,7 +13,8 @@ from dataclasses import replace
 from wcsync.mappers.mapping import Mapping, Match
 from wcsync.mappers.mapping_csv import SEVERAL
 from wcsync.mappers.mapping_rows import LATER, SELECTORS, Targets, course_keys, known_keys
-from wcsync.mappers.mapping_table import course_key
+from wcsync.mappers.mapping_sync import SYNC_KEYS
+from wcsync.mappers.mapping_table import MapRow, course_key
 from wcsync.mappers.selectors import as_line
 from wcsync.model import LmsName, Option, Product, Target
 
@@ -31,7 +32,7 @@ def render_csv(
     products: Iterable[Product], mapping: Mapping, lms: Targets, *, delimiter: str = ",", bom: bool = False
 ) -> bytes:
     """UTF-8, one line or more for each product, variations below their parents."""
-    columns = export_columns(lms)
+    columns = export_columns(lms, mapping.rows)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", delimiter=delimiter, lineterminator="\r\n")
     writer.writeheader()
@@ -41,9 +42,12 @@ def render_csv(
     return ((BOM if bom else "") + text.getvalue()).encode()
 
 
-def export_columns(lms: Targets) -> Sequence[str]:
+def export_columns(lms: Targets, rows: Iterable[MapRow] = ()) -> Sequence[str]:
+    """Those about the mirror only where one of the rows says something of it: they are many."""
     plurals = {course.plural for course in course_keys(lms)}
-    return [key for key in known_keys(lms) if key not in plurals]
+    said = {key for row in rows for key, _ in row.sync}
+    usual = [key for key in known_keys(lms) if key not in plurals]
+    return usual + [key for key in SYNC_KEYS if key in said]
 
 
 def guarded(cell: str) -> str:
@@ -61,7 +65,7 @@ def _rows(product: Product, mapping: Mapping, lms: Targets) -> Iterator[Cells]:
     else:
         for (name, options), courses in _grouped(match.targets).items():
             goes = {"lms": str(name), course_key(lms[name]).name: SEVERAL.join(courses)}
-            yield cells | goes | _options(options)
+            yield cells | goes | _options(options) | dict(match.sync)
 
 
 def _decided(product: Product, mapping: Mapping) -> Match | None:

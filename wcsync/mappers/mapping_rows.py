@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from wcsync.mappers.cells import describe_damage, describe_sku_damage, find_hidden
+from wcsync.mappers.mapping_sync import SYNC_KEYS, parse_sync
 from wcsync.mappers.mapping_table import COURSE, MapRow, TargetKey, course_key
 from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import render_quoted, render_suggestion
@@ -15,7 +16,7 @@ Targets = Mapping[LmsName, tuple[TargetKey, ...]]
 
 SELECTORS = ("product_id", "variation_id", "sku")
 COLUMNS = (*SELECTORS, "lms", "ignore", "note")
-"""The keys every row may have; an LMS adds its own, and the one that holds its courses."""
+"""The keys every row may have beside those about the mirror. An LMS adds its own, and the one that holds courses."""
 
 YES = frozenset({"true", "yes", "y", "1", "x", "verdadero", "vrai", "wahr", "vero"})
 NO = frozenset({"false", "no", "n", "0", "falso", "faux", "falsch"})
@@ -75,7 +76,7 @@ class RawMapping:
 
 
 def known_keys(lms: Targets) -> tuple[str, ...]:
-    """Every key that some row may have, each once."""
+    """Every key that some row may have, each once, but for those about the mirror."""
     own = (key for target_keys in lms.values() for key in _own_keys(target_keys))
     courses = (name for course in course_keys(lms) for name in (course.name, course.plural))
     return tuple(dict.fromkeys((*SELECTORS, "lms", *courses, "ignore", "note", *own)))
@@ -100,9 +101,10 @@ def parse_row(raw: RawRow, lms: Targets) -> MapRow | None:
         problems.attempt(_check_ignored, raw, lms)
     elif ignore is False:
         targets = problems.attempt(_parse_targets, raw, lms)
+    sync = problems.attempt(parse_sync, raw.cells, {key: raw.where(key) for key in raw.cells})
     problems.raise_any()
     assert row is not None, raw
-    return replace(row, targets=targets or (), ignore=bool(ignore))
+    return replace(row, targets=targets or (), ignore=bool(ignore), sync=sync or ())
 
 
 def parse_lms_name(text: str, where: str, lms: Targets) -> LmsName:
@@ -120,13 +122,21 @@ def _check_keys(raw: RawRow, lms: Targets) -> None:
     allowed = (*COLUMNS, *_own_keys(lms[name])) if name in lms else known
     problems = Problems()
     for key in raw.cells:
+        if key in SYNC_KEYS:
+            continue
         if key not in known:
             message = f"unknown key {render_quoted(key)}"
-            problems.add(raw.where(key), message, render_suggestion(key, allowed))
+            problems.add(raw.where(key), message, _suggested(key, allowed))
         elif key not in allowed:
             message = f'{key} means nothing to lms "{name}"'
             problems.add(raw.where(key), message, f"Remove it. {render_suggestion(key, allowed)}")
     problems.raise_any()
+
+
+def _suggested(key: str, allowed: tuple[str, ...]) -> str:
+    """Keys about the mirror are many: they are told to whom wrote something like one."""
+    about_mirror = key.casefold().startswith(("sync", "templ"))
+    return render_suggestion(key, SYNC_KEYS if about_mirror else allowed)
 
 
 def _own_keys(target_keys: tuple[TargetKey, ...]) -> tuple[str, ...]:
@@ -190,7 +200,8 @@ def _is_open(raw: RawRow) -> bool:
 
 def _check_ignored(raw: RawRow, lms: Targets) -> None:
     harmless = {*SELECTORS, "ignore", "note"}
-    extra = [key for key in raw.cells if key in known_keys(lms) and key not in harmless]
+    known = {*known_keys(lms), *SYNC_KEYS} - harmless
+    extra = [key for key in raw.cells if key in known]
     if extra:
         message = f"the row says both ignore and {' and '.join(extra)}"
         raise refused(

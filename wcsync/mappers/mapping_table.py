@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from wcsync.mappers.mapping_sync import merge_sync
 from wcsync.model import CourseId, Line, LmsName, ProductId, Target
 
 ANY_COURSE = r"\S+"
@@ -73,7 +74,7 @@ class MapRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What a line sells. No targets and not ignored cannot be."""
+    """What a line sells. No targets and not ignored cannot be. `sync`: what its rows say of the mirror."""
 
     targets: tuple[Target, ...]
     source: str
@@ -176,6 +177,7 @@ def _merge(rows: list[MapRow]) -> Match:
         targets=tuple(targets),
         source=", ".join(sources),
         ignore=not targets and any(row.ignore for row in rows),
+        sync=merge_sync(row.sync for row in rows),
     )
 
 
@@ -200,13 +202,17 @@ def _folded(sku: str) -> str:
 def _fingerprint(mapping: Mapping, index: _Index) -> str:
     """Tells meanings apart: not sources, nor the order of rows as long as it decides nothing."""
     meaning = (
-        sorted((*selector, match.ignore, _plain(match)) for selector, match in index.exact.items()),
-        [(glob, match.ignore, _plain(match)) for glob, _, match in index.wildcards],
+        sorted((*selector, match.ignore, *_plain(match)) for selector, match in index.exact.items()),
+        [(glob, match.ignore, *_plain(match)) for glob, _, match in index.wildcards],
         mapping.sku_is_course,
         mapping.course_pattern if mapping.sku_is_course else "",
     )
     return hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()
 
 
-def _plain(match: Match) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    return [(target.lms, target.course_id, list(target.options)) for target in match.targets]
+def _plain(match: Match) -> list[list[tuple[object, ...]]]:
+    """What is said of the mirror only where something is: a mapping that says nothing of it means what it meant."""
+    targets: list[tuple[object, ...]] = [
+        (target.lms, target.course_id, list(target.options)) for target in match.targets
+    ]
+    return [targets, list(match.sync)] if match.sync else [targets]

@@ -43,6 +43,27 @@ class RowFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopFact:
+    """A guard that stopped the course mirror, and no good run since: when, why, and what people can do."""
+
+    at: datetime
+    reason: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoursesFact:
+    """How the course mirror did. `run_at`, `good_at`: its last run and its last good one, None = never; `bad_since`:
+    the first run of those that were not good since, None = the last one was; `reason`: why the last one was not."""
+
+    run_at: datetime | None = None
+    good_at: datetime | None = None
+    bad_since: datetime | None = None
+    reason: str = ""
+    stop: StopFact | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the ledger says of one moment.
 
@@ -54,6 +75,7 @@ class Facts:
     refused_since: datetime | None = None
     refusals: tuple[str, ...] = ()
     rows: tuple[RowFact, ...] = ()
+    courses: CoursesFact = CoursesFact()
     speechless: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
 
 
@@ -64,7 +86,8 @@ class Rules:
     `parts`: the services in use; others that the ledger knows are history. `ways`: per channel to tell people the name
     of its service. `after`: how long a service may be down before people hear of it. `overdue`: how long the shop may
     stay unread. `quiet`: how long a trouble must be gone before it is called over, the first time; `batch`: the least
-    time between two messages about rows of one kind.
+    time between two messages about rows of one kind. `stale`: how long the course mirror may go without a good run,
+    None = it is off.
     """
 
     kinds: Collection[Kind]
@@ -74,6 +97,7 @@ class Rules:
     overdue: timedelta
     quiet: timedelta
     batch: timedelta
+    stale: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +105,13 @@ class Look:
     """The circumstances of one look.
 
     `read_at`: the last sign of life in reading the shop. `steady`: no time passed since the look before that this
-    process did not live through, so that durations can be trusted.
+    process did not live through, so that durations can be trusted; `steady_since`: since when it was so.
     """
 
     now: datetime
     read_at: datetime
     steady: bool
+    steady_since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +170,7 @@ def find_troubles(facts: Facts, known: Collection[str], rules: Rules, look: Look
         *_of_ways(facts, rules),
         *_of_reading(facts, known, rules, look),
         *_of_mapping(facts),
+        *_of_courses(facts.courses, known, rules, look),
         *(_of_row(row) for row in facts.rows),
     ]
     return {trouble.key: trouble for trouble in found if trouble.kind in rules.kinds}
@@ -228,6 +254,8 @@ def _tells_end(entry: Known, rules: Rules) -> bool:
     watched = {f"service/{name}" for name in rules.parts} | {f"way/{way}" for way in rules.ways}
     if kind not in rules.kinds or (kind is Kind.SERVICE and key not in watched):
         return False
+    if kind is Kind.COURSES and rules.stale is None:
+        return False
     return entry.told_at is not None and kind is not Kind.MESSAGE
 
 
@@ -300,6 +328,39 @@ def _of_mapping(facts: Facts) -> Iterator[Trouble]:
         )
 
 
+def _of_courses(fact: CoursesFact, known: Collection[str], rules: Rules, look: Look) -> Iterator[Trouble]:
+    """A stop is one until a run is good, whatever else fails meanwhile. A run that failed before a long rest is tried
+    again first; where runs just do not come, only the time counts that this process lived through."""
+    if rules.stale is None:
+        return
+    key = "courses"
+    if fact.stop is not None:
+        yield Trouble(
+            key=key,
+            kind=Kind.COURSES,
+            title="the course mirror was stopped by a guard",
+            detail=fact.stop.reason,
+            advice=f"{_UNHURT} {fact.stop.advice}".strip(),
+            since=fact.stop.at,
+            grade=2,
+        )
+        return
+    tried = fact.run_at is not None and fact.run_at >= look.steady_since
+    lived = max(fact.good_at or look.steady_since, look.steady_since)
+    since = fact.bad_since or lived
+    overdue = look.now - (since if tried else lived) >= rules.stale
+    if overdue or (key in known and fact.bad_since is not None):
+        yield Trouble(
+            key=key,
+            kind=Kind.COURSES,
+            title="course data has not been mirrored",
+            detail=fact.reason or "no run came to its end",
+            advice=f"{_UNHURT} `wcsync status` tells of the last run, `wcsync courses diff` tries one now without "
+            "writing; the log says more (`poller_failed`).",
+            since=since,
+        )
+
+
 def _of_row(row: RowFact) -> Trouble:
     return Trouble(
         key=row.key,
@@ -311,6 +372,7 @@ def _of_row(row: RowFact) -> Trouble:
     )
 
 
+_UNHURT = "Products stay as they are meanwhile; orders and enrolments go on."
 _MEANWHILE = {
     Part.SHOP: "No orders are read meanwhile; none is lost, they are read as soon as the shop answers again.",
     Part.LMS: "Orders are still read. Enrolments there wait and are made up for by themselves; none is lost.",

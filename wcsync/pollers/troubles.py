@@ -28,6 +28,7 @@ class TroubleWatch:
     rules: Rules
     clock: Clock
     _looked_at: datetime | None = field(default=None, repr=False)
+    _steady_since: datetime | None = field(default=None, repr=False)
     _read_at: datetime | None = field(default=None, repr=False)
     _walk: Walk | None = field(default=None, repr=False)
 
@@ -48,7 +49,9 @@ class TroubleWatch:
 
     def _look(self, now: datetime, *, steady: bool) -> TroubleRecord:
         self._read_at = self._sign_of_life(self.ledger.read_cursor(CURSOR), now, steady=steady)
-        look = Look(now=now, read_at=self._read_at, steady=steady)
+        if self._steady_since is None or not steady:
+            self._steady_since = now
+        look = Look(now=now, read_at=self._read_at, steady=steady, steady_since=self._steady_since)
         record = self.ledger.record_troubles(self.rules, look)
         self._looked_at = now
         if record.began or record.ended:

@@ -14,7 +14,8 @@ Silent = Literal["reset_before", "reset_after", "late_effect"]
 Instead = Literal["status", "html200", "redirect", "maintenance", "huge"]
 Spoiling = Literal["reset_in_body", "php_warning", "truncated", "drip", "invalid_utf8", "empty", "wrong_type"]
 Slow = Literal["delay_before", "delay_after"]
-Kind = Silent | Instead | Spoiling | Slow
+Partial = Literal["halfway"]
+Kind = Silent | Instead | Spoiling | Slow | Partial
 
 MAINTENANCE_PAGE = "Briefly unavailable for scheduled maintenance. Check back in a minute."
 PHP_WARNING = (
@@ -34,6 +35,7 @@ class Fault:
       Retry-After), `huge` (`size` bytes): answered instead; no effect.
     - `php_warning`, `truncated`, `drip` (`seconds` between two bytes), `invalid_utf8`, `empty`, `wrong_type`:
       takes effect, the answer is spoilt.
+    - `halfway`: of a shop's batch the first `items` take effect, then PHP dies (500). All else goes through unharmed.
 
     `match`: None = any request, text = a part of `Request.text`, or a function. The first `skip` matching
     requests go through unharmed, then `times` are hit (None = all).
@@ -49,6 +51,7 @@ class Fault:
     body: bytes | str | None = None
     location: str = "https://elsewhere.example.test/"
     size: int = 64 * 1024 * 1024
+    items: int = 1
 
     def hits(self, request: Request) -> bool:
         if self.match is None:

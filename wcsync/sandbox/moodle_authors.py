@@ -122,7 +122,8 @@ class Authors(MoodleSite):
             self.enrol(self._teacher(name).id, course_id, "editingteacher")
 
     def _teacher(self, name: str) -> Account:
-        known = next((one for one in self.users.values() if one.fullname == name and not one.deleted), None)
+        living = (one for one in self.users.values() if not one.deleted)
+        known = next((one for one in living if one.fullname.strip() == name), None)
         if known is not None:
             return known
         first, _, last = name.partition(" ")

@@ -31,6 +31,7 @@ class SandboxServer(ABC):
 
     `requests` lists every request in order of its answer; `connections` counts those ever accepted;
     `concurrent_peak` is the largest number of requests that were being worked on at once.
+    `item_limit`: after so many items of a batch the server's program dies, where `handle()` knows batches.
     `tells_time` False: without the `Date` header, as behind some proxies.
     `faults` fail on demand; `latency_s` holds up every request. `lock` guards what `handle()` works on.
     """
@@ -50,6 +51,7 @@ class SandboxServer(ABC):
         self.concurrent_peak = 0
         self.latency_s = latency_s
         self.tells_time = True
+        self.item_limit: int | None = None
         self.lock = threading.RLock()
         self._tls = tls
         self._port = port
@@ -145,6 +147,8 @@ class SandboxServer(ABC):
             case "late_effect":
                 self._act_later(request, fault.seconds)
                 return Delivery(manner="close")
+            case "halfway":
+                return Delivery(response=self._handle_part(request, fault.items))
             case "delay_before":
                 self._pause(fault.seconds)
         return self._deliver(self._handle(request), fault)
@@ -167,6 +171,14 @@ class SandboxServer(ABC):
     def _handle(self, request: Request) -> Response:
         with self.lock:
             return self.handle(request)
+
+    def _handle_part(self, request: Request, items: int) -> Response:
+        with self.lock:
+            self.item_limit = items
+            try:
+                return self.handle(request)
+            finally:
+                self.item_limit = None
 
     def _act_later(self, request: Request, seconds: float) -> None:
         timer = threading.Timer(seconds, self._handle, args=(request,))

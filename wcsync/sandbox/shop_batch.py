@@ -33,11 +33,13 @@ def run_batch(memory: ShopMemory, call: Call, writes: Mapping[str, Write]) -> Re
         if kind not in writes:
             raise not_imitated(f"{kind} in this batch")
         done[kind] = [_one(memory, kind, row, writes[kind]) for row in rows]
+    _die_if_told_to(memory)
     return _picked(call, done)
 
 
 def _one(memory: ShopMemory, kind: str, row: Mapping[str, Any], write: Write) -> Json:
-    _count_down(memory)
+    _die_if_told_to(memory)
+    memory.item_limit = None if memory.item_limit is None else memory.item_limit - 1
     try:
         return write(row)
     except PhpFatal:
@@ -48,12 +50,9 @@ def _one(memory: ShopMemory, kind: str, row: Mapping[str, Any], write: Write) ->
         return {"id": 0 if kind == "create" else row.get("id"), "error": refusal.value}
 
 
-def _count_down(memory: ShopMemory) -> None:
-    if memory.item_limit is None:
-        return
-    if memory.item_limit <= 0:
+def _die_if_told_to(memory: ShopMemory) -> None:
+    if memory.item_limit == 0:
         raise PhpFatal
-    memory.item_limit -= 1
 
 
 def _picked(call: Call, done: Mapping[str, list[Json]]) -> Result:

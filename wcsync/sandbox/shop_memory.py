@@ -30,6 +30,7 @@ class ShopMemory:
         self._last_ids = {"post": 10, "line": 0, "meta": 0, "note": 0, "term": 14, "attribute": 0}
         self.terms = {kind: Terms(lambda: self._take_id("term")) for kind in (TAGS, CATEGORIES)}
         self.terms[CATEGORIES].insert(UNCATEGORIZED)
+        self.slugs: set[str] = set()
         self.media = Media(new_id=lambda: self._take_id("post"), now=self.now, folder=self._folder)
 
     def now(self) -> str:

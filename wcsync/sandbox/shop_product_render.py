@@ -30,9 +30,7 @@ class ProductRender:
 
     def product(self, product: Json, context: str = VIEW) -> Json:
         """A product as `/products` and `/products/<id>` show it, variations included."""
-        children = sorted(
-            one["id"] for one in self._memory.products.values() if one["parent_id"] == product["id"]
-        )
+        children = self._children(product)
         edit = {
             "permalink_template": f"{self._site}/product/%pagename%/",
             "generated_slug": slug(product["name"]),
@@ -82,7 +80,7 @@ class ProductRender:
             "variations": children,
             "grouped_products": [],
             "menu_order": product.get("menu_order", 0),
-            "price_html": _price_html(product["price"]),
+            "price_html": _price_html(product.get("sale_price") or product["price"]),
             "related_ids": [],
             "meta_data": product["meta_data"],
             "stock_status": product.get("stock_status", "instock"),
@@ -153,6 +151,12 @@ class ProductRender:
         parent = self._memory.products.get(product["parent_id"])
         return product["sku"] or (parent["sku"] if parent else product["sku"])
 
+    def _children(self, product: Json) -> list[int]:
+        if product["type"] != "variable":
+            return []
+        everything = self._memory.products.values()
+        return sorted(one["id"] for one in everything if one["parent_id"] == product["id"])
+
     def _permalink(self, product: Json) -> str:
         if product["status"] == "publish":
             return f"{self._site}/product/{product['slug']}/"
@@ -204,12 +208,13 @@ def _texts(product: Json, context: str) -> Json:
 
 
 def _prices(product: Json) -> Json:
+    sale = product.get("sale_price", "")
     return {
-        "price": product["price"],
+        "price": sale or product["price"],
         "regular_price": product["price"],
-        "sale_price": "",
+        "sale_price": sale,
         **NO_DATES,
-        "on_sale": False,
+        "on_sale": sale != "",
         "purchasable": product["price"] != "",
     }
 

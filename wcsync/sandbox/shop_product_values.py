@@ -24,7 +24,7 @@ CORE_KEYS = words(
 
 def stored_price(value: Any) -> str:
     """Digits, points and a minus sign; a comma is taken for a thousands separator."""
-    return re.sub(r"[^0-9.-]", "", _text(value))
+    return re.sub(r"[^0-9.-]", "", as_text(value))
 
 
 def stored_attributes(sent: Iterable[Mapping[str, Any]], shop_wide: Mapping[int, str]) -> list[Json]:
@@ -70,7 +70,7 @@ class MetaDraft:
         if key in CORE_KEYS:
             raise not_imitated(f"writing {key} as a meta value")
         if key == "_sku":
-            self.sku = _text(value)
+            self.sku = "" if value is None else as_text(value)
         elif key != "_price":  # it is worked out from the other prices when the product is saved
             self._put(entry.get("id"), key, _value(value))
 
@@ -94,10 +94,11 @@ class MetaDraft:
 
 def _value(value: Any) -> Any:
     """Numbers and truth values come back as PHP writes them; lists and objects stay as they are."""
-    return value if value is None or isinstance(value, str | list | dict) else _text(value)
+    return value if value is None or isinstance(value, str | list | dict) else as_text(value)
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """A number or truth value as PHP writes it."""
     if isinstance(value, bool):
         return "1" if value else ""
     if isinstance(value, float) and value.is_integer():

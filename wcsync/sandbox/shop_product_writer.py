@@ -11,7 +11,7 @@ from wcsync.sandbox.shop_errors import PhpFatal, Problems, ShopError, not_imitat
 from wcsync.sandbox.shop_kses import kses, plain, stored_html
 from wcsync.sandbox.shop_media import ImageRefused
 from wcsync.sandbox.shop_memory import CATEGORIES, TAGS, UNCATEGORIZED
-from wcsync.sandbox.shop_product_values import MetaDraft, stored_attributes, stored_price
+from wcsync.sandbox.shop_product_values import MetaDraft, as_text, stored_attributes, stored_price
 from wcsync.sandbox.shop_shapes import Json, words
 from wcsync.sandbox.shop_shelf import TEXTS, TRASH_SLUG
 from wcsync.sandbox.shop_state import ShopState
@@ -22,6 +22,7 @@ VISIBILITIES = ("visible", "catalog", "search", "hidden")
 CHOICES = {"type": TYPES, "status": STATUSES, "catalog_visibility": VISIBILITIES}
 STRINGS = (*TEXTS, "sku", "regular_price", "type", "status", "catalog_visibility")
 LISTS = ("attributes", TAGS, CATEGORIES, "images", "meta_data")
+OF_VARIATIONS = {"description", "sku", "regular_price", "status", "meta_data"}
 UNWRITABLE = words(
     "slug date_created date_created_gmt featured sale_price date_on_sale_from date_on_sale_from_gmt "
     "date_on_sale_to date_on_sale_to_gmt downloadable downloads download_limit download_expiry "
@@ -64,10 +65,9 @@ class ProductWriter:
 
         Of the description no backslash is eaten; without `id` and `src` the image is taken away.
         """
-        for name in ("attributes", "virtual"):
-            if name in sent:
-                raise not_imitated(f"writing {name} of a variation")
-        known = {name: value for name, value in sent.items() if name not in {*LISTS[:4], "name"}}
+        for name in {"attributes", "virtual", *UNWRITABLE} & sent.keys():
+            raise not_imitated(f"writing {name} of a variation")
+        known = {name: value for name, value in sent.items() if name in OF_VARIATIONS}
         changes = self._read(variation, known)
         if "description" in changes:
             changes["description"] = kses(_string(known["description"]))
@@ -133,6 +133,8 @@ class ProductWriter:
 
     def _check_sku(self, product: Json | None, sku: str) -> None:
         """Case does not make another SKU. One that hides in the trash is found by the table's own index only."""
+        if not sku:
+            return
         others = [one for one in self._state.products.values() if one is not product and one["sku"]]
         found = [one for one in others if one["sku"].casefold() == sku.casefold()]
         living = [one for one in found if one["status"] != "trash"]
@@ -182,7 +184,7 @@ def _status(product: Json | None, status: Any) -> str:
 
 
 def _string(value: Any) -> str:
-    return str(_scalar(value))
+    return as_text(_scalar(value))
 
 
 def _scalar(value: Any) -> Any:

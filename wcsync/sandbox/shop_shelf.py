@@ -1,6 +1,7 @@
 """What a merchant does to the sandbox shop's products."""
 
 import copy
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -94,6 +95,18 @@ class Shelf(ShopMemory):
         with self.lock:
             return self.media.add(name, alt=alt)
 
+    def delete_image(self, image_id: int) -> None:
+        """Out of the media library, and so out of every product."""
+        with self.lock:
+            del self.media.rows[image_id]
+
+    def delete_term(self, kind: str, name: str) -> None:
+        """A tag or category (`tags`, `categories`) is deleted, and so gone from every product."""
+        with self.lock:
+            term_id = self.terms[kind].find(name)
+            assert term_id is not None, f"no {kind} called {name!r}"
+            del self.terms[kind].rows[term_id]
+
     def add_attribute(self, name: str) -> int:
         """An attribute of the whole shop, for `{"id": …, "options": […]}` in a product's list; answers its id."""
         with self.lock:
@@ -168,10 +181,12 @@ class Shelf(ShopMemory):
         return self._take_id("meta")
 
     def free_slug(self, product: Json) -> str:
-        taken = {one["slug"] for one in self.products.values() if one is not product}
+        """The product's part of its address; one that was given away is never given again."""
         wanted = slug(product["name"]) or str(product["id"])
-        numbered = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))
-        return wanted if wanted not in taken else next(one for one in numbered if one not in taken)
+        numbered = (f"{wanted}-{number}" for number in itertools.count(2))
+        free = next(one for one in itertools.chain([wanted], numbered) if one not in self.slugs)
+        self.slugs.add(free)
+        return free
 
     def _store(self, product: Json, changes: Mapping[str, Any], *, unfiltered: bool = False) -> None:
         for key, value in changes.items():

@@ -8,6 +8,29 @@ from typing import Any, Literal
 Status = Literal["active", "invited", "deleted"]
 Mode = Literal["dynamic", "dynamicEnrollment", "dynamicUnenrollment", "manual"]
 
+StepType = Literal[
+    "assessment", "classroom", "course", "email", "path", "program", "slackMessage", "teamsMessage"
+]
+
+STEP_OPTIONS: Mapping[StepType, Mapping[str, Any]] = {
+    "assessment": {"isExamination": False},
+    "classroom": {"optional": False, "autoRegistration": False, "selfRegistration": {"enabled": False}},
+    "course": {"optional": False, "showCorrection": "onCompletion", "showForum": "onCompletion"},
+    "email": {"recipientType": "learner"},
+    "path": {"optional": False},
+    "program": {"optional": False},
+    "slackMessage": {"recipientType": "learner"},
+    "teamsMessage": {"recipientType": "learner"},
+}
+PATH_OPTIONS = (
+    "linearProgression",
+    "mandatoryReplay",
+    "displayForum",
+    "displayClassroomMessages",
+    "automatedReminders",
+    "notificationOnStepCreation",
+)
+
 GROUP_ROLES = ("admin", "analyst", "coach", "contributor", "editor", "learner", "userAdmin")
 
 
@@ -35,7 +58,7 @@ class User:
             "lastName": self.last_name,
             "deletedAt": [render_instant(at) for at in self.deleted_at] or None,
         }
-        return _without_nothing(shown)
+        return without_nothing(shown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,42 +70,76 @@ class Group:
 
     def as_json(self) -> dict[str, Any]:
         shown = {"_id": self.id, "name": self.name, "public": self.public, "parentId": self.parent_id}
-        return _without_nothing(shown)
+        return without_nothing(shown)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One step of a path: the id of what it is made of, never its title."""
+
+    id: str
+    type: StepType
+
+    def as_json(self) -> dict[str, Any]:
+        return {"_id": self.id, "type": self.type, "options": STEP_OPTIONS[self.type]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    name: str
+    description: str = ""
+    published: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
 class Path:
+    """`description`: HTML. `duration`: unit and value, None if nobody gave an estimate."""
+
     id: str
     name: str
     group_id: str
     author_id: str
     created_at: datetime
+    modified_at: datetime
+    description: str | None = None
+    co_author_ids: list[str] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    duration: tuple[str, float] | None = None
+    default_lang: str = "en"
+    source_lang: str = "en"
+    translations: dict[str, Translation] = field(default_factory=dict)
     status: Literal["archived", "published"] = "published"
 
     def as_json(self) -> dict[str, Any]:
-        at = render_instant(self.created_at)
-        options = (
-            "linearProgression",
-            "mandatoryReplay",
-            "displayForum",
-            "displayClassroomMessages",
-            "automatedReminders",
-            "notificationOnStepCreation",
-        )
-        return {
+        shown = {
             "_id": self.id,
             "name": self.name,
+            "description": self.description,
             "groupId": self.group_id,
             "authorId": self.author_id,
-            "coAuthorIds": [],
-            "createdAt": at,
-            "modifiedAt": at,
-            "defaultLang": "en",
-            "sourceLang": "en",
+            "coAuthorIds": self.co_author_ids,
+            "createdAt": render_instant(self.created_at),
+            "modifiedAt": render_instant(self.modified_at),
+            "defaultLang": self.default_lang,
+            "sourceLang": self.source_lang,
             "status": self.status,
-            "options": dict.fromkeys(options, False),
-            "steps": [],
-            "translations": [],
+            "estimatedDuration": {"unit": self.duration[0], "value": self.duration[1]}
+            if self.duration
+            else None,
+            "options": dict.fromkeys(PATH_OPTIONS, False),
+            "steps": [step.as_json() for step in self.steps],
+            "translations": [self._translated(lang, one) for lang, one in self.translations.items()],
+        }
+        return without_nothing(shown)
+
+    def _translated(self, lang: str, translation: Translation) -> dict[str, Any]:
+        return {
+            "lang": lang,
+            "published": translation.published,
+            "translatorIds": [],
+            "translatedFields": without_nothing(
+                {"name": translation.name, "description": translation.description or None}
+            ),
         }
 
 
@@ -124,7 +181,7 @@ class Session:
             "modifiedAt": at,
             "translations": [],
         }
-        return _without_nothing(shown)
+        return without_nothing(shown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -165,9 +222,18 @@ class Grant:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """`rows`: a list to be paged, instead of `body`."""
+
+    status: int = 200
+    body: Any = None
+    rows: list[Any] | None = None
+
+
 def render_instant(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def _without_nothing(shown: Mapping[str, Any]) -> dict[str, Any]:
+def without_nothing(shown: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in shown.items() if value is not None}

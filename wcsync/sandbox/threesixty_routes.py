@@ -7,24 +7,24 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.threesixty_errors import bad_request, not_found
-from wcsync.sandbox.threesixty_records import GROUP_ROLES, Session, User
+from wcsync.sandbox.threesixty_library_routes import (
+    check_path,
+    list_courses,
+    list_paths,
+    list_tags,
+    list_tags_of_path,
+    show_classroom,
+    show_course,
+    show_path,
+)
+from wcsync.sandbox.threesixty_records import GROUP_ROLES, Answer, Session, User
 from wcsync.sandbox.threesixty_state import Company
 
 LANGS = re.compile("[a-z]{2,3}(_[A-Z]{2})?")
 _ID = "([0-9a-fA-F]{24})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """`rows`: a list to be paged, instead of `body`."""
-
-    status: int = 200
-    body: Any = None
-    rows: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,17 +120,8 @@ def take_role(company: Company, _request: Request, group_id: str, role: str, use
     return Answer(status=204)
 
 
-def list_paths(company: Company, _request: Request) -> Answer:
-    return Answer(rows=[path.as_json() for path in company.paths.values()])
-
-
-def show_path(company: Company, _request: Request, path_id: str) -> Answer:
-    _check_path(company, path_id)
-    return Answer(body=company.paths[path_id].as_json())
-
-
 def list_sessions(company: Company, _request: Request, path_id: str) -> Answer:
-    _check_path(company, path_id)
+    check_path(company, path_id)
     sessions = [session for session in company.sessions.values() if session.path.id == path_id]
     return Answer(rows=[session.as_json() for session in sessions])
 
@@ -147,7 +138,7 @@ def show_audience(company: Company, _request: Request, path_id: str, session_id:
 
 
 def list_enrollments(company: Company, request: Request, path_id: str) -> Answer:
-    _check_path(company, path_id)
+    check_path(company, path_id)
     rows = [one for one in company.enrollments if one.path_id == path_id]
     for name, wanted in request.query:
         if name == "status[eq]":
@@ -168,13 +159,8 @@ def _check_group(company: Company, group_id: str) -> None:
         raise not_found("groupNotFound")
 
 
-def _check_path(company: Company, path_id: str) -> None:
-    if path_id not in company.paths:
-        raise not_found("pathNotFound")
-
-
 def _session(company: Company, path_id: str, session_id: str) -> Session:
-    _check_path(company, path_id)
+    check_path(company, path_id)
     if session_id not in company.sessions:
         raise not_found("sessionNotFound")
     if company.sessions[session_id].path.id != path_id:
@@ -205,8 +191,13 @@ ROUTES = (
     _route("DELETE", f"/groups/{_ID}/({_ROLES})/{_ID}", "groups:write", take_role),
     _route("GET", "/paths", "paths:read", list_paths, 200),
     _route("GET", f"/paths/{_ID}", "paths:read", show_path),
+    _route("GET", f"/paths/{_ID}/tags", "tags:read", list_tags_of_path, 500),
     _route("GET", f"/paths/{_ID}/sessions", "paths:read", list_sessions, 100),
     _route("GET", f"/paths/{_ID}/sessions/{_ID}", "paths:read", show_session),
     _route("GET", f"/paths/{_ID}/sessions/{_ID}/audiences", "paths:read", show_audience),
     _route("GET", f"/paths/{_ID}/enrollments", "paths:read", list_enrollments, 5000),
+    _route("GET", "/courses", "courses:read", list_courses, 500),
+    _route("GET", f"/courses/{_ID}", "courses:read", show_course),
+    _route("GET", f"/classrooms/{_ID}", "classrooms:read", show_classroom),
+    _route("GET", "/tags", "tags:read", list_tags, 5000),
 )

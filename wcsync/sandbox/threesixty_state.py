@@ -1,11 +1,11 @@
 """A 360Learning company: its state, what staff can do to it, and how audiences follow groups."""
 
-import itertools
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from wcsync.sandbox.threesixty_errors import bad_request, not_found
+from wcsync.sandbox.threesixty_library import Library
 from wcsync.sandbox.threesixty_records import (
     Credentials,
     Enrollment,
@@ -19,11 +19,22 @@ from wcsync.sandbox.threesixty_records import (
 )
 from wcsync.times import Clock
 
-SCOPES = frozenset({"users:read", "users:write", "groups:read", "groups:write", "paths:read"})
+SCOPES = frozenset(
+    {
+        "users:read",
+        "users:write",
+        "groups:read",
+        "groups:write",
+        "paths:read",
+        "courses:read",
+        "classrooms:read",
+        "tags:read",
+    }
+)
 _MAIL = re.compile(r"[^\s@]{1,64}@(?:[^\s@.]+(?:\.[^\s@.]+)+|\[[0-9a-f.:]+\])", re.IGNORECASE)
 
 
-class Company:
+class Company(Library):
     """Everything behind the API of one company. Ids are 24 hexadecimal digits, as everywhere in 360Learning.
 
     Where the documentation is silent, a switch says which way it goes:
@@ -33,13 +44,10 @@ class Company:
     """
 
     def __init__(self, clock: Clock) -> None:
-        self._now = clock
-        self._numbers = itertools.count(1)
+        Library.__init__(self, clock)
         self._due: list[tuple[datetime, Callable[[], None]]] = []
-        self.users: dict[str, User] = {}
         self.groups: dict[str, Group] = {}
         self.roles: list[tuple[str, str, str]] = []
-        self.paths: dict[str, Path] = {}
         self.sessions: dict[str, Session] = {}
         self.enrollments: list[Enrollment] = []
         self.credentials: dict[str, Credentials] = {}
@@ -78,17 +86,31 @@ class Company:
 
     def add_path(self, name: str, *groups: str, mode: Mode = "dynamic") -> tuple[str, str]:
         """A path with one session, whose audience are the learners of the groups. Returns both ids."""
+        at = self._now()
         path = Path(
             id=self.new_id(),
             name=name,
             group_id=self.root_id,
             author_id=self.owner_id,
-            created_at=self._now(),
+            created_at=at,
+            modified_at=at,
         )
-        session = Session(id=self.new_id(), path=path, groups=groups, mode=mode)
         self.paths[path.id] = path
+        return path.id, self.add_session(path.id, *groups, mode=mode)
+
+    def add_session(self, path_id: str, *groups: str, mode: Mode = "dynamic") -> str:
+        session = Session(id=self.new_id(), path=self.paths[path_id], groups=groups, mode=mode)
         self.sessions[session.id] = session
-        return path.id, session.id
+        return session.id
+
+    def bind(self, session_id: str, *groups: str, mode: Mode = "dynamic") -> None:
+        """From now on the learners of these groups, and of no others, are the session's audience."""
+        session = self.sessions[session_id]
+        session.groups, session.mode = groups, mode
+
+    def remove_path(self, path_id: str) -> None:
+        super().remove_path(path_id)
+        self.sessions = {key: one for key, one in self.sessions.items() if one.path.id != path_id}
 
     def add_role(self, group_id: str, user_id: str, role: str = "learner") -> None:
         """Gives the role if the user does not have it; audiences follow."""
@@ -128,9 +150,6 @@ class Company:
         return {(one.user_id, one.session_id) for one in self.enrollments if one.status == "published"}
 
     # -- what the API does
-
-    def new_id(self) -> str:
-        return f"{0x65A0_0000_0000_0000_0000_0000 + next(self._numbers):024x}"
 
     def catch_up(self) -> None:
         """Lets audiences follow what happened to their groups, as far as it is time."""

@@ -14,6 +14,12 @@ BATCH_LIMIT = 100
 """So many products the shop takes in one call."""
 
 
+UNKNOWN_IMAGE = frozenset({"woocommerce_product_invalid_image_id", "woocommerce_variation_invalid_image_id"})
+NO_UPLOAD = frozenset({"woocommerce_product_image_upload_error", "woocommerce_variation_image_upload_error"})
+"""Codes of `Pushed`: the shop does not have an image (any more), or cannot fetch one. Nothing of the patch was written
+then, and all but the image can be sent again."""
+
+
 class BatchFailed(PermanentError):
     """The shop answered a batch as a whole with an error (500 half-way, 413): part of it may have been applied.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from wcsync.errors import TransientError
+from wcsync.http import TOO_MUCH, Reply
 from wcsync.model import Product, ProductId, UnreadableProduct
 from wcsync.store.batches import LONGEST_SKUS, SHORT_SKUS, batched, length_of, sku_batches
 from wcsync.store.talk import Talk
@@ -14,6 +15,9 @@ from wcsync.store.wire.answers import parse_totals
 TOO_LONG = frozenset({400, 404, 414, 431})
 """Statuses by which servers refuse an address for its length."""
 MOST_STEPS_BACK = 50
+
+SMALLEST_WINDOW = 2
+"""Windows overlap by one."""
 
 
 class _Kept(Protocol):
@@ -54,7 +58,7 @@ class Products(Generic[P]):
     def __init__(self, talk: Talk, form: Form[P], page_size: int) -> None:
         self._talk = talk
         self._form = form
-        self._page_size = max(2, page_size)  # windows overlap by one
+        self._page_size = self._window = max(SMALLEST_WINDOW, page_size)
         self._short_addresses = False
 
     def fetch(self, ids: Collection[ProductId], skus: Collection[str]) -> list[P | UnreadableProduct]:
@@ -162,8 +166,7 @@ class Products(Generic[P]):
         """
         offset, last, steps_back = 0, 0, 0
         while True:
-            window = wire.render_window(offset, self._page_size)
-            reply = self._talk.ask(endpoint, {**query, **window})
+            reply, size = self._ask_window(endpoint, query, offset)
             if reply.status == 404 and wire.says_no_such_product(reply.content):
                 return  # a product whose variations we wanted was deleted meanwhile
             if reply.status in TOO_LONG and length_of(query.values()) > SHORT_SKUS:
@@ -172,7 +175,7 @@ class Products(Generic[P]):
             rows = self._talk.understood(parse or self._form.parse_many, reply)
             total = parse_totals(reply.headers).rows or 0
             if offset and not any((row.product_id or 0) <= last for row in rows):
-                offset, steps_back = max(0, offset - self._page_size // 2), steps_back + 1
+                offset, steps_back = max(0, offset - size // 2), steps_back + 1
                 if steps_back > MOST_STEPS_BACK:
                     raise TransientError(
                         "shop: its list of products changes faster than it can be read; try again"
@@ -180,12 +183,26 @@ class Products(Generic[P]):
                 continue
             fresh = [row for row in rows if (row.product_id or last + 1) > last]
             yield from fresh
-            if (total and offset + len(rows) >= total) or (not total and len(rows) < self._page_size):
+            if (total and offset + len(rows) >= total) or (not total and len(rows) < size):
                 return
             if not fresh:
                 raise self._talk.cached("counts more products than it sends")
             last = max((row.product_id or 0 for row in rows), default=last)
             offset += len(rows) - 1
+
+    def _ask_window(self, endpoint: str, query: Mapping[str, str], offset: int) -> tuple[Reply, int]:
+        """One window, and how many rows it may have: fewer, from now on, where products are too big for so many.
+
+        Page builders keep whole pages in a product's meta.
+        """
+        while True:
+            size = self._window
+            try:
+                return self._talk.ask(endpoint, {**query, **wire.render_window(offset, size)}), size
+            except TransientError as exc:
+                if exc.finding is None or exc.finding.code != TOO_MUCH or size <= SMALLEST_WINDOW:
+                    raise
+                self._window = max(SMALLEST_WINDOW, size // 4)
 
 
 class Families(Generic[P]):

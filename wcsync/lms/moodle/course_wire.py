@@ -166,11 +166,11 @@ def _section_modules(section: Section, within: Mapping[int | None, Section]) -> 
 
 
 def _untitled(module: CourseModule) -> bool:
-    """Text on the page, whose name is nothing but how it begins."""
+    """Text on the page, whose name is nothing but how it begins, or an image there."""
     if module.modname != "label":
         return False
     text = " ".join(_lines(module.description))
-    return text.startswith(parse_name(module.name).removesuffix("...").rstrip())
+    return not text or text.startswith(parse_name(module.name).removesuffix("...").rstrip())
 
 
 def _cover(told: FullCourse) -> Picture | None:

@@ -1,17 +1,18 @@
 """The courses of a Moodle site as the mirror wants them.
 
-Calls per reading: one about the service, one per hundred courses, one each for a course that was missing last time;
+Calls per reading: one about the service, one per hundred courses, one each for a course that was gone last time;
 and two for every course whose sections and competencies have to be read. These are kept between two readings for as
 long as Moodle gives the course the same marks: `cacherev` moves with every section and module, not with custom
 fields, files, teachers (which are read each time) or competencies (which wait for a full reading).
 https://docs.moodle.org/dev/Web_service_API_functions
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from wcsync.course import Course, CourseReading, Module
-from wcsync.errors import Finding, ServiceBlocked, Severity
+from wcsync.errors import Finding, ServiceBlocked, Severity, WcsyncError
 from wcsync.lms.moodle.course_wire import (
     CourseCompetency,
     FullCourse,
@@ -38,12 +39,12 @@ GONE = (
 )
 CLOSED = "the web service user may not enter course {}; allow moodle/course:view in its role there"
 
-VANISHED = frozenset({"invalidrecord", "invalidparameter"})
 CLOSED_TO_US = frozenset({"errorcoursecontextnotvalid", "requireloginerror"})
 SWITCHED_OFF = "competenciesarenotenabled"
 """From Moodle's source: the site has competencies switched off."""
 
 Marks = tuple[int, int]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class Shelf:
         self._rest = rest
         self._lms = lms
         self._kept: dict[CourseId, _Inside] = {}
-        self._missed: frozenset[CourseId] = frozenset()
+        self._alone: frozenset[CourseId] = frozenset()
 
     def fetch_courses(self, targets: Collection[Target], *, full: bool) -> CourseReading:
         wanted = tuple(dict.fromkeys(target.course_id for target in targets))
@@ -74,19 +75,29 @@ class Shelf:
         found = self._find([course_id for course_id in wanted if course_id != SITE_ITSELF])
         self._require_entry(found.values())
         courses, absent = dict[CourseId, Course](), dict[CourseId, str]()
+        unread = dict[CourseId, WcsyncError]()
         for course_id in wanted:
-            told = (
-                self._read(found[course_id], site, full=full)
-                if course_id in found
-                else GONE.format(course_id)
-            )
+            try:
+                told = (
+                    self._read(found[course_id], site, full=full)
+                    if course_id in found
+                    else GONE.format(course_id)
+                )
+            except (Refused, Stumbled) as exc:
+                if _is_everybodys(exc):
+                    raise
+                unread[course_id] = exc
+                continue
             if isinstance(told, Course):
                 courses[course_id] = told
             else:
                 absent[course_id] = told
+        if unread and not courses:
+            raise next(iter(unread.values()))
         return CourseReading(
-            courses={target: courses[target.course_id] for target in targets if target.course_id in courses},
-            absent={target: absent[target.course_id] for target in targets if target.course_id in absent},
+            courses=_by_target(targets, courses),
+            absent=_by_target(targets, absent),
+            silent=_by_target(targets, {course_id: str(exc) for course_id, exc in unread.items()}),
         )
 
     def fetch_findings(self) -> tuple[Finding, ...]:
@@ -102,10 +113,10 @@ class Shelf:
 
     def _find(self, course_ids: Sequence[CourseId]) -> dict[CourseId, FullCourse]:
         """Those of the courses that are to be seen. For many at once Moodle answers nothing where it does not know
-        one: then their halves are asked for, and the missing ones are asked for by themselves from then on.
+        one: then their halves are asked for, and the one it was is asked for by itself from then on.
         """
         found = dict[CourseId, FullCourse]()
-        waiting = _batches(course_ids, self._missed)
+        waiting = _batches(course_ids, self._alone)
         while waiting:
             batch = waiting.pop()
             try:
@@ -116,7 +127,9 @@ class Shelf:
                 waiting += _smaller(batch)
             else:
                 found |= {CourseId(str(course.id)): course for course in told if str(course.id) in batch}
-        self._missed = (self._missed | frozenset(course_ids)) - found.keys()
+                self._alone -= found.keys()
+                if len(batch) == 1 and not told:
+                    self._alone |= set(batch)
         return found
 
     def _ask(self, batch: Sequence[CourseId]) -> list[FullCourse]:
@@ -137,11 +150,14 @@ class Shelf:
         try:
             inside = self._inside(told, site, full=full)
         except Refused as refusal:
-            if refusal.code in VANISHED:
-                return GONE.format(told.id)
             if refusal.code in CLOSED_TO_US:
                 return CLOSED.format(told.id)
-            raise
+            if self._find([CourseId(str(told.id))]):
+                raise Refused(_about(refusal, told), refusal.code) from refusal
+            return GONE.format(told.id)
+        except Stumbled as exc:
+            whole = exc.whole_service
+            raise Stumbled(_about(exc, told), whole_service=whole, finding=exc.finding) from exc
         return parse_course(told, self._lms, site.siteurl.rstrip("/"), inside.modules, inside.skills)
 
     def _inside(self, told: FullCourse, site: SiteInfo, *, full: bool) -> _Inside:
@@ -171,6 +187,20 @@ class Shelf:
                 return ()
             raise
         return parse_skills(told)
+
+
+def _is_everybodys(exc: Refused | Stumbled) -> bool:
+    """Whether the next course would meet the same. One that Moodle cannot show costs only itself."""
+    return isinstance(exc, Stumbled) and exc.whole_service
+
+
+def _by_target(targets: Collection[Target], told: Mapping[CourseId, T]) -> dict[Target, T]:
+    return {target: told[target.course_id] for target in targets if target.course_id in told}
+
+
+def _about(exc: Refused | Stumbled, told: FullCourse) -> str:
+    """Whoever mends it must know which course it is."""
+    return f"{exc}; it was about course {told.id}"
 
 
 def _has(site: SiteInfo, function: str) -> bool:

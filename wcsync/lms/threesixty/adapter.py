@@ -14,35 +14,27 @@ https://360learning.readme.io/reference
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
 
+from wcsync.course import CourseReading, Sellable
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, Severity, TransientError
 from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting
 from wcsync.lms.threesixty.answers import LEARNER, User
 from wcsync.lms.threesixty.offers import fetch_offers
+from wcsync.lms.threesixty.paths import Paths
 from wcsync.lms.threesixty.people import OBJECT_ID, People, no_such_group
 from wcsync.lms.threesixty.places import Groups, Place, enrolled_of
 from wcsync.lms.threesixty.rehearsal import Rehearsal
-from wcsync.lms.threesixty.rest import (
-    INVALID_SCOPE,
-    PATHS_READ,
-    PROBE,
-    Call,
-    LacksScope,
-    Refused,
-    Rest,
-    lacks_scope,
-)
+from wcsync.lms.threesixty.rest import Call, Refused, Rest
+from wcsync.lms.threesixty.scopes import FOR_COURSES, FOR_SALES, missing_scopes
+from wcsync.lms.threesixty.sellables import fetch_sellables
 from wcsync.mappers.mapping import TargetKey
 from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
 from wcsync.pulse import beat
-
-A_PATH = Call(method="GET", path=f"/paths/{'0' * 24}", scope=PATHS_READ)
-"""Asks for a path that nobody has."""
 
 WRITES_UNSEEN = Finding(
     code="writes_unseen",
@@ -100,6 +92,7 @@ class ThreeSixty:
         self._people = People(self._rest, lang=settings.lang, send_invitation=settings.send_invitation)
         self._groups = Groups(self._rest)
         self._rehearsal = Rehearsal(self._rest, self._groups)
+        self._paths = Paths(self._rest, self._url)
 
     def close(self) -> None:
         self._rest.close()
@@ -113,7 +106,7 @@ class ThreeSixty:
             identity=f"{self._url}/groups/{root.id}",
             title=root.name,
             version="API v2",
-            findings=(*self._missing_scopes(), WRITES_UNSEEN),
+            findings=(*missing_scopes(self._rest, FOR_SALES), WRITES_UNSEEN),
         )
 
     def fetch_presences(self, seats: Sequence[Seat]) -> list[Presence]:
@@ -139,6 +132,17 @@ class ThreeSixty:
     def fetch_offers(self) -> list[Offer]:
         """Every group, and every path where the credentials may read paths. No call tells which belong together."""
         return fetch_offers(self._rest, self.name)
+
+    def fetch_courses(self, targets: Collection[Target], *, full: bool) -> CourseReading:
+        """Describes the path that a row names beside its group; a group alone has nothing to tell."""
+        return self._paths.fetch(targets, full=full)
+
+    def fetch_sellables(self) -> list[Sellable]:
+        """Published paths, each with the private group that opens it. `course_id` is '' where none does yet."""
+        return fetch_sellables(self._rest, self._groups, self.name)
+
+    def fetch_course_findings(self) -> tuple[Finding, ...]:
+        return tuple(missing_scopes(self._rest, FOR_COURSES))
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """RESTORED: the user had been deleted. Whoever has any role in the group already is left as they are."""
@@ -215,15 +219,6 @@ class ThreeSixty:
     def _refuse_shape(self, group_id: CourseId) -> None:
         if not re.fullmatch(OBJECT_ID, group_id):
             raise no_such_group(self._where, group_id)
-
-    def _missing_scopes(self) -> Iterator[Finding]:
-        """Paths are looked at for rows that name one; nobody is kept out without."""
-        for call, severity in ((PROBE, Severity.FATAL), (A_PATH, Severity.WARNING)):
-            try:
-                self._rest.read(call, object)
-            except (LacksScope, Refused) as exc:
-                if isinstance(exc, LacksScope) or exc.code == INVALID_SCOPE:
-                    yield lacks_scope(call.scope, severity=severity)
 
 
 def _presence(seat: Seat, user: User | None, seen: Mapping[Place, set[str]]) -> Presence:

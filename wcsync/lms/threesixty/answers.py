@@ -42,6 +42,88 @@ class Path(msgspec.Struct, rename={"id": "_id"}):
     status: str = "published"
 
 
+class Estimate(msgspec.Struct):
+    """How long something takes. `unit`: minute, hour, day, week or month."""
+
+    unit: str
+    value: float
+
+
+class Step(msgspec.Struct, rename={"id": "_id"}):
+    """`id`: of what the step is made of. `subtype`: `quiz`, of some courses."""
+
+    id: str
+    type: str
+    subtype: str | None = None
+
+
+class Texts(msgspec.Struct):
+    name: str | None = None
+    description: str | None = None
+
+
+class Translation(msgspec.Struct):
+    lang: str
+    published: bool
+    texts: Texts = msgspec.field(name="translatedFields")
+
+
+class DescribedPath(msgspec.Struct, rename={"id": "_id"}):
+    """A path with all that is mirrored of it. `description`: HTML, in the language `source_lang` like `name`."""
+
+    id: str
+    name: str
+    author_id: str = msgspec.field(name="authorId")
+    modified_at: datetime = msgspec.field(name="modifiedAt")
+    status: str = "published"
+    description: str | None = None
+    co_author_ids: list[str] = msgspec.field(name="coAuthorIds", default=[])
+    steps: list[Step] = []
+    estimate: Estimate | None = msgspec.field(name="estimatedDuration", default=None)
+    source_lang: str = msgspec.field(name="sourceLang", default="")
+    default_lang: str = msgspec.field(name="defaultLang", default="")
+    translations: list[Translation] = []
+
+
+class InnerPath(msgspec.Struct, rename={"id": "_id"}):
+    """A path as a step of another."""
+
+    id: str
+    name: str
+    estimate: Estimate | None = msgspec.field(name="estimatedDuration", default=None)
+
+
+class Lesson(msgspec.Struct, rename={"id": "_id"}):
+    """A course, as a step of a path. `duration`: minutes. `status`: archived, deleted or published."""
+
+    id: str
+    name: str
+    status: str = "published"
+    duration: float | None = None
+
+
+class Classroom(msgspec.Struct, rename={"id": "_id"}):
+    id: str
+    name: str
+
+
+class Tag(msgspec.Struct, rename={"id": "_id"}):
+    id: str
+    name: str
+
+
+class TagLink(msgspec.Struct):
+    tag_id: str = msgspec.field(name="tagId")
+
+
+class Author(msgspec.Struct, rename={"id": "_id"}):
+    """A user, as people see the name. Whoever has none is known by a user name or address alone."""
+
+    id: str
+    first_name: str | None = msgspec.field(name="firstName", default=None)
+    last_name: str | None = msgspec.field(name="lastName", default=None)
+
+
 class Session(msgspec.Struct, rename={"id": "_id"}):
     """One run of a path. `end_date` None: open for good."""
 
@@ -62,8 +144,11 @@ class Audience(msgspec.Struct):
     filters: list[AudienceFilter]
     mode: str
 
+    def groups(self) -> list[str]:
+        return [group_id for one in self.filters if one.type == "groups" for group_id in one.ids]
+
     def has(self, group_id: str) -> bool:
-        return any(one.type == "groups" and group_id in one.ids for one in self.filters)
+        return group_id in self.groups()
 
 
 class Enrollment(msgspec.Struct):

@@ -4,39 +4,27 @@ Looked at, never changed. 360Learning's API cannot tell before the first sale wh
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from wcsync.errors import Finding, Severity
 from wcsync.lms.base import Sighting
-from wcsync.lms.threesixty.answers import Audience, Group, Path, Session
+from wcsync.lms.threesixty.answers import Group, Path, Session
 from wcsync.lms.threesixty.places import Groups
-from wcsync.lms.threesixty.rest import INVALID_SCOPE, PATHS_READ, Call, Refused, Rest
+from wcsync.lms.threesixty.rest import INVALID_SCOPE, Refused, Rest
+from wcsync.lms.threesixty.sessions import FOLLOWS, IN_PATH, KEEPS_REFUNDED, Sessions, get
 from wcsync.model import CourseId, Target
-from wcsync.times import Clock
 
 MOST_SESSIONS = 50
 """So many sessions of one path are looked at for the one that has the group in its audience."""
-
-FOLLOWS, KEEPS_REFUNDED = "dynamic", "dynamicEnrollment"
-"""Modes of an audience: it follows its group in both directions, or inwards alone."""
-
-_IN_PATH = "the path's page → Sessions"
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Rehearsal:
     """Looks at mapped groups for `check`; asks once what several rows share. Raises as `Rest`."""
 
-    def __init__(self, rest: Rest, groups: Groups, clock: Clock = _now) -> None:
+    def __init__(self, rest: Rest, groups: Groups) -> None:
         self._rest = rest
         self._groups = groups
-        self._clock = clock
+        self._sessions = Sessions(rest)
         self._paths: dict[str, Path | None] = {}
-        self._sessions: dict[str, list[Session]] = {}
-        self._audiences: dict[str, Audience] = {}
 
     def sight(self, target: Target) -> Sighting:
         group = self._groups.fetch(target.course_id)
@@ -90,100 +78,76 @@ class Rehearsal:
                 yield from self._about_all_sessions(path_id, target.course_id)
 
     def _about_session(self, path_id: str, session_id: str, group_id: CourseId) -> Iterator[Finding]:
-        session = next((one for one in self._list(path_id) if one.id == session_id), None)
+        session = next((one for one in self._sessions.of(path_id) if one.id == session_id), None)
         if session is None:
             yield Finding(
                 code="unknown_session",
                 message=f"path {path_id} has no session {session_id}",
-                remedy=f"correct session in the mapping: its id ends the session's address ({_IN_PATH})",
+                remedy=f"correct session in the mapping: its id ends the session's address ({IN_PATH})",
                 in_mapping=True,
             )
-        elif self._ended(session):
+        elif self._sessions.ended(session):
             yield Finding(
                 code="session_ended",
                 message=f"session {session_id} has ended: nobody is enrolled in it any more",
-                remedy=f"take its end date away, or make a new session and write its id into the mapping ({_IN_PATH})",
+                remedy=f"take its end date away, or make a new session and write its id into the mapping ({IN_PATH})",
             )
         elif not session.is_audience_builder:
             yield Finding(
                 code="session_without_audience",
                 message=f"session {session_id} was not made with the audience builder: no group can be its audience",
-                remedy=f"make a new session with the audience builder and write its id into the mapping ({_IN_PATH})",
+                remedy=f"make a new session with the audience builder and write its id into the mapping ({IN_PATH})",
             )
         else:
             yield from self._about_audience(session, group_id)
 
     def _about_audience(self, session: Session, group_id: CourseId) -> Iterator[Finding]:
-        audience = self._audience(session)
+        audience = self._sessions.audience(session)
         if not audience.has(group_id):
             yield Finding(
                 code="group_not_in_audience",
                 message=f"session {session.id} does not have the group {group_id} in its audience: who buys is not "
                 "let into its path",
-                remedy=f"add the group to its audience ({_IN_PATH} → Audience)",
+                remedy=f"add the group to its audience ({IN_PATH} → Audience)",
             )
         elif audience.mode == KEEPS_REFUNDED:
             yield Finding(
                 code="keeps_refunded",
                 message=f"session {session.id} follows its group inwards alone: who is refunded stays enrolled",
-                remedy=f"let its audience enrol and unenrol dynamically ({_IN_PATH} → Audience)",
+                remedy=f"let its audience enrol and unenrol dynamically ({IN_PATH} → Audience)",
                 severity=Severity.WARNING,
             )
         elif audience.mode != FOLLOWS:
             yield Finding(
                 code="session_not_dynamic",
                 message=f"session {session.id} does not follow its group: who buys is not let into its path",
-                remedy=f"let its audience enrol and unenrol dynamically ({_IN_PATH} → Audience)",
+                remedy=f"let its audience enrol and unenrol dynamically ({IN_PATH} → Audience)",
             )
 
     def _about_all_sessions(self, path_id: str, group_id: CourseId) -> Iterator[Finding]:
         """The row names none: one that is open and follows the group is enough."""
-        usable = [one for one in self._list(path_id) if one.is_audience_builder and not self._ended(one)]
-        bound = [one for one in usable[:MOST_SESSIONS] if self._audience(one).has(group_id)]
-        modes = {self._audience(one).mode: one for one in bound}
+        usable = self._sessions.usable(path_id)
+        bound = [one for one in usable[:MOST_SESSIONS] if self._sessions.audience(one).has(group_id)]
+        modes = {self._sessions.audience(one).mode: one for one in bound}
         if not bound and len(usable) <= MOST_SESSIONS:
             yield Finding(
                 code="path_not_sold",
                 message=f"path {path_id} has no open session with the group {group_id} in its audience: who buys is "
                 "not let into it",
-                remedy=f"make one with the audience builder, with that group, dynamic ({_IN_PATH})",
+                remedy=f"make one with the audience builder, with that group, dynamic ({IN_PATH})",
             )
         if bound and FOLLOWS not in modes:
             yield from self._about_audience(modes.get(KEEPS_REFUNDED, bound[0]), group_id)
 
-    def _ended(self, session: Session) -> bool:
-        return session.end_date is not None and session.end_date <= self._clock()
-
     def _path(self, path_id: str) -> Path | None:
         if path_id not in self._paths:
             try:
-                self._paths[path_id] = self._rest.read(_get(f"/paths/{path_id}"), Path)
+                self._paths[path_id] = self._rest.read(get(f"/paths/{path_id}"), Path)
             except Refused as refusal:
                 if refusal.code != "pathNotFound":
                     raise
                 self._paths[path_id] = None
         return self._paths[path_id]
-
-    def _list(self, path_id: str) -> list[Session]:
-        if path_id not in self._sessions:
-            pages = self._rest.read_pages(_get(f"/paths/{path_id}/sessions"), list[Session])
-            self._sessions[path_id] = [session for page in pages for session in page]
-        return self._sessions[path_id]
-
-    def _audience(self, session: Session) -> Audience:
-        if session.id not in self._audiences:
-            where = f"/paths/{session.path_id}/sessions/{session.id}/audiences"
-            try:
-                self._audiences[session.id] = self._rest.read(_get(where), Audience)
-            except Refused as refusal:
-                if refusal.code not in {"sessionIsNotAudienceBuilder", "unsupportedAudienceFilter"}:
-                    raise
-                self._audiences[session.id] = Audience(filters=[], mode="manual")
-        return self._audiences[session.id]
-
-
-def _get(path: str) -> Call:
-    return Call(method="GET", path=path, scope=PATHS_READ)
 
 
 def _unknown_group(group_id: CourseId) -> Finding:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -17,13 +17,14 @@ from wcsync.mappers.mapping_table import Mapping as Table
 from wcsync.mappers.mapping_table import Match
 from wcsync.mappers.selectors import LONGEST_SKU
 from wcsync.mappers.text_file import render_quoted
-from wcsync.model import CourseId, Line, LineId, LmsName, ProductId, Target
+from wcsync.model import Line, LineId, ProductId, Target
 
 MADE_FROM = f"{PREFIX}made_from"
 """The meta key by which a product that was made from a course is known again, also by a ledger that is new."""
 
 _TRASH = "trash"
 _SHOWN_OF_DIGEST = 8
+_SHARED = "the row of another course would sell it as well: make its product and its row by hand"
 
 
 class Action(StrEnum):
@@ -79,28 +80,37 @@ def origin_of(target: Target) -> str:
 
 
 def is_sold(table: Table, target: Target) -> bool:
-    """Whether some row sells the course, with whichever options."""
-    return any(_same(one, target) for row in table.rows for one in row.targets)
+    """Whether some row sells the course: by its own key with whichever options, or by another with all of its options
+    (a path that another group opens as well)."""
+    options = set(target.options)
+    return any(
+        _same(one, target) or (one.lms == target.lms and options and options <= set(one.options))
+        for row in table.rows
+        for one in row.targets
+    )
 
 
-def shared_targets(sellables: Iterable[Sellable]) -> frozenset[tuple[LmsName, CourseId]]:
-    """What several sellables would name alike in a row: a group that gives access to several paths."""
-    times = Counter((one.target.lms, one.target.course_id) for one in sellables)
-    return frozenset(key for key, number in times.items() if number > 1)
+def with_concerns(sellables: Sequence[Sellable]) -> list[Sellable]:
+    """With what the LMS cannot know: one row would sell all that have the same course in their target."""
+    times = Counter(one.target.course_id for one in sellables)
+    return [
+        one if one.concern or times[one.target.course_id] == 1 else replace(one, concern=_SHARED)
+        for one in sellables
+    ]
 
 
-def choose_skus(sellables: Sequence[Sellable]) -> dict[CourseId, tuple[str, ...]]:
-    """The SKUs a product of each course may have, the best first; always the same for the same list of courses.
+def choose_skus(sellables: Sequence[Sellable]) -> list[tuple[str, ...]]:
+    """The SKUs a product of each course may have, the best first; always the same for the same courses.
 
     The course's code, if it is the only one that has it, then one made of the LMS's name and the course's id.
     """
-    codes = {one.target.course_id: clean_sku(one.code) for one in sellables}
-    made = {one.target.course_id: _made_sku(one.target) for one in sellables}
-    times = Counter(map(_folded, [*codes.values(), *made.values()]))
-    return {
-        course_id: (code, made[course_id]) if code and times[_folded(code)] == 1 else (made[course_id],)
-        for course_id, code in codes.items()
-    }
+    codes = [clean_sku(one.code) for one in sellables]
+    made = [_made_sku(one.target) for one in sellables]
+    times = Counter(map(_folded, [*codes, *made]))
+    return [
+        (code, own) if code and times[_folded(code)] == 1 else (own,)
+        for code, own in zip(codes, made, strict=True)
+    ]
 
 
 def clean_sku(text: str) -> str:
@@ -233,10 +243,10 @@ def _is_ours(product: StoredProduct, target: Target) -> bool:
 
 
 def _made_sku(target: Target) -> str:
-    """Two courses never get the same: what cleaning would lose is told by a digest."""
+    """Two courses never get the same, also where case does not count: what would be lost is told by a digest."""
     written = f"{target.lms}-{target.course_id}"
     cleaned = clean_sku(written)
-    if cleaned == written:
+    if cleaned == written and target.course_id == target.course_id.casefold():
         return cleaned
     digest = sha256(written.encode(errors="backslashreplace")).hexdigest()[:_SHOWN_OF_DIGEST]
     return f"{cleaned[: LONGEST_SKU - len(digest) - 1]}-{digest}"

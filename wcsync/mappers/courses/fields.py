@@ -41,34 +41,3 @@ TEMPLATE = "template"
 """In a mapping row, as `template_description` and its like: how one field is made."""
 WITH_TEMPLATE = (Field.NAME, Field.DESCRIPTION, Field.SHORT_DESCRIPTION, Field.TAGS, Field.CATEGORIES)
 """Made by one template; attributes and meta have one for each name, images none."""
-
-_SHOPS_OWN = frozenset({
-    "_backorders", "_button_text", "_children", "_crosssell_ids", "_default_attributes", "_download_expiry",
-    "_download_limit", "_downloadable", "_downloadable_files", "_featured", "_file_paths",
-    "_global_unique_id", "_height", "_length", "_low_stock_amount", "_manage_stock", "_product_attributes",
-    "_product_image_gallery", "_product_url", "_product_version", "_purchase_note", "_regular_price",
-    "_sku", "_sold_individually", "_thumbnail_id", "_upsell_ids", "_variation_description", "_virtual",
-    "_visibility", "_weight", "_width", "total_sales",
-})  # fmt: skip
-_SHOPS_OWN_BEGIN = (
-    "_price",
-    "_sale_price",
-    "_stock",
-    "_tax_",
-    "_wc_",
-    "_wp_",
-    "_edit_",
-    "_oembed_",
-    "attribute_",
-    "pa_",
-)
-
-
-def changes_product(key: str) -> bool:
-    """Whether WooCommerce or WordPress keep something of their own under this meta key: written as meta it would change
-    a product's SKU, price, stock, image and the like behind their back. Upper and lower case are the same there.
-
-    https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/includes/data-stores/class-wc-product-data-store-cpt.php
-    """
-    folded = key.strip().casefold()
-    return folded in _SHOPS_OWN or folded.startswith(_SHOPS_OWN_BEGIN)

@@ -53,7 +53,7 @@ def guard_changes(changed: int, products: int, max_changes: int, max_share: floa
     if changed > max_changes:
         limit = f"max_changes is {max_changes}"
     elif products >= SHARE_FROM and changed > products * max_share:
-        limit = f"max_share is {max_share:.0%}"
+        limit = f"max_changes_share is {max_share:.0%}"
     if not limit:
         return None
     return Stop(

@@ -72,8 +72,9 @@ class _Missing(StrictUndefined):
         name: object = self._undefined_name
         word = str(name)
         known = fields(owner) if is_dataclass(owner) else ()
-        if known:
-            return f"{called(owner)} has no {render_quoted(word)}. {render_suggestion(word, [one.name for one in known])}"
+        names = [one.name for one in known]
+        if names:
+            return f"{called(owner)} has no {render_quoted(word)}. {render_suggestion(word, names)}"
         if isinstance(owner, Sequence) and isinstance(name, int):
             return f"there is no number {word} in a list of {len(owner)}; ask first whether there is"
         if owner is None:

@@ -20,7 +20,8 @@ _MAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
 _PHONE = re.compile(r"\+?[0-9()/.-]{3,30}")
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _UNFIT = re.compile(r"[\x00-\x20\x7f-\xa0\\\ue000]")
-_SHOWN = re.compile(r"(?:https?:|ftp:|www\.|@@pluginfile@@)[^\s<>\"]*", re.IGNORECASE)
+_SHOWN_SECRET = re.compile(r"[?&;]?\b\w*(?:token|sesskey|sig|signature)=[^\s<>\"]+", re.IGNORECASE)
+_SHOWN = re.compile(r"(?:https?:|ftp:|//|www\.|@@pluginfile@@)[^\s<>\"]*", re.IGNORECASE)
 
 
 def host_of(address: str) -> str:
@@ -32,7 +33,7 @@ def host_of(address: str) -> str:
 
 
 def usable(address: str, foreign: Collection[str]) -> str | None:
-    """The address in a form that no shop changes; None if it must not be linked to.
+    """The address in a form that no shop changes (`&#` would look like an entity); None if it must not be linked to.
 
     `foreign`: hosts, as `host_of` gives them, that only learners can use.
     """
@@ -52,12 +53,12 @@ def within_shop(address: str) -> str | None:
     """An address on the shop itself, as a person may write it into a template: `/contact` or `#more`."""
     if not address.startswith(("/", "#")) or address.startswith("//") or _UNFIT.search(address):
         return None
-    return quote(address, safe="/#?%:@!$&()*+,;=~-._")
+    return quote(address, safe="/#?%:@!$&()*+,;=~-._").replace("&#", "%26#")
 
 
 def scrub(text: str, foreign: Collection[str]) -> str:
     """Plain text or the text of HTML without addresses written out that must not be linked to either."""
-    return _SHOWN.sub(lambda found: _scrubbed(found[0], foreign), text)
+    return _SHOWN_SECRET.sub("", _SHOWN.sub(lambda found: _scrubbed(found[0], foreign), text))
 
 
 def _scrubbed(shown: str, foreign: Collection[str]) -> str:
@@ -80,9 +81,8 @@ def _usable_site(address: str, foreign: Collection[str]) -> str | None:
     if _plain_host(host) in foreign or _mentions(address, foreign) or _gives_away(address):
         return None
     site = host if port is None else f"{host}:{port}"
-    return urlunsplit(
-        (parts.scheme, site, _quoted(parts.path), _quoted(parts.query), _quoted(parts.fragment))
-    )
+    rest = map(_quoted, (parts.path, parts.query, parts.fragment))
+    return urlunsplit((parts.scheme, site, *rest)).replace("&#", "%26#")
 
 
 def _gives_away(address: str) -> bool:

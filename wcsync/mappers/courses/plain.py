@@ -11,8 +11,8 @@ SHORTCODE = "\ue000"
 """Stands for a `[` of the LMS while templates are rendered, so that it is told from one a person wrote. Private to us:
 `clean` takes it out of every text that comes from elsewhere. https://codex.wordpress.org/Shortcode_API"""
 
-BRACKET, BACKSLASH = "&#091;", "&#092;"
-"""Both as WordPress writes them: neither a shortcode nor eaten. https://developer.wordpress.org/reference/functions/wp_unslash/"""
+BRACKET, BACKSLASH, AMPERSAND = "&#091;", "&#092;", "&#038;"
+"""As WordPress writes them: neither a shortcode nor eaten. https://developer.wordpress.org/reference/functions/wp_unslash/"""
 
 _BLANK = re.compile(r"\s+")
 _TWISTING = frozenset("\u200b\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -22,9 +22,16 @@ _LOOKALIKES = str.maketrans({"<": "‹", ">": "›", "[": "(", "]": ")", "\\": "
 
 
 def clean(text: str, keep: str = "") -> str:
-    """Without control characters and others that cannot be seen; any kind of break is a line break or blank."""
+    """Without control characters and others that cannot be seen; any kind of break is a line break or blank.
+
+    `keep`: one that stays all the same. Each letter is judged once, however often it comes: texts are long.
+    """
     text = text.replace("\r\n", "\n")
-    return "".join(char for char in map(_visible, text) if char) if not keep else _clean_but(text, keep)
+    if text.isprintable():
+        return text
+    seen = {char: _visible(char) for char in set(text) if char != keep}
+    others = {ord(char): shown for char, shown in seen.items() if shown != char}
+    return text.translate(others) if others else text
 
 
 def one_line(text: str) -> str:
@@ -43,8 +50,13 @@ def cut(text: str, longest: int) -> str:
 
 def stored(text: str) -> str:
     """Plain text as HTML that WooCommerce stores without change, on one line."""
-    escaped = html.escape(text, quote=False)
+    escaped = unambiguous(html.escape(text, quote=False))
     return escaped.replace("\\", BACKSLASH).replace("[", BRACKET).replace(SHORTCODE, BRACKET)
+
+
+def unambiguous(markup: str) -> str:
+    """HTML in which no `&` looks as if it began an entity: WordPress would make one of `&amp;#58;`."""
+    return markup.replace("&amp;#", f"{AMPERSAND}#")
 
 
 def name_of(text: str) -> str:
@@ -54,8 +66,11 @@ def name_of(text: str) -> str:
 
 def bare(text: str) -> str:
     """For options, tags and categories, where no entity works: what a shop would take for markup is replaced by what
-    looks like it. One line, at most 200 letters."""
-    return cut(one_line(text.translate(_LOOKALIKES)), LONGEST_NAME)
+    looks like it. Entities are undone first, as the shop undoes them too. One line, at most 200 letters."""
+    before = ""
+    while before != text:
+        before, text = text, one_line(html.unescape(text.replace(SHORTCODE, "[")))
+    return cut(text.translate(_LOOKALIKES), LONGEST_NAME)
 
 
 def _visible(char: str) -> str:
@@ -71,7 +86,3 @@ def _visible(char: str) -> str:
         case "Cs" | "Co" | "Cn":
             return ""
     return char
-
-
-def _clean_but(text: str, keep: str) -> str:
-    return "".join(char if char == keep else _visible(char) for char in text)

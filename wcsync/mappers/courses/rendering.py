@@ -86,7 +86,7 @@ def _members(text: str) -> tuple[str, ...]:
 def _meta(rules: Rules, occasion: Occasion) -> Mapping[str, str | None]:
     if rules.ownership[Field.META] is Ownership.OFF:
         return {}
-    meta: dict[str, str | None] = dict(_shipped_meta(show_courses(occasion.courses, occasion.language)))
+    meta: dict[str, str | None] = dict(_shipped_meta(show_courses(occasion.courses, occasion.language, None)))
     meta[_key("state")] = _state(occasion.courses) if rules.mark_gone else None
     for key, template in (rules.meta or {}).items():
         text = _rendered(f"{Field.META} {key}", template, Form.PLAIN, occasion)

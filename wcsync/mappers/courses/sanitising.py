@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 from wcsync.mappers.courses.links import host_of, scrub, usable, within_shop
-from wcsync.mappers.courses.plain import BACKSLASH, BRACKET, SHORTCODE, clean, cut
+from wcsync.mappers.courses.plain import BACKSLASH, BRACKET, SHORTCODE, clean, cut, unambiguous
 
 MOST_BYTES = 200_000
 """Of one text as it is stored."""
@@ -160,7 +160,7 @@ def _clean_html(markup: str, attribute_filter: AttributeFilter, attributes: dict
         url_schemes={"http", "https", "mailto", "tel"},
         strip_comments=True,
     )
-    return _tidied(clean(cleaned, keep=SHORTCODE).replace("&nbsp;", " "))
+    return _tidied(unambiguous(clean(cleaned, keep=SHORTCODE).replace("&nbsp;", " ")))
 
 
 def _tidied(markup: str) -> str:
@@ -199,7 +199,7 @@ def _template_attribute(_tag: str, name: str, value: str) -> str | None:
 
 def _common_attribute(name: str, value: str) -> str | None:
     if name in {"alt", "title"}:
-        return _BLANK.sub(" ", clean(value.translate(_AS_TYPESET))).strip()
+        return _BLANK.sub(" ", clean(value.translate(_AS_TYPESET))).replace("&#", "& #").strip()
     return value if _NUMBER.fullmatch(value) else None
 
 

@@ -63,7 +63,7 @@ class ShownCourse:
 
 @lru_cache(maxsize=8)
 def show_courses(
-    courses: tuple[Course, ...], language: str, markup: Callable[[str], object] | None = None
+    courses: tuple[Course, ...], language: str, markup: Callable[[str], object] | None
 ) -> tuple[ShownCourse, ...]:
     """`markup`: marks text as HTML for a template; None = it makes plain text. Kept for the product's next template."""
     return tuple(_show(course, language, markup) for course in courses)
@@ -71,7 +71,7 @@ def show_courses(
 
 def _show(course: Course, language: str, markup: Callable[[str], object] | None) -> ShownCourse:
     line = partial(_line, foreign=frozenset(filter(None, (host_of(course.site), host_of(course.url)))))
-    safe = sanitise(course.description, (course.site, course.url), WORDS[language].more)
+    safe = _safe(course.description, (course.site, course.url), language)
     modules = tuple(
         _module(module, line, language) for module in course.modules[:MOST_MODULES] if line(module.title)
     )
@@ -95,6 +95,12 @@ def _show(course: Course, language: str, markup: Callable[[str], object] | None)
         ends_at=course.ends_at,
         state=course.state.value,
     )
+
+
+@lru_cache(maxsize=8)
+def _safe(description: str, sites: tuple[str, ...], language: str) -> str:
+    """Kept too: a product's HTML and its plain texts are made of the same."""
+    return sanitise(description, sites, WORDS[language].more)
 
 
 def _module(module: Module, line: Callable[[str], str], language: str) -> ShownModule:

@@ -60,9 +60,10 @@ def parse_family(content: bytes, parent_id: ProductId) -> list[StoredRow]:
 
 
 def read_product(raw: bytes, parent_id: ProductId = NO_PARENT) -> StoredProduct:
-    """One object of JSON; a variation if `parent_id` is given or named in it. Raises as msgspec does."""
+    """One object of JSON; a variation if `parent_id` is given, or if it says so. Raises as msgspec does."""
     told = _STORED.decode(raw)
-    parent_id = parent_id or (product_id(int(told.parent_id), "parent_id") if told.parent_id else NO_PARENT)
+    if told.parent_id and VARIATION in text(told.type):  # others with a parent are leftovers of old shops
+        parent_id = product_id(int(told.parent_id), "parent_id")
     kind = VARIATION if parent_id else text(told.type) or "simple"
     shared = StoredProduct(
         product_id=product_id(told.id, "id"),

@@ -1,0 +1,112 @@
+"""Locks beside the ledger: files the kernel unlocks when their process ends, however it ends."""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wcsync.errors import ConfigError, PassingTrouble, Problem, WcsyncError
+from wcsync.ledger.connection import give_to_folder_owner, may_pass
+
+INSTANCE = ".lock"
+"""Ends the name of the file that the one process holds which works on this ledger."""
+MIRROR = ".courses.lock"
+"""Ends the name of the file that is held while course data is written to products, by the daemon or beside it."""
+
+
+class AlreadyRunning(WcsyncError):
+    """Another process does this on this ledger. It may end soon: trying again is right."""
+
+
+@contextmanager
+def only_instance(ledger: Path) -> Iterator[Callable[[], bool]]:
+    """Holds the ledger's lock while inside.
+
+    Gives a question: whether the lock's file is still the one that others would find.
+
+    Raises AlreadyRunning if another process works on this ledger, ConfigError (PassingTrouble: not now) if its folder
+    cannot be used.
+    """
+    with _held(ledger, INSTANCE, _taken) as held:
+        yield held
+
+
+@contextmanager
+def only_mirror(ledger: Path) -> Iterator[None]:
+    """As `only_instance`, for whoever writes course data to the shop's products: a daemon, or a command beside it."""
+    with _held(ledger, MIRROR, _mirroring):
+        yield
+
+
+def running_instance(ledger: Path) -> int | None:
+    """The process that works on this ledger; None if none does."""
+    try:
+        handle = os.open(_beside(ledger, INSTANCE), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return int(os.pread(handle, 20, 0).strip() or 0)
+    finally:
+        os.close(handle)
+    return None
+
+
+def no_folder(ledger: Path, exc: OSError) -> Problem:
+    """That the ledger's folder is not there, or not ours."""
+    return Problem(
+        where=str(ledger.parent),
+        message=f"the ledger's folder cannot be used ({exc.strerror})",
+        remedy="systemd makes it when the service starts; by hand: install -d -m 700 and give it to the daemon's user.",
+    )
+
+
+@contextmanager
+def _held(ledger: Path, ending: str, taken: Callable[[Path, str], str]) -> Iterator[Callable[[], bool]]:
+    file = _beside(ledger, ending)
+    try:
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        kind = PassingTrouble if may_pass(exc) else ConfigError
+        raise kind([no_folder(ledger, exc)]) from exc
+    try:
+        give_to_folder_owner(handle, ledger.parent)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            pid = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
+            raise AlreadyRunning(taken(ledger, pid)) from exc
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield lambda: _is_at(handle, _beside(ledger, ending))
+    finally:
+        os.close(handle)
+
+
+def _beside(ledger: Path, ending: str) -> Path:
+    """Beside the file itself, whatever link it is reached by: SQLite follows links too."""
+    file = Path(os.path.realpath(ledger))
+    return file.with_name(file.name + ending)
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except OSError:
+        return False
+
+
+def _taken(ledger: Path, pid: str) -> str:
+    return (
+        f"another wcsync works on {ledger} (process {pid}). Stop it first (`systemctl stop wcsync`), or give this one "
+        "a ledger of its own in [ledger] path"
+    )
+
+
+def _mirroring(_ledger: Path, pid: str) -> str:
+    return (
+        f"course data is being written to the products just now (process {pid}; the daemon does so on its schedule). "
+        "Try again when that has ended; nothing was done"
+    )

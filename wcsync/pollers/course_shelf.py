@@ -1,0 +1,275 @@
+"""Which products show which courses: the mapping's rows, met with what the shop stores."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from wcsync.course import StoredProduct
+from wcsync.mappers.mapping import Mapping, MapRow, Match
+from wcsync.mappers.mapping_table import is_wildcard
+from wcsync.mappers.selectors import as_line
+from wcsync.model import Line, Product, ProductId, Target, UnreadableProduct
+from wcsync.store.base import Showcase
+
+Row = StoredProduct | UnreadableProduct
+
+TRASH = "trash"
+PER_SIGN = 100
+"""A sign of life is given after so many products of a catalogue."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftAlone:
+    """A product, or a row of the mapping, that the mirror does nothing about. `code`: a fixed word for scripts.
+
+    `product_id` None: no product is known. `where`: the row. `wrong`: a person should look at it.
+    """
+
+    where: str
+    code: str
+    reason: str
+    product_id: ProductId | None = None
+    name: str = ""
+    wrong: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Displayed:
+    """A product with the row that says which courses it sells."""
+
+    product: StoredProduct
+    match: Match
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """All products that sell courses, each once, and what is to be said of the others."""
+
+    displayed: tuple[Displayed, ...] = ()
+    left: tuple[LeftAlone, ...] = ()
+
+
+def needs_catalogue(mapping: Mapping) -> bool:
+    """Whether only a look at every product tells which of them the rows are about."""
+    return mapping.sku_is_course is not None or any(_is_open(row) for row in _sold(mapping))
+
+
+def targets_of(mapping: Mapping, shelf: Shelf | None) -> list[Target]:
+    """Every course that a row names, and those that only products name (`sku_is_course`)."""
+    named = [target for row in _sold(mapping) for target in row.targets]
+    shown = [target for one in shelf.displayed for target in one.match.targets] if shelf else []
+    return list(dict.fromkeys([*named, *shown]))
+
+
+def fetch_shelf(
+    showcase: Showcase,
+    mapping: Mapping,
+    only: Collection[str] = (),
+    at_page: Callable[[], None] = lambda: None,
+) -> Shelf:
+    """Reads the products of all rows as they are stored. `only`: those with one of these ids, SKUs or `LMS/COURSE`.
+
+    Costs a call for each hundred rows, or for each hundred products where rows are open; `at_page` is called now and
+    then meanwhile. Raises: TransientError, ServiceBlocked.
+    """
+    rows, sieve = _rows_for(mapping, only), _Sieve.of(mapping, only)
+    for row in _fetch(showcase, mapping, rows, only, at_page):
+        sieve.take(row)
+    return sieve.shelf(rows)
+
+
+def line_of(product: StoredProduct) -> Line:
+    """The line an order would have if it were bought: what a mapping matches."""
+    sold = Product(
+        product_id=product.product_id, parent_id=product.parent_id, sku=product.sku, name=product.name
+    )
+    return as_line(sold)
+
+
+def names_of(product: StoredProduct, targets: Iterable[Target]) -> set[str]:
+    """All by which `--only` can name it, folded."""
+    courses = {f"{target.lms}/{target.course_id}".casefold() for target in targets}
+    parent = {str(product.parent_id)} if product.parent_id else set()
+    return ({str(product.product_id), product.sku.strip().casefold()} | courses | parent) - {""}
+
+
+def _sold(mapping: Mapping) -> Iterator[MapRow]:
+    return (row for row in mapping.rows if row.targets)
+
+
+def _is_open(row: MapRow) -> bool:
+    return row.selector[0] == "sku" and is_wildcard(row.selector[1])
+
+
+def _rows_for(mapping: Mapping, only: Collection[str]) -> list[MapRow]:
+    """The rows that `only` names itself, all if it names something else too."""
+    rows = list(_sold(mapping))
+    named = {word: [row for row in rows if word.casefold() in _names_of_row(row)] for word in only}
+    if not only or not all(named.values()):
+        return rows
+    return list({id(row): row for group in named.values() for row in group}.values())
+
+
+def _names_of_row(row: MapRow) -> set[str]:
+    ids = {str(one) for one in (row.product_id, row.variation_id) if one is not None}
+    courses = {f"{target.lms}/{target.course_id}".casefold() for target in row.targets}
+    return ids | courses | {(row.sku or "").strip().casefold()} - {""}
+
+
+def _fetch(
+    showcase: Showcase,
+    mapping: Mapping,
+    rows: list[MapRow],
+    only: Collection[str],
+    at_page: Callable[[], None],
+) -> Iterator[Row]:
+    """What the catalogue does not hold (trash, slips) is asked for by name; `only` may spare the walk."""
+    seen, there = set[ProductId | None](), set[str]()
+    narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(_is_open, rows))
+    if needs_catalogue(mapping) and not narrowed:
+        for place, row in enumerate(showcase.fetch_stored_catalogue()):
+            if place % PER_SIGN == 0:
+                at_page()
+            seen.add(row.product_id)
+            if isinstance(row, StoredProduct):
+                there.add(row.sku.strip().casefold())
+            yield row
+    ids, skus = _named(rows)
+    ids = [one for one in ids if one not in seen]
+    skus = [sku for sku in skus if sku.strip().casefold() not in there]
+    if ids or skus:
+        at_page()
+        found = showcase.fetch_stored(ids=ids, skus=skus)
+        yield from (row for row in found if row.product_id not in seen)
+
+
+def _named(rows: Iterable[MapRow]) -> tuple[list[ProductId], list[str]]:
+    rows = list(rows)
+    ids = dict.fromkeys(row.variation_id or row.product_id for row in rows)
+    skus = dict.fromkeys(row.sku for row in rows if row.selector[0] == "sku" and not _is_open(row))
+    return [one for one in ids if one is not None], [sku for sku in skus if sku]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sieve:
+    """Keeps of all that is read what rows are about. `kinds`: of every product seen, whether it is a variation."""
+
+    mapping: Mapping
+    only: Collection[str]
+    parents: frozenset[str]
+    choices: frozenset[str]
+    displayed: list[Displayed] = field(default_factory=list)
+    left: list[LeftAlone] = field(default_factory=list)
+    kinds: dict[ProductId, bool] = field(default_factory=dict)
+    skus: set[str] = field(default_factory=set)
+    unread: set[ProductId | None] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, mapping: Mapping, only: Collection[str]) -> "_Sieve":
+        selectors = [row.selector for row in mapping.rows]
+        return cls(
+            mapping=mapping,
+            only=only,
+            parents=frozenset(value for kind, value in selectors if kind == "product_id"),
+            choices=frozenset(value for kind, value in selectors if kind == "variation_id"),
+        )
+
+    def take(self, product: Row) -> None:
+        if isinstance(product, UnreadableProduct):
+            self.unread.add(product.product_id)
+            self.left.append(_unreadable(product))
+            return
+        self.kinds[product.product_id] = bool(product.parent_id)
+        self.skus.add(product.sku.strip().casefold())
+        match = self._match(product)
+        if match is None or (self.only and not self._is_named(product, match)):
+            return
+        if product.status == TRASH:
+            self.left.append(_in_trash(product, match))
+        else:
+            self.displayed.append(Displayed(product=product, match=match))
+
+    def shelf(self, rows: Iterable[MapRow]) -> Shelf:
+        missing = [found for row in rows for found in self._missing(row)]
+        left = [*self.left, *missing]
+        unnamed = _unnamed(self.mapping, self.only, self.displayed, left)
+        return Shelf(displayed=tuple(self.displayed), left=(*left, *unnamed))
+
+    def _match(self, product: StoredProduct) -> Match | None:
+        """None also for a variation that is sold by its parent's row: the parent shows the course."""
+        if str(product.parent_id) in self.parents and str(product.product_id) not in self.choices:
+            return None
+        match = self.mapping.match(line_of(product))
+        return match if match is not None and match.targets else None
+
+    def _is_named(self, product: StoredProduct, match: Match) -> bool:
+        return not names_of(product, match.targets).isdisjoint(map(str.casefold, self.only))
+
+    def _missing(self, row: MapRow) -> Iterator[LeftAlone]:
+        """That no product answers to the row. What could not be read may be the one that is missed."""
+        kind, value = row.selector
+        if kind == "sku":
+            if not _is_open(row) and value not in self.skus and not self.unread:
+                yield _unknown_sku(row)
+            return
+        product_id = ProductId(int(value))
+        if product_id not in self.kinds and product_id not in self.unread:
+            yield _unknown_product(row, product_id, kind.removesuffix("_id"))
+        elif product_id in self.kinds and self.kinds[product_id] is not (kind == "variation_id"):
+            yield _other_kind(row, product_id, variation=self.kinds[product_id])
+
+
+def _unknown_sku(row: MapRow) -> LeftAlone:
+    reason = f"no product has the SKU {row.sku} (any more); correct the row, or remove it"
+    return LeftAlone(where=row.source, code="unknown_sku", reason=reason)
+
+
+def _unknown_product(row: MapRow, product_id: ProductId, kind: str) -> LeftAlone:
+    reason = f"the shop has no {kind} {product_id} (any more); correct the row, or remove it"
+    return LeftAlone(where=row.source, product_id=product_id, code="unknown_product", reason=reason)
+
+
+def _other_kind(row: MapRow, product_id: ProductId, *, variation: bool) -> LeftAlone:
+    what, key = ("a variation", "variation_id") if variation else ("no variation", "product_id")
+    return LeftAlone(
+        where=row.source,
+        product_id=product_id,
+        code="is_a_variation" if variation else "is_no_variation",
+        reason=f"{product_id} is {what} (any more); write {key} = {product_id} if it is meant all the same",
+    )
+
+
+def _unreadable(product: UnreadableProduct) -> LeftAlone:
+    return LeftAlone(
+        where="",
+        product_id=product.product_id,
+        code="unreadable",
+        reason=f"what the shop says of it cannot be read ({product.reason}); look for a plugin that changes products "
+        "in WooCommerce's REST API",
+    )
+
+
+def _in_trash(product: StoredProduct, match: Match) -> LeftAlone:
+    return LeftAlone(
+        where=match.source,
+        product_id=product.product_id,
+        name=product.name,
+        code="in_trash",
+        reason="it is in the trash; restore it in the shop, or remove the row once no order for it is open",
+    )
+
+
+def _unnamed(
+    mapping: Mapping, only: Collection[str], displayed: Iterable[Displayed], left: Iterable[LeftAlone]
+) -> Iterator[LeftAlone]:
+    """Words that name neither a product that was found nor a row."""
+    names = {name for one in displayed for name in names_of(one.product, one.match.targets)}
+    names |= {str(one.product_id) for one in left}
+    names |= {name for row in _sold(mapping) for name in _names_of_row(row)}
+    for word in only:
+        if word.casefold() not in names:
+            yield LeftAlone(
+                where="",
+                code="not_found",
+                reason=f"{word} is the id or SKU of no product that sells a course, nor a mapped course "
+                "(LMS/COURSE)",
+            )
