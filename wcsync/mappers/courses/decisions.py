@@ -7,7 +7,7 @@ come back as it went. What a person wrote or changed stays; what is empty for th
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from wcsync.course import NO_PARENT, Patch, StoredProduct
 from wcsync.mappers.courses.canonical import Form, key_of
@@ -117,6 +117,8 @@ class _Judging:
                 yield self._judge_image()
             case Field.META:
                 yield from self._judge_meta()
+            case never:
+                assert_never(never)
 
     def _judge_text(self, field: Field) -> _Judged:
         text: str = getattr(self.wanted, field.value)
