@@ -600,6 +600,40 @@ class TestPictures:
         assert spine.shop.uploads == 2
         assert spine.product(2).images[0].image_id in spine.shop.media
 
+    @pytest.mark.parametrize(
+        "trouble",
+        [BatchFailed("shop: broke down"), TransientError("shop: 504", answer_lost=True)],
+        ids=["breaks down", "does not answer"],
+    )
+    def test_an_image_the_shop_cannot_digest_is_sent_three_times_and_costs_itself_alone(
+        self, spine: MirrorSpine, trouble: Exception
+    ) -> None:
+        spine.sell(1017, "42", name="Course 42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.files[f"{PICTURE}?42"] = PNG
+        sent = list[Patch]()
+
+        def choke(patches: Sequence[Patch]) -> None:
+            heavy = [patch for patch in patches if any(not image.image_id for image in patch.images or ())]
+            sent.extend(heavy)
+            if heavy:
+                raise trouble
+
+        spine.shop.before_push = choke
+        for _ in range(6):
+            spine.run()
+            spine.clock.tick(3600)
+        assert len(sent) == 3
+        assert "All about 42" in spine.product(1017).description
+        [mark] = spine.ledger.mirror.read_state().standing
+        assert (mark.field, mark.standing) == ("images", Standing.FAILED)
+        assert "3 times the shop broke down over it" in mark.note
+        spine.spare()
+        assert spine.run().changed == 0
+        spine.run(take_back=frozenset({Field.IMAGES}))
+        assert spine.product(1017).images
+        assert spine.ledger.mirror.read_state().standing == ()
+
     def test_an_upload_whose_answer_was_lost_is_found_again(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
         spine.sell(2, "42")

@@ -175,6 +175,14 @@ class MirrorContract(ABC):
         mirror.record_upload("aa", None, T0)
         assert mirror.read_upload("aa") is None
 
+    def test_tries_of_an_upload_are_counted_until_one_came_to_an_end(self, mirror: Mirror) -> None:
+        for digest in ("aa", "aa", "bb"):
+            mirror.record_try(digest, T0)
+        assert [mirror.read_tries(digest) for digest in ("aa", "bb", "cc")] == [2, 1, 0]
+        mirror.record_upload("aa", 77, T0)
+        mirror.record_upload("bb", None, T0)
+        assert [mirror.read_tries(digest) for digest in ("aa", "bb", "cc")] == [0, 0, 0]
+
     # -- drafts ------------------------------------------------------------------------------------------------------
     def test_a_draft_is_known_before_and_after_it_is_made(self, mirror: Mirror) -> None:
         draft = DraftMark(lms=CAMPUS, course_id=CourseId("42"), sku="PY-101", sending_since=T0)

@@ -107,7 +107,13 @@ class Mirror(Protocol):
         """The shop's id of the image with these bytes; None if the shop has none of us."""
 
     def record_upload(self, digest: str, image_id: int | None, now: datetime) -> None:
-        """`image_id` None: the shop does not have it any more."""
+        """`image_id` None: the shop does not have it any more. The tries are forgotten either way."""
+
+    def read_tries(self, digest: str) -> int:
+        """How often these bytes were sent to the shop since they were last known to have arrived."""
+
+    def record_try(self, digest: str, now: datetime) -> None:
+        """They are about to be sent."""
 
     def read_drafts(self, lms: LmsName) -> dict[CourseId, DraftMark]: ...
 

@@ -12,12 +12,15 @@ from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.mappers.courses.plan import Plan, Verdict
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.settling import refused, sending, settle, unharmed, unkept, withdrawn
-from wcsync.mappers.courses.wanted import Wanted
+from wcsync.mappers.courses.wanted import Wanted, WantedPicture
 from wcsync.model import ProductId
 from wcsync.times import Clock
 
 LEFT_ALONE = frozenset({Verdict.EDITED, Verdict.FOREIGN, Verdict.CONTESTED, Verdict.FAILED, Verdict.WAITS})
 """What people are told of a field that the courses would have otherwise."""
+
+MOST_TRIES = 3
+"""So often the shop is sent the same image while it breaks down over it, or does not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +91,11 @@ class Judge:
     ) -> Judged:
         """`answered`: the shop has answered all that was sent of it, so that nothing can come late."""
         quarantine = timedelta() if answered else self.quarantine
-        wanted = replace(task.wanted, picture=None) if task.imageless else task.wanted
-        plan = decide(product, wanted, task.rules, marks, self.clock(), quarantine, self.take_back)
+        plan = self._decide(task, product, marks, quarantine)
+        worn_out = self._worn_out(task, plan.patch)
+        if worn_out:
+            task = replace(task, imageless=worn_out)
+            plan = self._decide(task, product, marks, quarantine)
         open_since = max((mark.pending_since for mark in marks.values() if mark.pending_since), default=None)
         return Judged(
             task=replace(task, open_since=open_since),
@@ -125,6 +131,20 @@ class Judge:
             upload=self._shown(one.task, answer.stored),
         )
 
+    def _decide(
+        self, task: Task, product: StoredProduct, marks: Mapping[str, Mark], quarantine: timedelta
+    ) -> Plan:
+        wanted = replace(task.wanted, picture=None) if task.imageless else task.wanted
+        return decide(product, wanted, task.rules, marks, self.clock(), quarantine, self.take_back)
+
+    def _worn_out(self, task: Task, patch: Patch | None) -> str:
+        """Why an image is not sent once more: each try may leave a copy of it in the shop's media library."""
+        picture, sent = task.wanted.picture, self._with_upload(task, patch)
+        if sent is None or not needs_upload(sent) or picture is None or Field.IMAGES in self.take_back:
+            return ""
+        tries = self.mirror.read_tries(picture.digest)
+        return "" if tries < MOST_TRIES else _worn_out_because(picture, tries)
+
     def _with_upload(self, task: Task, patch: Patch | None) -> Patch | None:
         """An image that the shop has already is named by its number."""
         picture = task.wanted.picture
@@ -157,3 +177,15 @@ class Judge:
             note=one.task.imageless,
         )
         return () if failed == known else (failed,)
+
+
+def needs_upload(patch: Patch) -> bool:
+    """Whether the shop is to fetch an image for it."""
+    return any(not image.image_id for image in patch.images or ())
+
+
+def _worn_out_because(picture: WantedPicture, tries: int) -> str:
+    return (
+        f"the picture {picture.src} cannot be used: {tries} times the shop broke down over it, or did not answer; look "
+        "at its size and at PHP's error log, then try again with `wcsync courses push --take-back images`"
+    )

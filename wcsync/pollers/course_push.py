@@ -7,12 +7,12 @@ from itertools import groupby
 
 import structlog
 
-from wcsync.course import Patch, Pushed, StoredProduct, Term, TermKind
+from wcsync.course import Pushed, StoredProduct, Term, TermKind
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import Mirror
 from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.model import ProductId
-from wcsync.pollers.course_judge import Judge, Judged, Task
+from wcsync.pollers.course_judge import Judge, Judged, Task, needs_upload
 from wcsync.pollers.course_shelf import TRASH, LeftAlone
 from wcsync.store.base import BATCH_LIMIT, NO_UPLOAD, UNKNOWN_IMAGE, BatchFailed, Showcase
 from wcsync.times import Clock
@@ -23,6 +23,9 @@ FIRST_BATCH = 10
 QUICK_SHARE, SLOW_SHARE = 1 / 6, 1 / 2
 """Of the time-out: an answer within the first share lets the next batch be twice as large, one beyond the second makes
 it half as large."""
+
+BROKE_DOWN = "failed"
+"""The code of a product over which the shop broke down."""
 
 _NOT_KEPT = "the shop holds something else than was sent: a plugin, or its filter of HTML, changed it"
 
@@ -164,17 +167,22 @@ class Pusher:
 
     def _send_alone(self, one: Judged) -> Pushed:
         assert one.patch is not None, one.task
-        patch = one.patch
+        patch, picture = one.patch, one.task.wanted.picture
+        uploads = picture is not None and needs_upload(patch)
+        if picture is not None and uploads:
+            self.mirror.record_try(picture.digest, self.clock())
         try:
             [answer] = self._send([one], lambda: [self.showcase.push_patch(patch)])
         except PermanentError as exc:
-            return Pushed(product_id=patch.product_id, stored=None, code="failed", problem=str(exc))
+            return Pushed(product_id=patch.product_id, stored=None, code=BROKE_DOWN, problem=str(exc))
+        if picture is not None and uploads:  # it came to an end, whatever it was
+            self.mirror.record_upload(picture.digest, None, self.clock())
         return answer
 
     def _after_image(self, one: Judged, answer: Pushed) -> Task | None:
         """What to try once more if an image alone stood in the way; None if nothing is to be tried."""
         picture = one.task.wanted.picture
-        if answer.stored is not None or picture is None or answer.code not in UNKNOWN_IMAGE | NO_UPLOAD:
+        if answer.stored is not None or picture is None or not _is_about_image(one, answer):
             return None
         self.mirror.record_marks(self.judge.withdrawn(one), self.clock())
         if answer.code in UNKNOWN_IMAGE and self.mirror.read_upload(picture.digest) is not None:
@@ -315,9 +323,10 @@ def tell_standing(news: Sequence[Mark]) -> Sequence[Mark]:
     return news
 
 
-def needs_upload(patch: Patch) -> bool:
-    """Whether the shop is to fetch an image for it."""
-    return any(not image.image_id for image in patch.images or ())
+def _is_about_image(one: Judged, answer: Pushed) -> bool:
+    """Whether all but the image may go through: of what breaks a shop down, images are the most likely."""
+    broke_down = answer.code == BROKE_DOWN and one.patch is not None and needs_upload(one.patch)
+    return broke_down or answer.code in UNKNOWN_IMAGE | NO_UPLOAD
 
 
 def _place(task: Task) -> tuple[ProductId, ProductId]:
