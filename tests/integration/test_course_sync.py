@@ -634,6 +634,24 @@ class TestPictures:
         assert spine.product(1017).images
         assert spine.ledger.mirror.read_state().standing == ()
 
+    def test_an_image_whose_number_a_restored_shop_gave_away_is_uploaded_again(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.files[f"{PICTURE}?42"] = PNG
+        spine.run()
+        [ours] = spine.product(1).images
+        spine.shop.media[ours.image_id] = replace(ours, name="a-cat", src="https://shop.example.com/cat.png")
+        spine.sell(2, "42")
+        assert spine.run().written == 1
+        assert [image.name for image in spine.product(2).images] == [ours.name]
+        spine.sell(3, "42")
+        spine.run()
+        assert spine.product(3).images == spine.product(2).images
+        assert spine.shop.uploads == 2
+        assert spine.run().changed == 0
+
     def test_an_upload_whose_answer_was_lost_is_found_again(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
         spine.sell(2, "42")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import repeat
 
 from wcsync.course import Course, Patch, Pushed, StoredProduct
 from wcsync.ledger.mirror import Mirror
@@ -12,6 +13,7 @@ from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.mappers.courses.plan import Plan, Verdict
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.settling import refused, sending, settle, unharmed, unkept, withdrawn
+from wcsync.mappers.courses.shown import form_of
 from wcsync.mappers.courses.wanted import Wanted, WantedPicture
 from wcsync.model import ProductId
 from wcsync.times import Clock
@@ -68,12 +70,14 @@ class Judged:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What came of one patch. `unkept`: fields of which the shop holds something else than was sent; `harm`: what else
-    is not as it was, '' if all is; `upload`: as in `Judged`."""
+    is not as it was, '' if all is; `upload`: as in `Judged`; `mistaken`: the content of the image that was meant if the
+    shop has another one under its number by now."""
 
     marks: tuple[Mark, ...]
     unkept: tuple[str, ...] = ()
     harm: str = ""
     upload: tuple[str, int] | None = None
+    mistaken: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +128,11 @@ class Judge:
         if answer.stored is None:
             return Settled(marks=refused(one.plan, answer.code, answer.problem))
         plan = replace(one.plan, patch=one.patch)
+        mistaken = self._mistaken(one, answer.stored)
+        marks = settle(plan, answer.stored)
         return Settled(
-            marks=settle(plan, answer.stored),
+            marks=tuple(map(_ours_by_mistake, marks, repeat(answer.stored))) if mistaken else marks,
+            mistaken=mistaken,
             unkept=unkept(plan, answer.stored),
             harm="; ".join(unharmed(one.product, answer.stored, plan)),
             upload=self._shown(one.task, answer.stored),
@@ -163,6 +170,14 @@ class Judge:
             return None
         return picture.digest, product.images[0].image_id
 
+    def _mistaken(self, one: Judged, stored: StoredProduct) -> str:
+        """A shop that was restored from a backup gives numbers of images away again."""
+        picture, images = one.task.wanted.picture, one.patch.images if one.patch else None
+        if picture is None or not images or not stored.images or stored.images[0].name == picture.title:
+            return ""
+        number = self.mirror.read_upload(picture.digest)
+        return picture.digest if images[0].image_id == number == stored.images[0].image_id else ""
+
     def _imageless(self, one: Judged) -> tuple[Mark, ...]:
         if not one.task.imageless:
             return ()
@@ -182,6 +197,13 @@ class Judge:
 def needs_upload(patch: Patch) -> bool:
     """Whether the shop is to fetch an image for it."""
     return any(not image.image_id for image in patch.images or ())
+
+
+def _ours_by_mistake(mark: Mark, stored: StoredProduct) -> Mark:
+    """It was we who put that image there, so that it may be replaced."""
+    if mark.field != Field.IMAGES:
+        return mark
+    return replace(mark, sent=form_of(stored, mark.field).canonical)
 
 
 def _worn_out_because(picture: WantedPicture, tries: int) -> str:

@@ -286,6 +286,10 @@ class Pusher:
         product_id, settled = one.task.product_id, self.judge.settled(one, answer)
         self._keep_upload(settled.upload)
         self.mirror.record_marks(settled.marks, self.clock())
+        if settled.mistaken:
+            self.mirror.record_upload(settled.mistaken, None, self.clock())
+            self._push_alone(one.task, answered=True)
+            return
         if answer.stored is None:
             self.tally.refused[product_id] = answer.problem
             log.warning("product_not_written", product_id=product_id, reason=answer.problem)
