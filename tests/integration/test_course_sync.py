@@ -670,6 +670,48 @@ class TestPictures:
         assert spine.run().changed == 0
 
 
+class TestWhatComesLate:
+    def test_a_write_that_takes_effect_after_the_quarantine_is_not_taken_for_a_persons(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.run()
+        spine.change("42", name="Second")
+        spine.shop.acts_late = True
+        assert spine.run().outcome == FAILED
+        spine.shop.acts_late = False
+        spine.clock.tick(QUARANTINE_S + 1)
+        spine.change("42", name="Third")
+        assert spine.run().written == 1
+        spine.shop.catch_up()
+        assert spine.product(1).name == "Second"
+        assert spine.run().edited == 0
+        assert spine.product(1).name == "Third"
+        assert spine.run().changed == 0
+
+    def test_a_product_whose_saving_breaks_down_afterwards_is_not_taken_for_a_persons(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", name="Second")
+
+        def break_down(_patches: Sequence[Patch]) -> None:
+            raise BatchFailed("shop: broke down")
+
+        def change_meanwhile(_patches: Sequence[Patch]) -> None:
+            spine.shop.before_push = lambda _patches: None
+            spine.shop.after_push = break_down
+            raise BatchFailed("shop: broke down")
+
+        spine.shop.before_push = change_meanwhile
+        assert spine.run().failed == 1
+        assert spine.product(1).name == "Second"
+        spine.spare()
+        spine.change("42", name="Third")
+        assert spine.run().edited == 0
+        assert spine.product(1).name == "Third"
+
+
 class TestTerms:
     def test_tags_are_made_once_and_others_stay(self, tmp_path: Path) -> None:
         spine = MirrorSpine(tmp_path, rules=TAGGED)

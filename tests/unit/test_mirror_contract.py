@@ -177,7 +177,7 @@ class MirrorContract(ABC):
 
     def test_tries_of_an_upload_are_counted_until_one_came_to_an_end(self, mirror: Mirror) -> None:
         for digest in ("aa", "aa", "bb"):
-            mirror.record_try(digest, T0)
+            mirror.record_try(digest)
         assert [mirror.read_tries(digest) for digest in ("aa", "bb", "cc")] == [2, 1, 0]
         mirror.record_upload("aa", 77, T0)
         mirror.record_upload("bb", None, T0)

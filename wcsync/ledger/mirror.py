@@ -112,7 +112,7 @@ class Mirror(Protocol):
     def read_tries(self, digest: str) -> int:
         """How often these bytes were sent to the shop since they were last known to have arrived."""
 
-    def record_try(self, digest: str, now: datetime) -> None:
+    def record_try(self, digest: str) -> None:
         """They are about to be sent."""
 
     def read_drafts(self, lms: LmsName) -> dict[CourseId, DraftMark]: ...

@@ -127,7 +127,7 @@ class SqliteMirror:
     def read_tries(self, digest: str) -> int:
         return _read_tries(self._db).get(digest, 0)
 
-    def record_try(self, digest: str, now: datetime) -> None:
+    def record_try(self, digest: str) -> None:
         with transaction(self._db) as db:
             tries = _read_tries(db)
             put_fact(db, TRIES, json.dumps(tries | {digest: tries.get(digest, 0) + 1}))

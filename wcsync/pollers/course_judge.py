@@ -21,6 +21,8 @@ from wcsync.times import Clock
 LEFT_ALONE = frozenset({Verdict.EDITED, Verdict.FOREIGN, Verdict.CONTESTED, Verdict.FAILED, Verdict.WAITS})
 """What people are told of a field that the courses would have otherwise."""
 
+BROKE_DOWN = "failed"
+"""The code of a product over which the shop broke down."""
 MOST_TRIES = 3
 """So often the shop is sent the same image while it breaks down over it, or does not answer."""
 
@@ -126,7 +128,8 @@ class Judge:
     def settled(self, one: Judged, answer: Pushed) -> Settled:
         """What came of the patch, by the shop's answer."""
         if answer.stored is None:
-            return Settled(marks=refused(one.plan, answer.code, answer.problem))
+            unsure = answer.code == BROKE_DOWN
+            return Settled(marks=refused(one.plan, answer.code, answer.problem, unsure=unsure))
         plan = replace(one.plan, patch=one.patch)
         mistaken = self._mistaken(one, answer.stored)
         marks = settle(plan, answer.stored)

@@ -12,7 +12,7 @@ from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import Mirror
 from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.model import ProductId
-from wcsync.pollers.course_judge import Judge, Judged, Task, needs_upload
+from wcsync.pollers.course_judge import BROKE_DOWN, Judge, Judged, Task, needs_upload
 from wcsync.pollers.course_shelf import TRASH, LeftAlone
 from wcsync.store.base import BATCH_LIMIT, NO_UPLOAD, UNKNOWN_IMAGE, BatchFailed, Showcase
 from wcsync.times import Clock
@@ -23,9 +23,6 @@ FIRST_BATCH = 10
 QUICK_SHARE, SLOW_SHARE = 1 / 6, 1 / 2
 """Of the time-out: an answer within the first share lets the next batch be twice as large, one beyond the second makes
 it half as large."""
-
-BROKE_DOWN = "failed"
-"""The code of a product over which the shop broke down."""
 
 _NOT_KEPT = "the shop holds something else than was sent: a plugin, or its filter of HTML, changed it"
 
@@ -170,7 +167,7 @@ class Pusher:
         patch, picture = one.patch, one.task.wanted.picture
         uploads = picture is not None and needs_upload(patch)
         if picture is not None and uploads:
-            self.mirror.record_try(picture.digest, self.clock())
+            self.mirror.record_try(picture.digest)
         try:
             [answer] = self._send([one], lambda: [self.showcase.push_patch(patch)])
         except PermanentError as exc:
