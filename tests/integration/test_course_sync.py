@@ -10,8 +10,8 @@ import structlog
 from structlog.testing import LogCapture
 
 from tests.fakes import CAMPUS
-from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row
-from wcsync.course import Attribute, CourseReading, CourseState, Image, Patch, Picture, Term
+from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row, target
+from wcsync.course import Attribute, CourseReading, CourseState, Image, Patch, Picture, Term, TermKind
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED
 from wcsync.mappers.courses.fields import Field, Ownership
@@ -713,6 +713,23 @@ class TestWhatComesLate:
 
 
 class TestTerms:
+    def test_an_edit_while_the_shop_makes_tags_stays(self, tmp_path: Path) -> None:
+        spine = MirrorSpine(tmp_path, rules=TAGGED)
+        spine.sell(1, "42")
+        spine.run()
+        make = spine.shop.ensure_term
+
+        def make_slowly(kind: TermKind, name: str) -> Term:
+            spine.shop.edit(1, description="<p>A person's.</p>")
+            return make(kind, name)
+
+        spine.shop.ensure_term = make_slowly  # type: ignore[method-assign]  # the one place where it takes its time
+        spine.change("42", description="<p>Other.</p>", skills=("SQL",))
+        assert spine.run().written == 1
+        assert spine.product(1).description == "<p>A person's.</p>"
+        assert [term.name for term in spine.product(1).tags] == ["SQL"]
+        spine.ledger.close()
+
     def test_tags_are_made_once_and_others_stay(self, tmp_path: Path) -> None:
         spine = MirrorSpine(tmp_path, rules=TAGGED)
         for product_id in (1, 2):

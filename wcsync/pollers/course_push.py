@@ -109,22 +109,31 @@ class Pusher:
 
     def _push_chunk(self, tasks: Sequence[Task], *, answered: bool = False) -> None:
         """`answered`: the shop has answered what was sent of these last, so that nothing of it can come late."""
+        ready = self._ready(tasks, answered=answered)
+        batch = [one for one in ready if one.patch is not None and not needs_upload(one.patch)]
+        if batch:
+            self._push_batch(batch)
+        for one in ready:
+            if one.patch is not None and needs_upload(one.patch):
+                self._push_alone(one.task, answered=answered)
+
+    def _ready(self, tasks: Sequence[Task], *, answered: bool) -> list[Judged]:
+        """What is to be written of them, by how they stand in the shop just now; the others are settled.
+
+        If the shop was asked for terms, which may take minutes, they are read again: people go on working.
+        """
+        asked = len(self._terms)
         judged = self._judge_again(tasks, answered=answered)
         for one in judged:
             if one.patch is None:
                 self._settle_unsent(one)
-        batch = [one for one in judged if one.patch is not None and not needs_upload(one.patch)]
-        if batch:
-            self._push_batch(batch, answered=answered)
-        for one in judged:
-            if one.patch is not None and needs_upload(one.patch):
-                self._push_alone(one.task, answered=answered)
+        ready = self._with_terms([one for one in judged if one.patch is not None], answered=answered)
+        if len(self._terms) == asked:
+            return ready
+        return self._ready([one.task for one in ready], answered=answered)
 
-    def _push_batch(self, batch: Sequence[Judged], *, answered: bool) -> None:
-        batch = self._with_terms(batch, answered=answered)
+    def _push_batch(self, batch: Sequence[Judged]) -> None:
         patches = [one.patch for one in batch if one.patch is not None]
-        if not patches:
-            return
         began = self.timer()
         try:
             answers = self._send(batch, lambda: self.showcase.push_patches(patches))
@@ -150,11 +159,7 @@ class Pusher:
 
     def _push_alone(self, task: Task, *, answered: bool) -> None:
         """One product by its own endpoint. An image it cannot have costs the image alone."""
-        judged = self._judge_again([task], answered=answered)
-        for one in judged:
-            if one.patch is None:
-                self._settle_unsent(one)
-        for one in self._with_terms([one for one in judged if one.patch is not None], answered=answered):
+        for one in self._ready([task], answered=answered):
             answer = self._send_alone(one)
             again = self._after_image(one, answer)
             if again is None:
@@ -193,6 +198,8 @@ class Pusher:
 
     def _judge_again(self, tasks: Sequence[Task], *, answered: bool) -> list[Judged]:
         """As they stand in the shop just now. What went away meanwhile is left out."""
+        if not tasks:
+            return []
         self._breathe()
         found = self.showcase.fetch_stored(ids=[task.product_id for task in tasks])
         there = {one.product_id: one for one in found if isinstance(one, StoredProduct)}
