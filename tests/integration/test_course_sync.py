@@ -712,6 +712,40 @@ class TestWhatComesLate:
         assert spine.product(1).name == "Third"
 
 
+class TestWhatIsTold:
+    def test_what_is_not_mirrored_any_more_does_not_stand_out(self, spine: MirrorSpine) -> None:
+        for product_id in (1, 2, 3):
+            spine.sell(product_id, "42")
+        spine.run()
+        for product_id in (1, 2, 3):
+            spine.shop.edit(product_id, name="A person's")
+        spine.run()
+        assert len(spine.ledger.mirror.read_state().standing) == 3
+        spine.shop.delete(1)
+        removed = spine.rows.pop(1)
+        assert spine.run().outcome == DONE
+        assert [mark.product_id for mark in spine.ledger.mirror.read_state().standing] == [3]
+        spine.rows.append(removed)
+        spine.change("42", name="Second")
+        spine.run()
+        assert spine.product(2).name == "A person's"
+        assert [mark.product_id for mark in spine.ledger.mirror.read_state().standing] == [2, 3]
+
+    def test_what_stops_run_after_run_is_told_once(self, spine: MirrorSpine, events: LogCapture) -> None:
+        spine.sell(1, "42")
+        spine.run()
+        spine.lms.courses.clear()
+        for _ in range(3):
+            assert spine.run().outcome == STOPPED
+        told = [entry["log_level"] for entry in named(events, "courses_stopped")]
+        assert told == ["error", "debug", "debug"]
+        spine.change("42")
+        spine.run()
+        spine.lms.courses.clear()
+        spine.run()
+        assert named(events, "courses_stopped")[-1]["log_level"] == "error"
+
+
 class TestTerms:
     def test_an_edit_while_the_shop_makes_tags_stays(self, tmp_path: Path) -> None:
         spine = MirrorSpine(tmp_path, rules=TAGGED)
