@@ -745,6 +745,18 @@ class TestWhatIsTold:
         spine.run()
         assert named(events, "courses_stopped")[-1]["log_level"] == "error"
 
+    def test_an_lms_in_trouble_does_not_have_the_others_read_in_full_each_time(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.shop.add(2)
+        spine.rows.append(
+            replace(row("42", line=9, product_id=ProductId(2)), targets=(target("9", "elsewhere"),))
+        )
+        for _ in range(3):
+            assert spine.run().outcome == FAILED
+        assert spine.lms.full_readings == 1
+
 
 class TestTerms:
     def test_an_edit_while_the_shop_makes_tags_stays(self, tmp_path: Path) -> None:

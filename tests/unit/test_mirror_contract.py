@@ -202,9 +202,11 @@ class MirrorContract(ABC):
         state = mirror.read_state()
         assert (state.last_run, state.last_good_at, state.last_full_at) == (make_run(), T0, None)
 
-    def test_a_full_run_counts_unless_a_service_failed(self, mirror: Mirror) -> None:
-        mirror.record_run(make_run(FAILED), full=True)
+    def test_a_full_run_counts_unless_no_course_was_read(self, mirror: Mirror) -> None:
+        mirror.record_run(replace(make_run(FAILED), courses=0), full=True)
         assert mirror.read_state().last_full_at is None
+        mirror.record_run(make_run(FAILED, 30), full=True)
+        assert mirror.read_state().last_full_at == at(30)
         mirror.record_run(make_run(STOPPED, 60), full=True)
         assert mirror.read_state().last_full_at == at(60)
         mirror.record_run(make_run(DONE, 120), full=False)

@@ -185,7 +185,7 @@ def _after(before: MirrorState, run: Run, *, full: bool) -> MirrorState:
     good = run.outcome == DONE
     return MirrorState(
         last_run=run,
-        last_full_at=run.at if full and run.outcome != FAILED else before.last_full_at,
+        last_full_at=run.at if full and (run.outcome != FAILED or run.courses) else before.last_full_at,
         last_good_at=run.at if good else before.last_good_at,
         bad_since=None if good else before.bad_since or run.at,
         stop=None if good else run if run.outcome == STOPPED else before.stop,
