@@ -634,6 +634,23 @@ class TestPictures:
         assert spine.product(1017).images
         assert spine.ledger.mirror.read_state().standing == ()
 
+    def test_an_image_the_shop_refuses_is_tried_again_once_a_day(self, spine: MirrorSpine) -> None:
+        spine.sell(1, "42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.files[f"{PICTURE}?42"] = PNG
+        spine.shop.unreachable.add(f"{PICTURE}?42")
+        spine.run()
+        pushed = len(spine.shop.pushed)
+        for _ in range(3):
+            spine.clock.tick(3600)
+            assert spine.run().changed == 0
+        assert len(spine.shop.pushed) == pushed
+        spine.shop.unreachable.clear()
+        spine.clock.tick(86400)
+        assert spine.run().written == 1
+        assert spine.product(1).images
+        assert spine.ledger.mirror.read_state().standing == ()
+
     def test_an_image_whose_number_a_restored_shop_gave_away_is_uploaded_again(
         self, spine: MirrorSpine
     ) -> None:

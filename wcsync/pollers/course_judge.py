@@ -85,12 +85,13 @@ class Settled:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
     """Judges products. `quarantine`: how long a write whose answer was lost may still take effect; `take_back`: fields
-    that are to be ours again."""
+    that are to be ours again; `full`: what the shop refused is tried again."""
 
     mirror: Mirror
     clock: Clock
     quarantine: timedelta
     take_back: frozenset[str] = frozenset()
+    full: bool = False
 
     def judge(
         self, task: Task, product: StoredProduct, marks: Mapping[str, Mark], *, answered: bool = False
@@ -98,9 +99,9 @@ class Judge:
         """`answered`: the shop has answered all that was sent of it, so that nothing can come late."""
         quarantine = timedelta() if answered else self.quarantine
         plan = self._decide(task, product, marks, quarantine)
-        worn_out = self._worn_out(task, plan.patch)
-        if worn_out:
-            task = replace(task, imageless=worn_out)
+        hopeless = self._hopeless(task, plan.patch, marks)
+        if hopeless:
+            task = replace(task, imageless=hopeless)
             plan = self._decide(task, product, marks, quarantine)
         open_since = max((mark.pending_since for mark in marks.values() if mark.pending_since), default=None)
         return Judged(
@@ -147,13 +148,19 @@ class Judge:
         wanted = replace(task.wanted, picture=None) if task.imageless else task.wanted
         return decide(product, wanted, task.rules, marks, self.clock(), quarantine, self.take_back)
 
-    def _worn_out(self, task: Task, patch: Patch | None) -> str:
-        """Why an image is not sent once more: each try may leave a copy of it in the shop's media library."""
+    def _hopeless(self, task: Task, patch: Patch | None, marks: Mapping[str, Mark]) -> str:
+        """Why an image is not sent this time: each try may leave a copy of it in the shop's media library. One that the
+        shop refused leaves none, and is tried again in the next full run."""
         picture, sent = task.wanted.picture, self._with_upload(task, patch)
         if sent is None or not needs_upload(sent) or picture is None or Field.IMAGES in self.take_back:
             return ""
         tries = self.mirror.read_tries(picture.digest)
-        return "" if tries < MOST_TRIES else _worn_out_because(picture, tries)
+        if tries >= MOST_TRIES:
+            return _worn_out_because(picture, tries)
+        mark = marks.get(Field.IMAGES.value)
+        refused = mark is not None and mark.standing is Standing.FAILED and not mark.pending
+        refused = refused and not tries and not self.full
+        return mark.note if mark is not None and refused and picture.src in mark.note else ""
 
     def _with_upload(self, task: Task, patch: Patch | None) -> Patch | None:
         """An image that the shop has already is named by its number."""

@@ -124,7 +124,7 @@ class CourseSync:
             if not options.only:
                 self._rest(outlook)
             if outlook.barred is None:
-                self._push(outlook, options, tally)
+                self._push(outlook, options, tally, full=full)
             self.patient.note(Sign.WORKED)
         except Interrupted:
             halts.append(Halt(outcome=FAILED, code=INTERRUPTED, reason=_INTERRUPTED))
@@ -205,19 +205,20 @@ class CourseSync:
         return Planner(
             render=self.render,
             rules_for=self.rules_for,
-            judge=self._judge(options),
+            judge=self._judge(options, full=full),
             mirror=self.mirror,
             pictures=pictures,
             at_product=self._breathe,
         )
 
-    def _judge(self, options: Options) -> Judge:
+    def _judge(self, options: Options, *, full: bool) -> Judge:
         quarantine = timedelta(seconds=self.pacing.quarantine_s)
         return Judge(
             mirror=self.mirror,
             clock=self.clock,
             quarantine=quarantine,
             take_back=frozenset(field.value for field in options.take_back),
+            full=full,
         )
 
     def _guard(self, outlook: Outlook, options: Options) -> Halt | None:
@@ -226,8 +227,8 @@ class CourseSync:
         stop = guard_changes(len(outlook.changes), outlook.products, self.pacing.max_changes, share)
         return None if stop is None else Halt.of(stop)
 
-    def _push(self, outlook: Outlook, options: Options, tally: Tally) -> None:
-        judge, now = self._judge(options), self.clock()
+    def _push(self, outlook: Outlook, options: Options, tally: Tally, *, full: bool) -> None:
+        judge, now = self._judge(options, full=full), self.clock()
         unsent = [one for one in outlook.judged if one.patch is None]
         self.mirror.record_marks([mark for one in unsent for mark in tell_standing(judge.news(one))], now)
         for digest, image_id in {one.upload for one in outlook.judged if one.upload is not None}:
