@@ -10,6 +10,8 @@ from wcsync.mappers.courses.plan import Verdict, field_of
 
 MOST_REWRITES = 3
 """So often in a row the same is written again before it is taken that the shop does not keep it."""
+MOST_UNANSWERED = 3
+"""So many values that were sent, and not answered, are kept in mind."""
 
 _STANDINGS = {
     Verdict.EDITED: Standing.EDITED,
@@ -70,8 +72,11 @@ def resolved(mark: Mark, current: Form) -> Mark:
 
 
 def settled(mark: Mark) -> Mark:
-    """Nothing is pending any more, and nothing came of it."""
-    return replace(mark, pending="", pending_since=None, pending_ours=())
+    """Nothing is pending any more, and nothing is known to have come of it: if it shows up late, it is ours."""
+    known = mark.known
+    if mark.pending and mark.pending not in known:
+        known = (*known, mark.pending)[-MOST_UNANSWERED:]
+    return replace(mark, pending="", pending_since=None, pending_ours=(), known=known)
 
 
 def written(mark: Mark, sent: str, stored: Form) -> Mark:
@@ -80,12 +85,24 @@ def written(mark: Mark, sent: str, stored: Form) -> Mark:
         return Mark(product_id=mark.product_id, field=mark.field)
     rewrites = mark.rewrites + 1 if mark.sent == sent else 0
     return replace(
-        settled(mark), sent=sent, stored=stored.exact, rewrites=rewrites, standing=Standing.OURS, note=""
+        mark,
+        sent=sent,
+        stored=stored.exact,
+        known=tuple(one for one in mark.known if one != sent),
+        pending="",
+        pending_since=None,
+        pending_ours=(),
+        rewrites=rewrites,
+        standing=Standing.OURS,
+        note="",
     )
 
 
 def is_ours(mark: Mark, current: Form) -> bool:
-    """Whether the shop shows what we last wrote: exactly as it stored it, or put again by a person."""
+    """Whether the shop shows what we last wrote: exactly as it stored it, or put again by a person. Or what we sent and
+    were not answered, which the shop did later than we waited."""
+    if current.canonical in mark.known and not current.empty:
+        return True
     return bool(mark.sent) and (current.exact == mark.stored or current.canonical == mark.sent)
 
 
@@ -129,7 +146,7 @@ def _judge_difference(case: Case) -> Judgement:
 
 
 def _judge_ours(case: Case) -> Judgement:
-    if not case.mark.sent:
+    if not case.mark.sent and not is_ours(case.mark, case.current):
         if case.current.empty:
             return _judged(case, Verdict.WRITE, "it is empty")
         reason = f"it had a content before wcsync first wrote it; {take_back_with(case.mark)}"

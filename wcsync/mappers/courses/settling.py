@@ -7,7 +7,7 @@ from datetime import datetime
 from wcsync.course import StoredProduct, Term
 from wcsync.mappers.courses.canonical import key_of
 from wcsync.mappers.courses.fields import Field
-from wcsync.mappers.courses.judging import missing_because, written
+from wcsync.mappers.courses.judging import missing_because, settled, written
 from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.mappers.courses.merging import written_terms
 from wcsync.mappers.courses.plan import Plan, Writing, field_of, part_of
@@ -34,14 +34,17 @@ def settle(plan: Plan, stored: StoredProduct) -> tuple[Mark, ...]:
     return tuple(_settled(one, stored) for one in plan.writings)
 
 
-def refused(plan: Plan, code: str, problem: str) -> tuple[Mark, ...]:
-    """To be recorded if the shop refused the patch: then nothing of it was written. It is tried again next time."""
+def refused(plan: Plan, code: str, problem: str, *, unsure: bool = False) -> tuple[Mark, ...]:
+    """To be recorded if the shop refused the patch: then nothing of it was written. It is tried again next time.
+
+    `unsure`: the shop broke down over it, before or after it was written.
+    """
     guilty = {Field.IMAGES} if code in ABOUT_IMAGES else set(Field)
     return tuple(
-        replace(one.mark, standing=Standing.FAILED, note=f"the shop refuses it: {problem}")
-        if field_of(one.field) in guilty
-        else one.mark
-        for one in plan.writings
+        replace(mark, standing=Standing.FAILED, note=f"the shop refuses it: {problem}")
+        if field_of(mark.field) in guilty
+        else mark
+        for mark in (_unsure(one) if unsure else one.mark for one in plan.writings)
     )
 
 
@@ -83,6 +86,11 @@ def _settled_list(one: Writing, stored: tuple[Term, ...]) -> Mark:
     if missing:
         return replace(mark, standing=Standing.EDITED, note=missing_because(mark, missing))
     return replace(mark, standing=Standing.OURS, note="")
+
+
+def _unsure(one: Writing) -> Mark:
+    """Of lists it shows in their members what became of it."""
+    return one.mark if field_of(one.field) in LISTS else settled(replace(one.mark, pending=one.sent))
 
 
 def _guarded(before: StoredProduct, after: StoredProduct) -> Iterator[str]:
