@@ -25,8 +25,8 @@ SKILLS = ("skills", "competencias", "compétences", "competences", "tags")
 DRAWN = "/course/generated/"
 SUBSECTION = "mod_subsection"
 
-_BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^>]*>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-zA-Z!][^>]*>")
+_BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
 
 
 class CustomField(msgspec.Struct):

@@ -7,13 +7,14 @@ https://developer.wordpress.org/reference/functions/wpautop/
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from wcsync.course import Image, Term
 
-_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>", re.DOTALL)
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_TAG_OR_COMMENT = re.compile(rf"<!--.*?-->|{_TAG.pattern}", re.DOTALL)
 _TAG_NAME = re.compile(r"<(/?)\s*([A-Za-z][\w:-]*)")
 _TAG_ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'<>]+))?""")
 _SAME_TAG = {"b": "strong", "i": "em"}
@@ -63,15 +64,15 @@ _BLOCKS = frozenset(
         "video",
     ]
 )
+_BLOCK = re.compile(rf"/?(?:{'|'.join(sorted(_BLOCKS))})\b")
 _OPEN, _SHUT = "\x02", "\x03"
 """Around what is a tag, so that `&lt;b&gt;` is not one."""
 _PARAGRAPH, _BREAK = "\x04", "\x05"
-_BLOCK_TAG = re.compile(
-    rf"[\s\x04\x05]*({_OPEN}/?(?:{'|'.join(sorted(_BLOCKS))})\b[^{_SHUT}]*{_SHUT})[\s\x04\x05]*"
-)
-_EMPTY_LINES = re.compile(r"[^\S\n]*\n\s*\n\s*")
-_PARAGRAPHS = re.compile(rf"[\s{_BREAK}]*{_PARAGRAPH}[\s{_PARAGRAPH}{_BREAK}]*")
-_BREAKS = re.compile(rf"[^\S\n]*(?:{_BREAK}\s*|\n\s*)")
+_OPEN_BLOCK, _SHUT_BLOCK = "\x06", "\x07"
+"""Around a tag beside which neither blanks nor breaks show; only until those are gone."""
+_SPACING = re.compile(rf"[\s{_PARAGRAPH}{_BREAK}]+")
+_BLANKS = re.compile(r"[^\S\n]+")
+_LINE_END = re.compile(rf" ?(?:{_BREAK}[ \n]*|\n[ \n]*)")
 
 
 def digest(text: str) -> str:
@@ -86,7 +87,7 @@ def canonical(markup: str) -> str:
     """
     markup = markup.replace("\\", "").replace("\r\n", "\n")
     text, end = list[str](), 0
-    for found in _TAG.finditer(markup):
+    for found in _tags(markup):
         text += [html.unescape(markup[end : found.start()]), _canonical_tag(found[0])]
         end = found.end()
     text.append(html.unescape(markup[end:]))
@@ -164,6 +165,13 @@ def _digest_all(texts: Iterable[str]) -> str:
     return digest("\n".join(texts))
 
 
+def _tags(markup: str) -> Iterator[re.Match[str]]:
+    """Tags and comments. Behind the last end of a comment none is looked for: that would take the square of a text."""
+    last = markup.rfind("-->") + 3 if "-->" in markup else 0
+    yield from _TAG_OR_COMMENT.finditer(markup, 0, last)
+    yield from _TAG.finditer(markup, last)
+
+
 def _canonical_tag(tag: str) -> str:
     if tag.startswith("<!--"):
         return f"{_OPEN}!{' '.join(tag[4:-3].split())}{_SHUT}"
@@ -180,7 +188,8 @@ def _canonical_tag(tag: str) -> str:
         return _PARAGRAPH
     if name == "br" and not attributes:
         return _BREAK
-    return f"{_OPEN}{closing}{name}{attributes}{_SHUT}"
+    tag = f"{closing}{name}{attributes}"
+    return f"{_OPEN_BLOCK}{tag}{_SHUT_BLOCK}" if _BLOCK.match(tag) else f"{_OPEN}{tag}{_SHUT}"
 
 
 def _canonical_attribute(found: re.Match[str]) -> str:
@@ -189,9 +198,22 @@ def _canonical_attribute(found: re.Match[str]) -> str:
 
 
 def _collapsed(text: str) -> str:
-    text = _EMPTY_LINES.sub(_PARAGRAPH, text)
-    text = _PARAGRAPHS.sub(_PARAGRAPH, text)
-    text = _BLOCK_TAG.sub(r"\1", text)
-    text = _BREAKS.sub(_BREAK, text)
-    text = re.sub(r"\s+", " ", text)
+    text = _SPACING.sub(_spacing, text).translate(_BLOCKS_AS_TAGS)
     return text.strip(f" {_PARAGRAPH}{_BREAK}")
+
+
+_BLOCKS_AS_TAGS = str.maketrans(_OPEN_BLOCK + _SHUT_BLOCK, _OPEN + _SHUT)
+
+
+def _spacing(found: re.Match[str]) -> str:
+    """What a run of blanks, line ends, breaks and paragraphs comes to. Each letter is looked at a few times only."""
+    text = found.string
+    if (
+        text[found.start() - 1 : found.start()] == _SHUT_BLOCK
+        or text[found.end() : found.end() + 1] == _OPEN_BLOCK
+    ):
+        return ""
+    run = _BLANKS.sub(" ", found[0])
+    if _PARAGRAPH in run or "\n\n" in run.replace(" ", ""):
+        return _PARAGRAPH
+    return _LINE_END.sub(_BREAK, run) if _BREAK in run or "\n" in run else " "

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
 from wcsync.mappers.courses.sanitising import BLOCKS
@@ -11,11 +11,13 @@ LONGEST_LINE = 160
 """Letters shown of one line, around what changed in it."""
 MOST_LINES = 12
 """Lines shown of one field, before and after together."""
+MOST_COMPARED = 400
+"""Lines in which is looked for those that stayed: it takes the square of their number at least."""
 AROUND = 30
 """Letters shown beside the first and last change of a line."""
 
-_EDGE = re.compile(rf"</?(?:{'|'.join(sorted(BLOCKS | {'br'}))})(?:\s[^>]*)?/?>", re.IGNORECASE)
-_TAG = re.compile(r"<(?P<closing>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?P<rest>[^>]*)>")
+_EDGE = re.compile(rf"</?(?:{'|'.join(sorted(BLOCKS | {'br'}))})(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_TAG = re.compile(r"<(?P<closing>/?)(?P<name>[A-Za-z][A-Za-z0-9]*)(?P<rest>[^<>]*)>")
 
 
 def diff_lines(before: str, after: str) -> list[str]:
@@ -36,8 +38,7 @@ def diff_lines(before: str, after: str) -> list[str]:
 
 
 def _compare(old: list[str], new: list[str]) -> Iterator[str]:
-    matcher = SequenceMatcher(a=old, b=new, autojunk=False)
-    for kind, a, b, c, d in matcher.get_opcodes():
+    for kind, a, b, c, d in _opcodes(old, new):
         if kind == "equal":
             continue
         if b - a == d - c:
@@ -46,6 +47,16 @@ def _compare(old: list[str], new: list[str]) -> Iterator[str]:
         else:
             yield from (f"- {_cut(line, 0, len(line))}" for line in old[a:b])
             yield from (f"+ {_cut(line, 0, len(line))}" for line in new[c:d])
+
+
+def _opcodes(old: list[str], new: list[str]) -> Iterable[tuple[str, int, int, int, int]]:
+    """As `SequenceMatcher` gives them; of long texts all between the first and the last change is one."""
+    if max(len(old), len(new)) <= MOST_COMPARED:
+        return SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes()
+    shorter = min(len(old), len(new))
+    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
+    return [("replace", head, len(old) - tail, head, len(new) - tail)]
 
 
 def _pair(one: str, other: str) -> Iterator[str]:
