@@ -129,7 +129,11 @@ def test_a_hidden_course_is_absent_for_who_may_not_see_it(replay: Replay) -> Non
 def test_a_course_out_of_reach_is_absent_where_others_can_be_entered(replay: Replay) -> None:
     """A web service user with its role in some categories alone."""
     courses = [json.loads(recorded(*place))["courses"][0] for place in (("14", 10), ("08", 6))]
-    replay.answers |= {BY_FIELD: json.dumps({"courses": courses}), CONTENTS: recorded("08", 23), COMPETENCIES: "[]"}
+    replay.answers |= {
+        BY_FIELD: json.dumps({"courses": courses}),
+        CONTENTS: recorded("08", 23),
+        COMPETENCIES: "[]",
+    }
     closed, entered = (Target(lms=LmsName("campus"), course_id=CourseId(number)) for number in "23")
     with closing(connect(replay)) as moodle:
         reading = moodle.fetch_courses([closed, entered], full=True)
