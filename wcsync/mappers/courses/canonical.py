@@ -41,7 +41,7 @@ def canonical(markup: str) -> str:
 
     Tags are kept, as far as they say more than a paragraph or a break that WordPress makes by itself.
     """
-    markup = _without_open_comments(markup.replace("\\", "").replace("\r\n", "\n"))
+    markup = without_open_comments(markup.replace("\\", "").replace("\r\n", "\n"))
     text, end = list[str](), 0
     for found in _TAG.finditer(markup):
         text += [html.unescape(markup[end : found.start()]), _canonical_tag(found[0])]
@@ -121,7 +121,7 @@ def _digest_all(texts: Iterable[str]) -> str:
     return digest("\n".join(texts))
 
 
-def _without_open_comments(markup: str) -> str:
+def without_open_comments(markup: str) -> str:
     """A comment that never ends is text; looked for at each, its end would take time by the square."""
     end = markup.rfind("-->") + 1
     return markup[:end] + markup[end:].replace("<!--", "&lt;!--")

@@ -112,8 +112,10 @@ def _plain_host(host: str) -> str:
 
 def _ascii_host(host: str) -> str:
     host = unquote(host).rstrip(".").lower()
+    if not host or len(host) > LONGEST_ADDRESS:  # the codec takes the square of the length
+        return host
     try:
-        return host.encode("idna").decode() if host else ""
+        return host.encode("idna").decode()
     except UnicodeError:
         return host
 
