@@ -1,5 +1,6 @@
 """Whether one field that is written as a whole is to be written: a text, an attribute, a meta key, the image. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from wcsync.mappers.courses.canonical import Form
@@ -128,6 +129,10 @@ def contested_because(mark: Mark) -> str:
         f"wcsync wrote the same {MOST_REWRITES + 1} times in a row and the shop did not keep it: a plugin or a person "
         f"changes it back. Set the field to own-unless-edited or off, or {take_back_with(mark)}"
     )
+
+
+def missing_because(mark: Mark, missing: Iterable[str]) -> str:
+    return f"a person took away {', '.join(sorted(missing))}, and so it stays; {take_back_with(mark)}"
 
 
 def _judge_difference(case: Case) -> Judgement:
