@@ -148,8 +148,8 @@ CATALOGUE = (
     Event(
         name="courses_stopped",
         keys=("code", "reason", "hint"),
-        when="a guard stopped a run of the course mirror, or kept it from the products of one LMS; nothing was written "
-        "there",
+        when="a guard stopped a run of the course mirror, or kept it from the products of one LMS, or a service in "
+        "trouble did; nothing was written there; told once as long as the reason stays the same",
     ),
     Event(
         name="course_gone",
@@ -161,6 +161,12 @@ CATALOGUE = (
         name="product_not_written",
         keys=("product_id", "field", "reason"),
         when="the shop refused a change of a product, or does not keep it; the others are written",
+    ),
+    Event(
+        name="product_left_alone",
+        keys=("row", "product_id", "code", "reason"),
+        when="a row of the mapping names a product that is deleted, in the trash, something else by now, or cannot be "
+        "read; told once",
     ),
     Event(
         name="product_changed_elsewhere",

@@ -19,6 +19,7 @@ from wcsync.mappers.courses.marks import Standing
 from wcsync.mappers.courses.rules import DEFAULT_OWNERSHIP, Rules
 from wcsync.model import CourseId, LmsName, ProductId
 from wcsync.pollers.course_push import Tally
+from wcsync.pollers.course_shelf import Complaint, tell_left
 from wcsync.pollers.courses import INTERRUPTED
 from wcsync.pulse import beat
 from wcsync.store.base import BatchFailed
@@ -762,6 +763,45 @@ class TestWhatIsTold:
         spine.run()
         assert named(events, "courses_stopped")[-1]["log_level"] == "error"
 
+    def test_a_product_that_is_refused_again_and_again_is_told_of_once(
+        self, spine: MirrorSpine, events: LogCapture
+    ) -> None:
+        spine.sell(1, "42")
+        spine.shop.refused[ProductId(1)] = "woocommerce_rest_no"
+        for _ in range(3):
+            assert spine.run().failed == 1
+        assert [entry["log_level"] for entry in named(events, "product_not_written")] == [
+            "warning",
+            "debug",
+            "debug",
+        ]
+
+    def test_a_product_that_is_gone_is_told_of_once(self, spine: MirrorSpine, events: LogCapture) -> None:
+        spine.sell(1, "42")
+        spine.sell(2, "42")
+        spine.shop.edit(2, status="trash")
+        told = frozenset[Complaint]()
+
+        def run() -> None:
+            nonlocal told
+            tally = Tally()
+            spine.run(tally)
+            told = tell_left(tally.left, told, complete=True)
+
+        run()
+        spine.shop.delete(1)
+        run()
+        run()
+        assert [entry["code"] for entry in named(events, "product_left_alone")] == [
+            "in_trash",
+            "unknown_product",
+        ]
+        spine.shop.edit(2, status="publish")
+        run()
+        spine.shop.edit(2, status="trash")
+        run()
+        assert [entry["code"] for entry in named(events, "product_left_alone")][2:] == ["in_trash"]
+
     def test_an_lms_in_trouble_does_not_have_the_others_read_in_full_each_time(
         self, spine: MirrorSpine
     ) -> None:
@@ -776,6 +816,18 @@ class TestWhatIsTold:
 
 
 class TestTerms:
+    def test_a_list_that_is_only_filled_is_nobodys_edit(self, tmp_path: Path) -> None:
+        spine = MirrorSpine(
+            tmp_path, rules=Rules(ownership={**DEFAULT_OWNERSHIP, Field.TAGS: Ownership.FILL})
+        )
+        spine.sell(1, "42")
+        spine.run()
+        spine.change("42", skills=("SQL",))
+        assert spine.run().edited == 0
+        assert [term.name for term in spine.product(1).tags] == ["Python"]
+        assert spine.ledger.mirror.read_state().standing == ()
+        spine.ledger.close()
+
     def test_an_edit_while_the_shop_makes_tags_stays(self, tmp_path: Path) -> None:
         spine = MirrorSpine(tmp_path, rules=TAGGED)
         spine.sell(1, "42")

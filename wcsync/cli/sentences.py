@@ -216,6 +216,10 @@ SENTENCES: dict[str, Sentence] = {
     "product_changed_elsewhere": lambda line: (
         f"LOOK AT {_product(line)}: {line.get('what', 'something')} changed while wcsync wrote, which never changes it"
     ),
+    "product_left_alone": lambda line: (
+        f"Left alone by the mirror ({line.get('row') or 'no row'}): "
+        f"{_product(line) + ': ' if line.get('product_id') else ''}{line.get('reason', '')}"
+    ),
     "product_not_written": lambda line: (
         f"Could not write {line.get('field') or 'the changes'} of {_product(line)}: {line.get('reason', '')}"
     ),

@@ -3,12 +3,16 @@
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
+import structlog
+
 from wcsync.course import StoredProduct
 from wcsync.mappers.mapping import Mapping, MapRow, Match
 from wcsync.mappers.mapping_table import is_wildcard
 from wcsync.mappers.selectors import as_line
 from wcsync.model import Line, Product, ProductId, Target, UnreadableProduct
 from wcsync.store.base import Showcase
+
+log = structlog.get_logger(__name__)
 
 Row = StoredProduct | UnreadableProduct
 
@@ -48,6 +52,33 @@ class Shelf:
 
     displayed: tuple[Displayed, ...] = ()
     left: tuple[LeftAlone, ...] = ()
+
+
+ABOUT_SHOP = frozenset({
+    "unknown_sku", "unknown_product", "is_a_variation", "is_no_variation", "in_trash", UNREADABLE, "bad_template",
+})  # fmt: skip
+"""What nobody else tells of: an LMS that is in trouble, and a course that is gone, are told of by themselves."""
+Complaint = tuple[str, ProductId | None, str]
+
+
+def tell_left(
+    left: Iterable[LeftAlone], told: frozenset[Complaint], *, complete: bool
+) -> frozenset[Complaint]:
+    """A line for each product or row that a person should look at, as it is news; answers what is told by now.
+
+    `complete`: what is not among them any more is mended.
+    """
+    now = {(one.where, one.product_id, one.code): one for one in left if one.code in ABOUT_SHOP}
+    for complaint, one in now.items():
+        if complaint not in told:
+            log.warning(
+                "product_left_alone",
+                row=one.where,
+                product_id=one.product_id,
+                code=one.code,
+                reason=one.reason,
+            )
+    return frozenset(now) if complete else told | now.keys()
 
 
 def needs_catalogue(mapping: Mapping) -> bool:
