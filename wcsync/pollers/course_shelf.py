@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from wcsync.course import StoredProduct
 from wcsync.mappers.mapping import Mapping, MapRow, Match
-from wcsync.mappers.mapping_table import is_wildcard
+from wcsync.mappers.mapping_table import is_open
 from wcsync.mappers.selectors import as_line
 from wcsync.model import Line, Product, ProductId, Target, UnreadableProduct
 from wcsync.store.base import Showcase
@@ -50,7 +50,7 @@ class Shelf:
 
 def needs_catalogue(mapping: Mapping) -> bool:
     """Whether only a look at every product tells which of them the rows are about."""
-    return mapping.sku_is_course is not None or any(_is_open(row) for row in _sold(mapping))
+    return mapping.sku_is_course is not None or any(is_open(row) for row in _sold(mapping))
 
 
 def targets_of(mapping: Mapping, shelf: Shelf | None) -> list[Target]:
@@ -96,10 +96,6 @@ def _sold(mapping: Mapping) -> Iterator[MapRow]:
     return (row for row in mapping.rows if row.targets)
 
 
-def _is_open(row: MapRow) -> bool:
-    return row.selector[0] == "sku" and is_wildcard(row.selector[1])
-
-
 def _rows_for(mapping: Mapping, only: Collection[str]) -> list[MapRow]:
     """The rows that `only` names itself, all if it names something else too."""
     rows = list(_sold(mapping))
@@ -124,7 +120,7 @@ def _fetch(
 ) -> Iterator[Row]:
     """What the catalogue does not hold (trash, slips) is asked for by name; `only` may spare the walk."""
     seen, there = set[ProductId | None](), set[str]()
-    narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(_is_open, rows))
+    narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(is_open, rows))
     if needs_catalogue(mapping) and not narrowed:
         for place, row in enumerate(showcase.fetch_stored_catalogue()):
             if place % PER_SIGN == 0:
@@ -145,7 +141,7 @@ def _fetch(
 def _named(rows: Iterable[MapRow]) -> tuple[list[ProductId], list[str]]:
     rows = list(rows)
     ids = dict.fromkeys(row.variation_id or row.product_id for row in rows)
-    skus = dict.fromkeys(row.sku for row in rows if row.selector[0] == "sku" and not _is_open(row))
+    skus = dict.fromkeys(row.sku for row in rows if row.selector[0] == "sku" and not is_open(row))
     return [one for one in ids if one is not None], [sku for sku in skus if sku]
 
 
@@ -208,7 +204,7 @@ class _Sieve:
         """That no product answers to the row. What could not be read may be the one that is missed."""
         kind, value = row.selector
         if kind == "sku":
-            if not _is_open(row) and value not in self.skus and not self.unread:
+            if not is_open(row) and value not in self.skus and not self.unread:
                 yield _unknown_sku(row)
             return
         product_id = ProductId(int(value))
