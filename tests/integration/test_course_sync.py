@@ -664,6 +664,12 @@ class TestTheSchedule:
         assert 0 < len(calls) < 10
         assert spine.ledger.mirror.read_state().last_run is None
 
+    def test_a_stop_leaves_a_long_reading_of_products(self, spine: MirrorSpine) -> None:
+        ids = sell_many(spine, 1200)
+        spine.stop_after = 8
+        assert spine.run().code == INTERRUPTED
+        assert 0 < spine.shop.reads < len(ids) / 100
+
     def test_a_run_is_due_by_the_ledger_whoever_asks(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
         assert spine.sync().is_due()

@@ -1,6 +1,6 @@
 """Which products show which courses: the mapping's rows, met with what the shop stores."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from wcsync.course import StoredProduct
@@ -13,8 +13,6 @@ from wcsync.store.base import Showcase
 Row = StoredProduct | UnreadableProduct
 
 TRASH = "trash"
-PER_SIGN = 100
-"""A sign of life is given after so many products of a catalogue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +62,14 @@ def fetch_shelf(
     showcase: Showcase,
     mapping: Mapping,
     only: Collection[str] = (),
-    at_page: Callable[[], None] = lambda: None,
 ) -> Shelf:
     """Reads the products of all rows as they are stored. `only`: those with one of these ids, SKUs or `LMS/COURSE`.
 
-    Costs a call for each hundred rows, or for each hundred products where rows are open; `at_page` is called now and
-    then meanwhile. Raises: TransientError, ServiceBlocked.
+    Costs a call for each hundred rows, or for each hundred products where rows are open, and those of all variations.
+    Raises: TransientError, ServiceBlocked.
     """
     rows, sieve = _rows_for(mapping, only), _Sieve.of(mapping, only)
-    for row in _fetch(showcase, mapping, rows, only, at_page):
+    for row in _fetch(showcase, mapping, rows, only):
         sieve.take(row)
     return sieve.shelf(rows)
 
@@ -116,15 +113,12 @@ def _fetch(
     mapping: Mapping,
     rows: list[MapRow],
     only: Collection[str],
-    at_page: Callable[[], None],
 ) -> Iterator[Row]:
     """What the catalogue does not hold (trash, slips) is asked for by name; `only` may spare the walk."""
     seen, there = set[ProductId | None](), set[str]()
     narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(is_open, rows))
     if needs_catalogue(mapping) and not narrowed:
-        for place, row in enumerate(showcase.fetch_stored_catalogue()):
-            if place % PER_SIGN == 0:
-                at_page()
+        for row in showcase.fetch_stored_catalogue():
             seen.add(row.product_id)
             if isinstance(row, StoredProduct):
                 there.add(row.sku.strip().casefold())
@@ -133,7 +127,6 @@ def _fetch(
     ids = [one for one in ids if one not in seen]
     skus = [sku for sku in skus if sku.strip().casefold() not in there]
     if ids or skus:
-        at_page()
         found = showcase.fetch_stored(ids=ids, skus=skus)
         yield from (row for row in found if row.product_id not in seen)
 

@@ -183,7 +183,8 @@ class CourseSync:
     def _fetch_shelf(self, mapping: CourseMapping, options: Options) -> Shelf:
         self._breathe()
         self.shop.check()
-        return fetch_shelf(self.showcase, mapping, options.only, self._breathe)
+        with asking(self._breathe):  # as above
+            return fetch_shelf(self.showcase, mapping, options.only)
 
     def _remember(self, reading: Reading, mapped: Collection[Target] | None) -> None:
         """Which courses are there, for the next run's guards and for people. `mapped` None: not all were asked for."""
