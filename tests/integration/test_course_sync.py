@@ -9,11 +9,12 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from tests.fakes import CAMPUS
-from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row
+from tests.fakes import CAMPUS, FakeLms
+from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row, target
 from wcsync.course import Attribute, CourseReading, CourseState, Image, Patch, Picture, Term
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED
+from wcsync.ledger.sqlite_mirror import SqliteMirror
 from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.marks import Standing
 from wcsync.mappers.courses.rules import DEFAULT_OWNERSHIP, Rules
@@ -686,6 +687,30 @@ class TestTheSchedule:
         assert spine.shop.reads == 0
         spine.clock.tick(600)
         assert spine.sync().is_due()
+
+    def test_one_lms_that_is_down_for_days_costs_the_others_nothing(self, spine: MirrorSpine) -> None:
+        other = LmsName("academy")
+        spine.sell(1, "42")
+        spine.lmss[other] = FakeLms(name=other)
+        spine.rows.append(replace(row("7", product_id=ProductId(2)), targets=(target("7", other),)))
+        spine.shop.add(2)
+        spine.resting.add(other)
+        assert (spine.run().outcome, spine.run().code) == (FAILED, "lms_unavailable")
+        assert spine.lms.full_readings == 1
+        spine.clock.tick(600)
+        assert not spine.sync().is_due()
+        spine.clock.tick(3000)
+        assert spine.sync().is_due()
+        spine.run()
+        assert spine.lms.full_readings == 1
+
+    def test_whether_a_run_is_due_is_one_row_however_many_products_there_are(
+        self, spine: MirrorSpine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spine.sell(1, "42")
+        spine.run()
+        monkeypatch.delattr(SqliteMirror, "read_state")
+        assert not spine.sync().is_due()
 
     def test_a_fault_of_ours_is_not_met_again_every_minute(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")

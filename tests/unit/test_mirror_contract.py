@@ -194,9 +194,11 @@ class MirrorContract(ABC):
         state = mirror.read_state()
         assert (state.last_run, state.last_good_at, state.last_full_at) == (make_run(), T0, None)
 
-    def test_a_full_run_counts_unless_a_service_failed(self, mirror: Mirror) -> None:
-        mirror.record_run(make_run(FAILED), full=True)
+    def test_a_full_run_counts_unless_nothing_could_be_read(self, mirror: Mirror) -> None:
+        mirror.record_run(replace(make_run(FAILED), courses=0), full=True)
         assert mirror.read_state().last_full_at is None
+        mirror.record_run(make_run(FAILED, 30), full=True)
+        assert mirror.read_state().last_full_at == at(30)
         mirror.record_run(make_run(STOPPED, 60), full=True)
         assert mirror.read_state().last_full_at == at(60)
         mirror.record_run(make_run(DONE, 120), full=False)
@@ -212,6 +214,11 @@ class MirrorContract(ABC):
         mirror.record_run(make_run(DONE, 180), full=False)
         state = mirror.read_state()
         assert (state.stop, state.bad_since, state.last_good_at) == (None, None, at(180))
+
+    def test_the_runs_alone_are_told_as_in_the_whole(self, mirror: Mirror) -> None:
+        mirror.record_marks([make_mark(1018, "name", Standing.EDITED)], T0)
+        mirror.record_run(make_run(STOPPED), full=True)
+        assert mirror.read_runs() == replace(mirror.read_state(), gone=(), standing=())
 
     def test_the_state_tells_which_fields_do_not_stand_as_we_left_them(self, mirror: Mirror) -> None:
         edited = make_mark(1018, "name", Standing.EDITED)

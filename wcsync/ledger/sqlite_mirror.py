@@ -138,6 +138,9 @@ class SqliteMirror:
             state = _after(read_runs(db), run, full=full)
             put_fact(db, RUNS, _render_runs(state))
 
+    def read_runs(self) -> MirrorState:
+        return read_runs(self._db)
+
     def read_state(self) -> MirrorState:
         gone = self._db.execute(
             "SELECT * FROM mirror_courses WHERE gone_since IS NOT NULL OR state <> 'open' ORDER BY lms, course_id"
@@ -168,7 +171,7 @@ def _after(before: MirrorState, run: Run, *, full: bool) -> MirrorState:
     good = run.outcome == DONE
     return MirrorState(
         last_run=run,
-        last_full_at=run.at if full and run.outcome != FAILED else before.last_full_at,
+        last_full_at=run.at if full and (run.outcome != FAILED or run.courses) else before.last_full_at,
         last_good_at=run.at if good else before.last_good_at,
         bad_since=None if good else before.bad_since or run.at,
         stop=None if good else run if run.outcome == STOPPED else before.stop,

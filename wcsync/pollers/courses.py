@@ -20,7 +20,7 @@ from wcsync.pollers.course_judge import Judge
 from wcsync.pollers.course_pictures import Pictures
 from wcsync.pollers.course_plan import Outlook, Planner, Render, RulesFor
 from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally, tell_standing
-from wcsync.pollers.course_reading import Campuses, Halt, Reading, tell_news
+from wcsync.pollers.course_reading import OF_ONE_LMS, Campuses, Halt, Reading, tell_news
 from wcsync.pollers.course_shelf import Shelf, fetch_shelf, targets_of
 from wcsync.pulse import asking
 from wcsync.store.base import Showcase
@@ -31,7 +31,8 @@ log = structlog.get_logger(__name__)
 SERVICE = "course mirror"
 """What the ledger calls the health of writing to products. No LMS can have this name: it holds a blank."""
 AGAIN_AFTER_S = 600.0
-"""How long after a run that a service ended the next one begins, at the latest at its usual time."""
+"""How long after a run that a service ended the next one begins, at the latest at its usual time. Not for one LMS of
+several: its being down for days is to cost the shop and the others nothing."""
 
 INTERRUPTED = "interrupted"
 """The code of a run that was stopped with its process. It is none that people need to hear of."""
@@ -140,16 +141,16 @@ class CourseSync:
 
     def is_due(self) -> bool:
         """Whether the next run is to begin now: by the ledger, so that a restart begins none before its time."""
-        now, last = self.clock(), self.mirror.read_state().last_run
+        now, last = self.clock(), self.mirror.read_runs().last_run
         if last is None or last.at > now:
             return self.patient.may_call()
         wait_s = self.pacing.every_s
-        if last.outcome == FAILED:
+        if last.outcome == FAILED and not (last.code in OF_ONE_LMS and last.courses):
             wait_s = min(wait_s, AGAIN_AFTER_S)
         return now - last.at >= timedelta(seconds=wait_s) and self.patient.may_call()
 
     def _is_full(self, options: Options, now: datetime) -> bool:
-        last = self.mirror.read_state().last_full_at
+        last = self.mirror.read_runs().last_full_at
         due = last is None or not timedelta() <= now - last < timedelta(seconds=self.pacing.full_every_s)
         return options.full or (due and not options.only)
 
