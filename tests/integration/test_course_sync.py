@@ -15,6 +15,7 @@ from wcsync.course import Attribute, CourseReading, CourseState, Image, Patch, P
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED
 from wcsync.ledger.sqlite_mirror import SqliteMirror
+from wcsync.mappers.courses.drafting import MADE_FROM
 from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.marks import Standing
 from wcsync.mappers.courses.rules import DEFAULT_OWNERSHIP, Rules
@@ -312,6 +313,21 @@ class TestListsThatAreShort:
         assert "--allow-many" in run.advice
         assert spine.shop.writes == 0
         assert spine.run(allow_many=True).written == 4
+
+    def test_drafts_just_made_of_courses_are_not_too_many(self, tmp_path: Path) -> None:
+        """An import makes them without their pictures."""
+        spine = MirrorSpine(tmp_path, pacing=replace(GENEROUS, max_changes=2, max_share=0.1))
+        for product_id in sell_many(spine, 12):
+            spine.shop.edit(product_id, status="draft", meta={MADE_FROM: f"campus/{product_id}"})
+        spine.shop.edit(1000, status="publish")
+        run = spine.run()
+        assert (run.outcome, run.written) == (DONE, 12)
+
+    def test_drafts_that_people_made_count_as_any_other(self, tmp_path: Path) -> None:
+        spine = MirrorSpine(tmp_path, pacing=replace(GENEROUS, max_changes=2))
+        for product_id in sell_many(spine, 4):
+            spine.shop.edit(product_id, status="draft")
+        assert spine.run().outcome == STOPPED
 
     def test_a_course_no_row_names_any_more_is_no_longer_expected(self, spine: MirrorSpine) -> None:
         sell_many(spine, 4)

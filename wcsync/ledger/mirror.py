@@ -64,9 +64,9 @@ class DraftMark:
 class MirrorState:
     """What `status` shows of the mirror. `standing`: marks that are not simply ours, as people ask for them.
 
-    `last_full_at`: of the last full run that read what it could, whether or not a guard stopped it or one LMS of several
-    was down; `bad_since`: of the first of the runs in a row that were not good; `stop`: the last one that a guard
-    stopped, if no good one followed.
+    `last_full_at`: of the last full run that read what it could, whether or not a guard stopped it or one LMS of
+    several was down; `bad_since`: of the first of the runs in a row that were not good; `stop`: the last one that a
+    guard stopped, if no good one followed.
     """
 
     last_run: Run | None = None

@@ -22,7 +22,7 @@ from wcsync.model import Line, LineId, ProductId, Target, UnreadableProduct
 MADE_FROM = f"{PREFIX}made_from"
 """The meta key by which a product that was made from a course is known again, also by a ledger that is new."""
 
-_TRASH = "trash"
+_DRAFT, _TRASH = "draft", "trash"
 _SHOWN_OF_DIGEST = 8
 _SHARED = "the row of another course would sell it as well: make its product and its row by hand"
 
@@ -77,6 +77,11 @@ class Shelf:
 def origin_of(target: Target) -> str:
     """What `MADE_FROM` says of a product made from this course."""
     return f"{target.lms}/{target.course_id}"
+
+
+def is_unpublished(product: StoredProduct) -> bool:
+    """Whether it was made from a course, and nobody but the shop's own people can see it yet."""
+    return product.status == _DRAFT and MADE_FROM in product.meta
 
 
 def is_sold(table: Table, target: Target) -> bool:
