@@ -9,11 +9,13 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from tests.fakes import CAMPUS
+from tests.fakes import CAMPUS, FakeLms
 from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row, target
 from wcsync.course import Attribute, CourseReading, CourseState, Image, Patch, Picture, Term, TermKind
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED
+from wcsync.ledger.sqlite_mirror import SqliteMirror
+from wcsync.mappers.courses.drafting import MADE_FROM
 from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.marks import Standing
 from wcsync.mappers.courses.rules import DEFAULT_OWNERSHIP, Rules
@@ -312,6 +314,21 @@ class TestListsThatAreShort:
         assert "--allow-many" in run.advice
         assert spine.shop.writes == 0
         assert spine.run(allow_many=True).written == 4
+
+    def test_drafts_just_made_of_courses_are_not_too_many(self, tmp_path: Path) -> None:
+        """An import makes them without their pictures."""
+        spine = MirrorSpine(tmp_path, pacing=replace(GENEROUS, max_changes=2, max_share=0.1))
+        for product_id in sell_many(spine, 12):
+            spine.shop.edit(product_id, status="draft", meta={MADE_FROM: f"campus/{product_id}"})
+        spine.shop.edit(1000, status="publish")
+        run = spine.run()
+        assert (run.outcome, run.written) == (DONE, 12)
+
+    def test_drafts_that_people_made_count_as_any_other(self, tmp_path: Path) -> None:
+        spine = MirrorSpine(tmp_path, pacing=replace(GENEROUS, max_changes=2))
+        for product_id in sell_many(spine, 4):
+            spine.shop.edit(product_id, status="draft")
+        assert spine.run().outcome == STOPPED
 
     def test_a_course_no_row_names_any_more_is_no_longer_expected(self, spine: MirrorSpine) -> None:
         sell_many(spine, 4)
@@ -890,6 +907,12 @@ class TestTheSchedule:
         assert 0 < len(calls) < 10
         assert spine.ledger.mirror.read_state().last_run is None
 
+    def test_a_stop_leaves_a_long_reading_of_products(self, spine: MirrorSpine) -> None:
+        ids = sell_many(spine, 1200)
+        spine.stop_after = 8
+        assert spine.run().code == INTERRUPTED
+        assert 0 < spine.shop.reads < len(ids) / 100
+
     def test_a_run_is_due_by_the_ledger_whoever_asks(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
         assert spine.sync().is_due()
@@ -906,6 +929,30 @@ class TestTheSchedule:
         assert spine.shop.reads == 0
         spine.clock.tick(600)
         assert spine.sync().is_due()
+
+    def test_one_lms_that_is_down_for_days_costs_the_others_nothing(self, spine: MirrorSpine) -> None:
+        other = LmsName("academy")
+        spine.sell(1, "42")
+        spine.lmss[other] = FakeLms(name=other)
+        spine.rows.append(replace(row("7", product_id=ProductId(2)), targets=(target("7", other),)))
+        spine.shop.add(2)
+        spine.resting.add(other)
+        assert (spine.run().outcome, spine.run().code) == (FAILED, "lms_unavailable")
+        assert spine.lms.full_readings == 1
+        spine.clock.tick(600)
+        assert not spine.sync().is_due()
+        spine.clock.tick(3000)
+        assert spine.sync().is_due()
+        spine.run()
+        assert spine.lms.full_readings == 1
+
+    def test_whether_a_run_is_due_is_one_row_however_many_products_there_are(
+        self, spine: MirrorSpine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spine.sell(1, "42")
+        spine.run()
+        monkeypatch.delattr(SqliteMirror, "read_state")
+        assert not spine.sync().is_due()
 
     def test_a_fault_of_ours_is_not_met_again_every_minute(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")

@@ -223,6 +223,11 @@ class MirrorContract(ABC):
         state = mirror.read_state()
         assert (state.stop, state.bad_since, state.last_good_at) == (None, None, at(180))
 
+    def test_the_runs_alone_are_told_as_in_the_whole(self, mirror: Mirror) -> None:
+        mirror.record_marks([make_mark(1018, "name", Standing.EDITED)], T0)
+        mirror.record_run(make_run(STOPPED), full=True)
+        assert mirror.read_runs() == replace(mirror.read_state(), gone=(), standing=())
+
     def test_the_state_tells_which_fields_do_not_stand_as_we_left_them(self, mirror: Mirror) -> None:
         edited = make_mark(1018, "name", Standing.EDITED)
         mirror.record_marks([make_mark(), edited], T0)

@@ -151,6 +151,9 @@ class SqliteMirror:
             state = _after(read_runs(db), run, full=full)
             put_fact(db, RUNS, _render_runs(state))
 
+    def read_runs(self) -> MirrorState:
+        return read_runs(self._db)
+
     def read_state(self) -> MirrorState:
         gone = self._db.execute(
             "SELECT * FROM mirror_courses WHERE gone_since IS NOT NULL OR state <> 'open' ORDER BY lms, course_id"

@@ -1,13 +1,13 @@
 """Which products show which courses: the mapping's rows, met with what the shop stores."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import structlog
 
 from wcsync.course import StoredProduct
 from wcsync.mappers.mapping import Mapping, MapRow, Match
-from wcsync.mappers.mapping_table import is_wildcard
+from wcsync.mappers.mapping_table import is_open
 from wcsync.mappers.selectors import as_line
 from wcsync.model import Line, Product, ProductId, Target, UnreadableProduct
 from wcsync.store.base import Showcase
@@ -19,8 +19,6 @@ Row = StoredProduct | UnreadableProduct
 TRASH = "trash"
 UNREADABLE = "unreadable"
 """The code of a product of which the shop says what nobody can read."""
-PER_SIGN = 100
-"""A sign of life is given after so many products of a catalogue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +81,7 @@ def tell_left(
 
 def needs_catalogue(mapping: Mapping) -> bool:
     """Whether only a look at every product tells which of them the rows are about."""
-    return mapping.sku_is_course is not None or any(_is_open(row) for row in _sold(mapping))
+    return mapping.sku_is_course is not None or any(is_open(row) for row in _sold(mapping))
 
 
 def targets_of(mapping: Mapping, shelf: Shelf | None) -> list[Target]:
@@ -97,15 +95,14 @@ def fetch_shelf(
     showcase: Showcase,
     mapping: Mapping,
     only: Collection[str] = (),
-    at_page: Callable[[], None] = lambda: None,
 ) -> Shelf:
     """Reads the products of all rows as they are stored. `only`: those with one of these ids, SKUs or `LMS/COURSE`.
 
-    Costs a call for each hundred rows, or for each hundred products where rows are open; `at_page` is called now and
-    then meanwhile. Raises: TransientError, ServiceBlocked.
+    Costs a call for each hundred rows, or for each hundred products where rows are open, and those of all variations.
+    Raises: TransientError, ServiceBlocked.
     """
     rows, sieve = _rows_for(mapping, only), _Sieve.of(mapping, only)
-    for row in _fetch(showcase, mapping, rows, only, at_page):
+    for row in _fetch(showcase, mapping, rows, only):
         sieve.take(row)
     return sieve.shelf(rows)
 
@@ -129,10 +126,6 @@ def _sold(mapping: Mapping) -> Iterator[MapRow]:
     return (row for row in mapping.rows if row.targets)
 
 
-def _is_open(row: MapRow) -> bool:
-    return row.selector[0] == "sku" and is_wildcard(row.selector[1])
-
-
 def _rows_for(mapping: Mapping, only: Collection[str]) -> list[MapRow]:
     """The rows that `only` names itself, all if it names something else too."""
     rows = list(_sold(mapping))
@@ -153,15 +146,12 @@ def _fetch(
     mapping: Mapping,
     rows: list[MapRow],
     only: Collection[str],
-    at_page: Callable[[], None],
 ) -> Iterator[Row]:
     """What the catalogue does not hold (trash, slips) is asked for by name; `only` may spare the walk."""
     seen, there = set[ProductId | None](), set[str]()
-    narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(_is_open, rows))
+    narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(is_open, rows))
     if needs_catalogue(mapping) and not narrowed:
-        for place, row in enumerate(showcase.fetch_stored_catalogue()):
-            if place % PER_SIGN == 0:
-                at_page()
+        for row in showcase.fetch_stored_catalogue():
             seen.add(row.product_id)
             if isinstance(row, StoredProduct):
                 there.add(row.sku.strip().casefold())
@@ -170,7 +160,6 @@ def _fetch(
     ids = [one for one in ids if one not in seen]
     skus = [sku for sku in skus if sku.strip().casefold() not in there]
     if ids or skus:
-        at_page()
         found = showcase.fetch_stored(ids=ids, skus=skus)
         yield from (row for row in found if row.product_id not in seen)
 
@@ -178,7 +167,7 @@ def _fetch(
 def _named(rows: Iterable[MapRow]) -> tuple[list[ProductId], list[str]]:
     rows = list(rows)
     ids = dict.fromkeys(row.variation_id or row.product_id for row in rows)
-    skus = dict.fromkeys(row.sku for row in rows if row.selector[0] == "sku" and not _is_open(row))
+    skus = dict.fromkeys(row.sku for row in rows if row.selector[0] == "sku" and not is_open(row))
     return [one for one in ids if one is not None], [sku for sku in skus if sku]
 
 
@@ -241,7 +230,7 @@ class _Sieve:
         """That no product answers to the row. What could not be read may be the one that is missed."""
         kind, value = row.selector
         if kind == "sku":
-            if not _is_open(row) and value not in self.skus and not self.unread:
+            if not is_open(row) and value not in self.skus and not self.unread:
                 yield _unknown_sku(row)
             return
         product_id = ProductId(int(value))

@@ -91,7 +91,8 @@ class Store(Protocol):
 class Showcase(Protocol):
     """The part of a shop that the mirror reads and writes: its products as they are stored. Thread-safe.
 
-    `fetch_…` reads only and is safe to repeat. All raise TransientError or ServiceBlocked.
+    `fetch_…` reads only and is safe to repeat; it calls `wcsync.pulse.beat()` at each question. All raise
+    TransientError or ServiceBlocked.
     """
 
     def fetch_stored(

@@ -9,6 +9,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from wcsync.course import Image, Term
@@ -76,10 +77,12 @@ class Form:
     empty: bool
     shown: str
 
-    @classmethod
-    def of_markup(cls, markup: str) -> "Form":
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def of_markup(markup: str) -> "Form":
+        """Kept for a moment: a product that is as it should be holds each text twice, and each is asked for often."""
         form = canonical(markup)
-        return cls(exact=digest(markup), canonical=digest(form), empty=not form, shown=markup)
+        return Form(exact=digest(markup), canonical=digest(form), empty=not form, shown=markup)
 
     @classmethod
     def of_meta(cls, value: str | None) -> "Form":
@@ -127,7 +130,9 @@ def without_open_comments(markup: str) -> str:
     return markup[:end] + markup[end:].replace("<!--", "&lt;!--")
 
 
+@lru_cache(maxsize=512)
 def _canonical_tag(tag: str) -> str:
+    """Most tags of all courses are a few."""
     if tag.startswith("<!--"):
         return f"{_OPEN}!{' '.join(tag[4:-3].split())}{_SHUT}"
     named = _TAG_NAME.match(tag)
