@@ -120,6 +120,43 @@ def test_a_look_names_every_field_with_its_reason_and_writes_no_byte(world: Worl
     assert {one.name: one.read_bytes() for one in world.folder.iterdir()} == files
 
 
+def test_a_word_taken_out_of_a_line_shows_what_stays_of_it(world: World) -> None:
+    course_id = world.courses[0]
+    world.moodle.describe_course(course_id, skills=["Python", "SQL"])
+    push(world)
+    world.moodle.describe_course(course_id, skills=["Python"])
+    lines = [line.strip() for line in courses(world, "diff").stdout.splitlines()]
+    at = lines.index("attributes:Skills: the course changed")
+    assert lines[at + 1 : at + 3] == ["- Python, SQL", "+ Python"]
+
+
+def test_the_first_look_is_short_where_there_is_nothing_yet(world: World) -> None:
+    text = courses(world, "diff", "--only", "C-0").stdout
+    assert "  attributes:Author: + Ana Núñez\n" in text
+    assert "(empty)" not in text
+    assert len(text.splitlines()) < 20
+
+
+def test_what_is_advised_about_a_field_left_alone_is_about_its_product_only(world: World) -> None:
+    push(world)
+    world.shop.edit_product(world.products[0], description="<p>Our own words.</p>")
+    texts = [courses(world, "diff").stdout]
+    push(world)
+    texts.append(CliRunner().invoke(main, ["status", "--config", str(world.config_path)]).stdout)
+    for text in texts:
+        advised = [line for line in text.splitlines() if "--take-back" in line]
+        assert advised
+        assert all("--only" in line for line in advised), advised
+
+
+def test_a_word_that_names_nothing_is_told_by_a_push_as_well(world: World) -> None:
+    for words in (["push"], ["push", "--dry-run"], ["diff"]):
+        result = courses(world, *words, "--only", "C-O")
+        assert result.exit_code == 1, result.output
+        assert "--only C-O: no product" in result.output
+    assert written(world) == []
+
+
 def test_a_look_without_a_ledger_makes_none(world: World) -> None:
     assert document(world, "diff")["counts"]["changed"] == 5
     assert not (world.folder / "ledger.db").exists()
@@ -188,7 +225,7 @@ def test_an_lms_nobody_configured_is_a_slip(world: World) -> None:
 
 def test_a_word_that_names_nothing_is_told(world: World) -> None:
     result = courses(world, "diff", "--only", "nothing")
-    assert "nothing is the id or SKU of no product" in result.stdout
+    assert "--only nothing: no product" in result.stdout
 
 
 @pytest.mark.parametrize("command", ["diff", "push"])

@@ -21,7 +21,6 @@ from wcsync.mappers.courses.judging import (
     judge,
     resolved,
     stand,
-    take_back_with,
 )
 from wcsync.mappers.courses.marks import Mark
 from wcsync.mappers.courses.merging import (
@@ -237,7 +236,7 @@ def _judge_merge(merge: Merge, after: Form, asked: Sequence[str], *, take_back: 
         )
         return Verdict.WRITE, "; ".join(said)
     if merge.missing:
-        reason = f"a person took away {', '.join(merge.missing)}, and so it stays; {take_back_with(mark)}"
+        reason = f"a person took away {', '.join(merge.missing)}, and so it stays"
         return Verdict.EDITED, reason
     return (Verdict.SAME, "") if asked else (Verdict.NOTHING, "the courses say nothing there")
 
