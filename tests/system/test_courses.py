@@ -157,6 +157,18 @@ def test_a_word_that_names_nothing_is_told_by_a_push_as_well(world: World) -> No
     assert written(world) == []
 
 
+def test_one_cycle_carries_course_data_over_when_it_is_due(world: World) -> None:
+    assert world.run_once() == 0
+    assert written(world) == []
+    switch_on(world)
+    assert world.run_once() == 0
+    assert all("All about" in world.shop.product(one)["description"] for one in world.products)
+    asked = written(world)
+    world.moodle.rename_course(world.courses[0], "Renamed")
+    assert world.run_once() == 0
+    assert written(world) == asked  # not due for an hour
+
+
 def test_a_look_without_a_ledger_makes_none(world: World) -> None:
     assert document(world, "diff")["counts"]["changed"] == 5
     assert not (world.folder / "ledger.db").exists()
