@@ -169,6 +169,16 @@ def test_one_cycle_carries_course_data_over_when_it_is_due(world: World) -> None
     assert written(world) == asked  # not due for an hour
 
 
+def test_what_keeps_several_products_back_is_told_once(world: World) -> None:
+    gone, twin = world.courses[0], world.shop.add_product("Course 0 for teams", sku="TEAM-0")
+    with (world.folder / "mapping.toml").open("a") as mapping:
+        mapping.write(f'\n[[map]]\nproduct_id = {twin}\nlms = "campus"\ncourse = "{gone}"\n')
+    world.moodle.delete_course(gone)
+    text = courses(world, "diff").stdout
+    assert text.count(f"there is no course {gone} ") == 1
+    assert all(f"product {one}," in text for one in (world.products[0], twin))
+
+
 def test_a_look_without_a_ledger_makes_none(world: World) -> None:
     assert document(world, "diff")["counts"]["changed"] == 5
     assert not (world.folder / "ledger.db").exists()

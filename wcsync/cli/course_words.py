@@ -211,14 +211,31 @@ def _print_left(outlook: Outlook) -> None:
         groups.setdefault(_OUT.get(one.code, _OTHER), []).append(one)
     for title, rows in groups.items():
         click.echo(f"{title}: {len(rows)}")
+        reasons: dict[str, list[LeftAlone]] = {}
         for one in rows[:SHOWN]:
-            product = f"product {one.product_id}" if one.product_id else ""
-            where = ", ".join(filter(None, (product, one.where)))
-            screen.say(f"  {where}: {one.reason}" if where else f"  {one.reason}")
+            reasons.setdefault(one.reason, []).append(one)
+        for reason, alike in reasons.items():
+            _print_reason(reason, alike)
         if len(rows) > SHOWN:
             click.echo(f"  and {len(rows) - SHOWN} more; --json names all")
     if groups:
         click.echo()
+
+
+def _print_reason(reason: str, alike: list[LeftAlone]) -> None:
+    """Once for all products that it holds for."""
+    places = [_place(one) for one in alike if _place(one)]
+    if len(places) < 2:
+        screen.say(f"  {': '.join([*places, reason])}")
+        return
+    screen.say(f"  {reason}:")
+    for place in places:
+        screen.say(f"    {place}")
+
+
+def _place(one: LeftAlone) -> str:
+    product = f"product {one.product_id}" if one.product_id else ""
+    return ", ".join(filter(None, (product, one.where)))
 
 
 def _print_halts(outlook: Outlook) -> None:
