@@ -154,9 +154,9 @@ CATALOGUE = (
     Event(
         name="course_gone",
         keys=("lms", "course_id"),
-        when="a course that a product sells is not to be seen in its LMS any more; the product stays as it is",
+        when="a course that a product sells is gone from its LMS, hidden or archived; the product stays as it is",
     ),
-    Event(name="course_back", keys=("lms", "course_id"), when="it is to be seen again"),
+    Event(name="course_back", keys=("lms", "course_id"), when="it is there and open again"),
     Event(
         name="product_not_written",
         keys=("product_id", "field", "reason"),

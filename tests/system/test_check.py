@@ -830,6 +830,57 @@ def test_without_notes_the_key_need_not_write(clinic: Clinic) -> None:
     assert [seen.method for seen in clinic.shop.requests] == ["GET"] * len(clinic.shop.requests)
 
 
+def mirroring(clinic: Clinic) -> None:
+    clinic.more = "[course_sync]\nenabled = true"
+
+
+def test_a_healthy_mirror_is_told_to_be_so_and_no_product_is_touched(clinic: Clinic) -> None:
+    clinic.send_to_moodle()
+    sold(clinic)
+    mirroring(clinic)
+    before = clinic.shop.product(clinic.product)
+    found = clinic.diagnoses()
+    assert all(one["ok"] for one in found)
+    told = [(one["service"], one["code"]) for one in found]
+    assert ("shop", "may_write_products") in told
+    assert told.count(("campus", "course_data")) == told.count(("academy", "course_data")) == 1
+    assert clinic.shop.product(clinic.product) == before
+
+
+def test_a_mirror_with_a_read_only_key_is_told_also_without_notes(clinic: Clinic) -> None:
+    read_only(clinic)
+    clinic.more = "[notes]\nenabled = false\n[course_sync]\nenabled = true"
+    assert clinic.troubles() == [("shop", "key_may_not_write", False)]
+    (trouble,) = [one for one in clinic.diagnoses() if not one["ok"]]
+    assert "no course data" in trouble["message"]
+    assert "[course_sync]" in trouble["remedy"]
+
+
+def test_a_firewall_before_the_products_is_no_trouble_of_orders(clinic: Clinic) -> None:
+    mirroring(clinic)
+    clinic.shop.faults.add(Fault(kind="status", status=403, body=PAGE, match="products/batch", times=None))
+    assert clinic.troubles() == [("shop", "products_refused", False)]
+
+
+@pytest.mark.parametrize("function", ["core_course_get_contents", "core_competency_list_course_competencies"])
+def test_a_function_that_only_course_data_needs_keeps_nobody_out(clinic: Clinic, function: str) -> None:
+    clinic.send_to_moodle()
+    clinic.moodle.functions.pop(function)
+    assert clinic.troubles() == []
+    mirroring(clinic)
+    assert clinic.troubles() == [("campus", "missing_function", False)]
+    (trouble,) = [one for one in clinic.diagnoses() if not one["ok"]]
+    assert function in trouble["message"]
+
+
+def test_a_scope_that_only_course_data_needs_keeps_nobody_out(clinic: Clinic) -> None:
+    sold(clinic)
+    academy_scope("tags:read")(clinic)
+    assert clinic.troubles() == []
+    mirroring(clinic)
+    assert clinic.troubles() == [("academy", "missing_scope", False)]
+
+
 def test_what_many_rows_meet_is_told_once_with_their_lines(clinic: Clinic) -> None:
     for number in range(100, 130):
         clinic.moodle.add_course(f"Course {number}", course_id=number)

@@ -161,8 +161,8 @@ SENTENCES: dict[str, Sentence] = {
     "config_warning": lambda line: (
         f"Config: {line.get('where', '')}: {line.get('reason', '')}. {line.get('hint', '')}"
     ),
-    "course_back": lambda line: f"{_course(line)} is to be seen again",
-    "course_gone": lambda line: f"{_course(line)} is not to be seen any more; its products stay as they are",
+    "course_back": lambda line: f"{_course(line)} is there and open again",
+    "course_gone": lambda line: f"{_course(line)} is gone, hidden or archived; its products stay as they are",
     "courses_stopped": lambda line: (
         f"The course mirror STOPPED: {line.get('reason', '')}; {line.get('hint', '')}"
     ),

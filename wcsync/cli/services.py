@@ -122,6 +122,7 @@ def _look_at_services(config: Config, mapping: Mapping, tell: Callable[[str], No
         clock=utc_now,
         mapping=mapping,
         writing=config.notes.enabled,
+        mirroring=config.course_sync.enabled,
         tell=tell,
     )
     with closing(build_store(config)) as store, ExitStack() as stack:

@@ -292,6 +292,6 @@ def _unnamed(
             yield LeftAlone(
                 where="",
                 code="not_found",
-                reason=f"{word} is the id or SKU of no product that sells a course, nor a mapped course "
+                reason=f"--only {word}: no product of the mapping has this id or SKU, and no row names such a course "
                 "(LMS/COURSE)",
             )
