@@ -573,6 +573,37 @@ class TestPictures:
         assert (run.outcome, run.changed, tally.messages) == (DONE, 0, [])
         assert spine.product(1).images
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://bob:s3cret@campus.example.com/a.png",
+            "https://campus.example.com/tokenpluginfile.php/s3cret/1/a.png",
+            "file:///etc/s3cret.png",
+            "http://[s3cret/a.png",
+        ],
+    )
+    def test_a_picture_whose_address_is_not_for_everybody_goes_nowhere(
+        self, spine: MirrorSpine, url: str
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", cover=Picture(url=url, version="1"))
+        spine.pictures.files[url] = PNG
+        [message] = spine.sync().look().messages
+        assert "s3cret" not in message
+        assert spine.run().written == 1
+        assert (spine.pictures.asked, spine.product(1).images) == ([], ())
+
+    def test_a_host_that_sends_no_picture_is_not_waited_for_a_hundred_times(self, spine: MirrorSpine) -> None:
+        for number in range(9):
+            spine.sell(number + 1, str(number))
+            spine.change(str(number), **pictured(str(number)))
+        spine.pictures.trouble = TransientError("pictures of campus: did not answer in time")
+        assert len(spine.sync().look().messages) == 9
+        assert len(spine.pictures.asked) == 5
+        spine.pictures.trouble = None
+        spine.pictures.files |= {f"{PICTURE}?{number}": PNG for number in range(9)}
+        assert spine.sync().look().messages == ()
+
     def test_a_host_of_pictures_that_does_not_answer_costs_the_picture_alone(
         self, spine: MirrorSpine, events: LogCapture
     ) -> None:

@@ -76,6 +76,7 @@ LINKS = [
     pytest.param('<a href="https://u:p@docs.example">x</a>', "x", id="password"),
     pytest.param('<a href="https://docs.example/?ToKen=1">x</a>', "x", id="token"),
     pytest.param('<a href="https://docs.example/#access_token=1">x</a>', "x", id="token behind #"),
+    pytest.param('<a href="https://docs.example/a;jsessionid=1">x</a>', "x", id="session in the path"),
     pytest.param('<a href="https://s3.example/a?X-Amz-Signature=1">x</a>', "x", id="signature"),
     pytest.param('<a href="https://a.example/draftfile.php/1">x</a>', "x", id="draft file"),
     pytest.param('<a href="mailto:?bcc=a@b.example">x</a>', "x", id="mail to nobody"),

@@ -89,7 +89,7 @@ def _gives_away(address: str) -> bool:
     plain = _unquoted(address).casefold()
     if any(inside in plain for inside in _INSIDE):
         return True
-    tail = re.split(r"[?#]", plain, maxsplit=1)
+    tail = re.split(r"[?#;]", plain, maxsplit=1)
     pairs = parse_qsl(re.sub(r"[?#;]", "&", tail[1]), keep_blank_values=True) if len(tail) > 1 else []
     return any(_SECRET.search(name) for name, _ in pairs)
 
