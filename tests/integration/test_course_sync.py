@@ -389,7 +389,8 @@ class TestTheShopInTrouble:
         assert (run.outcome, run.written, run.failed) == (DONE, 22, 1)
         assert [one["product_id"] for one in named(events, "product_not_written")] == [1006]
         assert all(spine.product(one).name == f"Course {one}" for one in ids if one != 1006)
-        assert any(one.standing is Standing.FAILED for one in spine.ledger.mirror.read_state().standing)
+        marks = spine.ledger.mirror.read_marks([ProductId(1006)])[ProductId(1006)]
+        assert any(one.standing is Standing.FAILED for one in marks.values())
 
     def test_a_product_the_shop_refuses_is_recorded_and_the_rest_goes_on(self, spine: MirrorSpine) -> None:
         sell_many(spine, 5)
@@ -566,9 +567,9 @@ class TestPictures:
         [message] = spine.sync().look().messages
         assert "sent more than" in message
         assert spine.run().written == 1
-        [mark] = [one for one in spine.ledger.mirror.read_state().standing if one.field == "images"]
-        assert (mark.standing, mark.note) == (Standing.FAILED, message)
         before, tally = spine.ledger.mirror.read_marks([ProductId(1)]), Tally()
+        mark = before[ProductId(1)]["images"]
+        assert (mark.standing, mark.note) == (Standing.FAILED, message)
         assert spine.run(tally).changed == 0
         assert tally.messages == [message]
         assert [one["field"] for one in named(events, "product_not_written")] == ["images"]

@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -23,9 +23,6 @@ RUNS = "mirror_runs"
 _MARKS = """
     SELECT * FROM mirror_fields WHERE product_id IN (SELECT value FROM json_each(?)) ORDER BY product_id, field
 """
-_STANDING = """
-    SELECT * FROM mirror_fields INDEXED BY mirror_standing WHERE standing <> 'ours' ORDER BY product_id, field
-"""
 _KEEP_MARK = """
     INSERT INTO mirror_fields (product_id, field, sent, stored, ours, known, pending, pending_since, pending_ours,
         rewrites, standing, standing_since, note, changed_at)
@@ -35,10 +32,6 @@ _KEEP_MARK = """
         pending = :pending, pending_since = :pending_since, pending_ours = :pending_ours, rewrites = :rewrites,
         standing_since = iif(standing = :standing, standing_since, :now), standing = :standing, note = :note,
         changed_at = :now
-"""
-_FORGET_MARK = """
-    DELETE FROM mirror_fields WHERE product_id = :product_id AND (field = :field
-        OR (field >= :field || ':' AND field < :field || ';')) RETURNING field
 """
 _KEEP_COURSE = """
     INSERT INTO mirror_courses (lms, course_id, name, state, seen_at, gone_since)
@@ -77,10 +70,6 @@ class SqliteMirror:
     def record_marks(self, marks: Sequence[Mark], now: datetime) -> None:
         with transaction(self._db) as db:
             db.executemany(_KEEP_MARK, [_columns_of(mark, now) for mark in marks])
-
-    def forget_marks(self, product_ids: Collection[ProductId], fields: Collection[str], now: datetime) -> int:
-        with transaction(self._db) as db:
-            return sum(_forget(db, product_id, fields, now) for product_id in sorted(set(product_ids)))
 
     # -- courses and pictures ------------------------------------------------------------------------------------
     def read_courses(self, lms: LmsName) -> dict[CourseId, KnownCourse]:
@@ -139,13 +128,7 @@ class SqliteMirror:
             put_fact(db, RUNS, _render_runs(state))
 
     def read_state(self) -> MirrorState:
-        gone = self._db.execute(
-            "SELECT * FROM mirror_courses WHERE gone_since IS NOT NULL OR state <> 'open' ORDER BY lms, course_id"
-        ).fetchall()
-        standing = self._db.execute(_STANDING).fetchall()
-        return replace(
-            read_runs(self._db), gone=tuple(map(_course_of, gone)), standing=tuple(map(_mark_of, standing))
-        )
+        return read_runs(self._db)
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -153,7 +136,7 @@ class SqliteMirror:
 
 
 def read_runs(db: sqlite3.Connection) -> MirrorState:
-    """What is known of the mirror's runs, without courses and marks."""
+    """As `Mirror.read_state`."""
     known = json.loads(read_fact(db, RUNS) or "{}")
     return MirrorState(
         last_run=_run_of(known.get("last_run")),
@@ -196,17 +179,6 @@ def _json_of(run: Run | None) -> dict[str, Any] | None:
 
 def _run_of(known: dict[str, Any] | None) -> Run | None:
     return None if known is None else Run(**known | {"at": parse_instant(known["at"])})
-
-
-def _forget(db: sqlite3.Connection, product_id: ProductId, fields: Iterable[str], now: datetime) -> int:
-    gone = [
-        row["field"]
-        for field in sorted(set(fields))
-        for row in db.execute(_FORGET_MARK, {"product_id": product_id, "field": field}).fetchall()
-    ]
-    if gone:
-        audit(db, "operator", "fields_forgotten", f"product {product_id}", plain(", ".join(gone)), now)
-    return len(gone)
 
 
 def _audit_course(db: sqlite3.Connection, course: KnownCourse, now: datetime) -> None:
