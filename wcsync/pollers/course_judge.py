@@ -116,7 +116,7 @@ class Judge:
     def settled(self, one: Judged, answer: Pushed) -> Settled:
         """What came of the patch, by the shop's answer."""
         if answer.stored is None:
-            return Settled(marks=refused(one.plan, answer.code, answer.problem))
+            return Settled(marks=refused(one.plan, answer.problem))
         plan = replace(one.plan, patch=one.patch)
         return Settled(
             marks=settle(plan, answer.stored),
@@ -148,12 +148,5 @@ class Judge:
             return ()
         name = Field.IMAGES.value
         known = one.marks.get(name, Mark(product_id=one.task.product_id, field=name))
-        failed = replace(
-            known,
-            pending="",
-            pending_since=None,
-            pending_ours=(),
-            standing=Standing.FAILED,
-            note=one.task.imageless,
-        )
+        failed = replace(known.settled, standing=Standing.FAILED, note=one.task.imageless)
         return () if failed == known else (failed,)

@@ -65,12 +65,7 @@ def resolved(mark: Mark, current: Form) -> Mark:
     """What is known once it is clear what became of the pending write: it took effect if the shop shows it."""
     if mark.pending and mark.pending == current.canonical:
         return written(mark, mark.pending, current)
-    return settled(mark)
-
-
-def settled(mark: Mark) -> Mark:
-    """Nothing is pending any more, and nothing came of it."""
-    return replace(mark, pending="", pending_since=None, pending_ours=())
+    return mark.settled
 
 
 def written(mark: Mark, sent: str, stored: Form) -> Mark:
@@ -79,7 +74,7 @@ def written(mark: Mark, sent: str, stored: Form) -> Mark:
         return Mark(product_id=mark.product_id, field=mark.field)
     rewrites = mark.rewrites + 1 if mark.sent == sent else 0
     return replace(
-        settled(mark), sent=sent, stored=stored.exact, rewrites=rewrites, standing=Standing.OURS, note=""
+        mark.settled, sent=sent, stored=stored.exact, rewrites=rewrites, standing=Standing.OURS, note=""
     )
 
 
