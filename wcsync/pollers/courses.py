@@ -13,12 +13,13 @@ from wcsync.http import Service
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED, Mirror, Run
 from wcsync.mappers.courses.fields import Field
 from wcsync.mappers.courses.guards import guard_changes
+from wcsync.mappers.courses.wanted import Render
 from wcsync.mappers.mapping import Mapping as CourseMapping
 from wcsync.model import LmsName, Target
 from wcsync.patient import Patient
 from wcsync.pollers.course_judge import Judge
 from wcsync.pollers.course_pictures import Pictures
-from wcsync.pollers.course_plan import Outlook, Planner, Render, RulesFor
+from wcsync.pollers.course_plan import Outlook, Planner, RulesFor
 from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally, tell_standing
 from wcsync.pollers.course_reading import Campuses, Halt, Reading, tell_news
 from wcsync.pollers.course_shelf import Shelf, fetch_shelf, targets_of
