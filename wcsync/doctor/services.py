@@ -1,6 +1,6 @@
 """Looking at the shop and each LMS: who they are, what we may do there, and all that the mapping names."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,12 +20,14 @@ Known = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """What a look needs to know. `writing`: whether notes are to be written into the shop."""
+    """What a look needs to know. `writing`: whether anything is to be written into the shop; `courses`: whether course
+    data is."""
 
     known: Known
     clock: Clock
     mapping: MappingTable
     writing: bool
+    courses: bool = False
     tell: Tell = lambda _what: None
 
 
@@ -68,6 +70,21 @@ def _examine_lms(lms: Lms, targets: Targets, looks: Looks) -> Iterator[Diagnosis
     yield from found
     if not any(diagnosis.fatal for diagnosis in found):
         yield from examine_targets(lms, targets, looks.tell)
+    if looks.courses:
+        looks.tell(f"{lms.name}: what course data it shows")
+        yield from _examine_course_data(lms, told={diagnosis.message for diagnosis in found})
+
+
+def _examine_course_data(lms: Lms, told: Collection[str]) -> Iterator[Diagnosis]:
+    """Whatever is amiss, enrolments go on. What has been told is not told again."""
+    for finding in lms.fetch_course_findings():
+        if finding.message in told:
+            continue
+        diagnosis = Diagnosis.of(lms.name, finding)
+        if diagnosis.fatal:
+            message = f"{diagnosis.message} (course data alone needs it: without, none is mirrored from here)"
+            diagnosis = replace(diagnosis, message=message, fatal=False)
+        yield diagnosis
 
 
 def _answers(service: str, title: str, address: str) -> Diagnosis:
