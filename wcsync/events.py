@@ -148,8 +148,8 @@ CATALOGUE = (
     Event(
         name="courses_stopped",
         keys=("code", "reason", "hint"),
-        when="a guard stopped a run of the course mirror, or kept it from the products of one LMS; nothing was written "
-        "there",
+        when="a guard or a service in trouble stopped a run of the course mirror, or kept it from the products of one "
+        "LMS; nothing more is written there, and the next run tries again",
     ),
     Event(
         name="course_gone",

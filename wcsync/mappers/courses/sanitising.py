@@ -36,6 +36,10 @@ _DROPPED_WHOLE = frozenset({
 })  # fmt: skip
 """Gone with what is in them: it is no text for readers."""
 
+_OFTEN_UNCLOSED = frozenset({
+    "br", "hr", "img", "input", "meta", "link", "col", "source", "wbr", "li", "p", "td", "tr",
+})  # fmt: skip
+
 _ATTRIBUTES = {
     "a": {"href"},
     "img": {"src", "alt", "width", "height"},
@@ -125,23 +129,8 @@ def _as_text(markup: str, once: Callable[[str], str]) -> str:
 def _depth(markup: str) -> int:
     """How deep tags may be nested at most: those that are never closed count as open to the end."""
     depth = deepest = 0
-    for piece in re.findall(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)", markup):
-        closes, tag = piece
-        if tag.lower() not in {
-            "br",
-            "hr",
-            "img",
-            "input",
-            "meta",
-            "link",
-            "col",
-            "source",
-            "wbr",
-            "li",
-            "p",
-            "td",
-            "tr",
-        }:
+    for closes, tag in re.findall(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)", markup):
+        if tag.lower() not in _OFTEN_UNCLOSED:
             depth = max(0, depth - 1) if closes else depth + 1
             deepest = max(deepest, depth)
     return deepest
