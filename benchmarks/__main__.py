@@ -42,7 +42,7 @@ BENCHMARKS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
 @click.option(
     "--quick",
     is_flag=True,
-    help="Smaller sizes, fewer repetitions: about 40 seconds instead of three minutes.",
+    help="Smaller sizes, fewer repetitions: about a minute instead of six.",
 )
 @click.option(
     "--json", "file", type=click.Path(path_type=Path), help="Write the JSON document there, not to stdout."

@@ -99,7 +99,7 @@ def shown(product: StoredProduct, what: str) -> Any:
 
 
 @given(steps=histories)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 def test_what_people_edited_stays_and_all_else_shows_the_courses(
     steps: Sequence[tuple[str, Any, str, int]],
 ) -> None:

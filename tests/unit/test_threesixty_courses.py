@@ -348,13 +348,12 @@ class TestScopes:
         assert scope in finding.message
         assert finding.severity is (Severity.WARNING if scope == "classrooms:read" else Severity.FATAL)
 
+    @pytest.mark.parametrize("where", ["/paths", "/tags"])
     def test_another_refusal_is_no_missing_scope(
-        self, company: WatchedThreeSixty, academy: ThreeSixty, path_id: str
+        self, company: WatchedThreeSixty, academy: ThreeSixty, path_id: str, where: str
     ) -> None:
         body = '{"error":{"code":"somethingNew","message":""}}'
-        company.faults.add(
-            Fault(kind="status", status=400, body=body, match=lambda one: "/paths" in one.path)
-        )
+        company.faults.add(Fault(kind="status", status=400, body=body, match=lambda one: where in one.path))
         with pytest.raises(PermanentError, match="somethingNew"):
             read(academy, path_id)
 

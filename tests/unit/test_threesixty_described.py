@@ -122,6 +122,16 @@ def test_an_archived_course_stays_a_module() -> None:
     assert len(course(around, steps=[Step(id="l", type="course")]).modules) == 1
 
 
+def test_null_is_as_good_as_nothing_said() -> None:
+    raw = msgspec.to_builtins(path(steps=[Step(id="l", type="course")]))
+    raw["description"] = raw["estimatedDuration"] = raw["steps"][0]["subtype"] = None
+    author = msgspec.convert({"_id": "anna", "firstName": None, "lastName": "Ñandú"}, Author)
+    around = Surroundings(authors={"anna": author}, lessons={"l": Lesson(id="l", name="One")})
+    told = describe(msgspec.convert(raw, DescribedPath), TARGET, SITE, around)
+    assert (told.description, told.duration_min, told.authors) == ("", None, ("Ñandú",))
+    assert told.modules == (Module(title="One", kind="course"),)
+
+
 def test_authors_come_once_each_with_the_main_one_first() -> None:
     around = Surroundings(
         authors={

@@ -54,12 +54,12 @@ class Step(msgspec.Struct, rename={"id": "_id"}):
 
     id: str
     type: str
-    subtype: str = ""
+    subtype: str | None = None
 
 
 class Texts(msgspec.Struct):
-    name: str = ""
-    description: str = ""
+    name: str | None = None
+    description: str | None = None
 
 
 class Translation(msgspec.Struct):
@@ -76,7 +76,7 @@ class DescribedPath(msgspec.Struct, rename={"id": "_id"}):
     author_id: str = msgspec.field(name="authorId")
     modified_at: datetime = msgspec.field(name="modifiedAt")
     status: str = "published"
-    description: str = ""
+    description: str | None = None
     co_author_ids: list[str] = msgspec.field(name="coAuthorIds", default=[])
     steps: list[Step] = []
     estimate: Estimate | None = msgspec.field(name="estimatedDuration", default=None)
@@ -120,8 +120,8 @@ class Author(msgspec.Struct, rename={"id": "_id"}):
     """A user, as people see the name. Whoever has none is known by a user name or address alone."""
 
     id: str
-    first_name: str = msgspec.field(name="firstName", default="")
-    last_name: str = msgspec.field(name="lastName", default="")
+    first_name: str | None = msgspec.field(name="firstName", default=None)
+    last_name: str | None = msgspec.field(name="lastName", default=None)
 
 
 class Session(msgspec.Struct, rename={"id": "_id"}):

@@ -49,8 +49,8 @@ def describe(path: DescribedPath, target: Target, site: str, around: Surrounding
         lms=LmsName(target.lms),
         course_id=target.course_id,
         site=site,
-        name=one_line(texts.name),
-        description=texts.description,
+        name=one_line(texts.name or ""),
+        description=texts.description or "",
         authors=tuple(_names(path, around.authors)),
         skills=around.skills.get(path.id, ()),
         modules=tuple(_modules(path.steps, language, around)),
@@ -89,7 +89,7 @@ def _names(path: DescribedPath, authors: Mapping[str, Author]) -> Iterable[str]:
     """The main author's first. Nobody's address or user name stands in for a name."""
     ids = dict.fromkeys((path.author_id, *path.co_author_ids))
     known = (authors[one] for one in ids if one in authors)
-    names = (one_line(f"{author.first_name} {author.last_name}") for author in known)
+    names = (one_line(f"{author.first_name or ''} {author.last_name or ''}") for author in known)
     return dict.fromkeys(filter(None, names))
 
 
