@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.system.clinic import Arrange, Clinic, server_side
-from wcsync.daemon import only_instance
 from wcsync.ledger.ledger import SqliteLedger
+from wcsync.ledger.lock import only_instance
 from wcsync.sandbox.faults import Fault
 
 CA = trustme.CA()

@@ -18,9 +18,9 @@ from wcsync import __version__, screen
 from wcsync import log as logs
 from wcsync.app import App
 from wcsync.config import Config, Loaded, find_config, load_config
-from wcsync.daemon import AlreadyRunning
 from wcsync.errors import REMOTE_ERRORS, ConfigError, PassingTrouble, Problem
 from wcsync.ledger.ledger import SqliteLedger
+from wcsync.ledger.lock import AlreadyRunning
 from wcsync.ledger.report import Report
 
 EXIT_UNEXPLAINED = 1
