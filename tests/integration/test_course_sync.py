@@ -10,8 +10,8 @@ import structlog
 from structlog.testing import LogCapture
 
 from tests.fakes import CAMPUS
-from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row
-from wcsync.course import Attribute, CourseReading, CourseState, Image, Patch, Picture, Term
+from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row, target
+from wcsync.course import Attribute, CourseReading, CourseState, Image, Patch, Picture, Term, TermKind
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED
 from wcsync.mappers.courses.fields import Field, Ownership
@@ -601,6 +601,75 @@ class TestPictures:
         assert spine.shop.uploads == 2
         assert spine.product(2).images[0].image_id in spine.shop.media
 
+    @pytest.mark.parametrize(
+        "trouble",
+        [BatchFailed("shop: broke down"), TransientError("shop: 504", answer_lost=True)],
+        ids=["breaks down", "does not answer"],
+    )
+    def test_an_image_the_shop_cannot_digest_is_sent_three_times_and_costs_itself_alone(
+        self, spine: MirrorSpine, trouble: Exception
+    ) -> None:
+        spine.sell(1017, "42", name="Course 42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.files[f"{PICTURE}?42"] = PNG
+        sent = list[Patch]()
+
+        def choke(patches: Sequence[Patch]) -> None:
+            heavy = [patch for patch in patches if any(not image.image_id for image in patch.images or ())]
+            sent.extend(heavy)
+            if heavy:
+                raise trouble
+
+        spine.shop.before_push = choke
+        for _ in range(6):
+            spine.run()
+            spine.clock.tick(3600)
+        assert len(sent) == 3
+        assert "All about 42" in spine.product(1017).description
+        [mark] = spine.ledger.mirror.read_standing()
+        assert (mark.field, mark.standing) == ("images", Standing.FAILED)
+        assert "3 times the shop broke down over it" in mark.note
+        spine.spare()
+        assert spine.run().changed == 0
+        spine.run(take_back=frozenset({Field.IMAGES}))
+        assert spine.product(1017).images
+        assert spine.ledger.mirror.read_standing() == ()
+
+    def test_an_image_the_shop_refuses_is_tried_again_once_a_day(self, spine: MirrorSpine) -> None:
+        spine.sell(1, "42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.files[f"{PICTURE}?42"] = PNG
+        spine.shop.unreachable.add(f"{PICTURE}?42")
+        spine.run()
+        pushed = len(spine.shop.pushed)
+        for _ in range(3):
+            spine.clock.tick(3600)
+            assert spine.run().changed == 0
+        assert len(spine.shop.pushed) == pushed
+        spine.shop.unreachable.clear()
+        spine.clock.tick(86400)
+        assert spine.run().written == 1
+        assert spine.product(1).images
+        assert spine.ledger.mirror.read_standing() == ()
+
+    def test_an_image_whose_number_a_restored_shop_gave_away_is_uploaded_again(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.files[f"{PICTURE}?42"] = PNG
+        spine.run()
+        [ours] = spine.product(1).images
+        spine.shop.media[ours.image_id] = replace(ours, name="a-cat", src="https://shop.example.com/cat.png")
+        spine.sell(2, "42")
+        assert spine.run().written == 1
+        assert [image.name for image in spine.product(2).images] == [ours.name]
+        spine.sell(3, "42")
+        spine.run()
+        assert spine.product(3).images == spine.product(2).images
+        assert spine.shop.uploads == 2
+        assert spine.run().changed == 0
+
     def test_an_upload_whose_answer_was_lost_is_found_again(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
         spine.sell(2, "42")
@@ -619,7 +688,112 @@ class TestPictures:
         assert spine.run().changed == 0
 
 
+class TestWhatComesLate:
+    def test_a_write_that_takes_effect_after_the_quarantine_is_not_taken_for_a_persons(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.run()
+        spine.change("42", name="Second")
+        spine.shop.acts_late = True
+        assert spine.run().outcome == FAILED
+        spine.shop.acts_late = False
+        spine.clock.tick(QUARANTINE_S + 1)
+        spine.change("42", name="Third")
+        assert spine.run().written == 1
+        spine.shop.catch_up()
+        assert spine.product(1).name == "Second"
+        assert spine.run().edited == 0
+        assert spine.product(1).name == "Third"
+        assert spine.run().changed == 0
+
+    def test_a_product_whose_saving_breaks_down_afterwards_is_not_taken_for_a_persons(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", name="Second")
+
+        def break_down(_patches: Sequence[Patch]) -> None:
+            raise BatchFailed("shop: broke down")
+
+        def change_meanwhile(_patches: Sequence[Patch]) -> None:
+            spine.shop.before_push = lambda _patches: None
+            spine.shop.after_push = break_down
+            raise BatchFailed("shop: broke down")
+
+        spine.shop.before_push = change_meanwhile
+        assert spine.run().failed == 1
+        assert spine.product(1).name == "Second"
+        spine.spare()
+        spine.change("42", name="Third")
+        assert spine.run().edited == 0
+        assert spine.product(1).name == "Third"
+
+
+class TestWhatIsTold:
+    def test_what_is_not_mirrored_any_more_does_not_stand_out(self, spine: MirrorSpine) -> None:
+        for product_id in (1, 2, 3):
+            spine.sell(product_id, "42")
+        spine.run()
+        for product_id in (1, 2, 3):
+            spine.shop.edit(product_id, name="A person's")
+        spine.run()
+        assert len(spine.ledger.mirror.read_standing()) == 3
+        spine.shop.delete(1)
+        removed = spine.rows.pop(1)
+        assert spine.run().outcome == DONE
+        assert [mark.product_id for mark in spine.ledger.mirror.read_standing()] == [3]
+        spine.rows.append(removed)
+        spine.change("42", name="Second")
+        spine.run()
+        assert spine.product(2).name == "A person's"
+        assert [mark.product_id for mark in spine.ledger.mirror.read_standing()] == [2, 3]
+
+    def test_what_stops_run_after_run_is_told_once(self, spine: MirrorSpine, events: LogCapture) -> None:
+        spine.sell(1, "42")
+        spine.run()
+        spine.lms.courses.clear()
+        for _ in range(3):
+            assert spine.run().outcome == STOPPED
+        told = [entry["log_level"] for entry in named(events, "courses_stopped")]
+        assert told == ["error", "debug", "debug"]
+        spine.change("42")
+        spine.run()
+        spine.lms.courses.clear()
+        spine.run()
+        assert named(events, "courses_stopped")[-1]["log_level"] == "error"
+
+    def test_an_lms_in_trouble_does_not_have_the_others_read_in_full_each_time(
+        self, spine: MirrorSpine
+    ) -> None:
+        spine.sell(1, "42")
+        spine.shop.add(2)
+        spine.rows.append(
+            replace(row("42", line=9, product_id=ProductId(2)), targets=(target("9", "elsewhere"),))
+        )
+        for _ in range(3):
+            assert spine.run().outcome == FAILED
+        assert spine.lms.full_readings == 1
+
+
 class TestTerms:
+    def test_an_edit_while_the_shop_makes_tags_stays(self, tmp_path: Path) -> None:
+        spine = MirrorSpine(tmp_path, rules=TAGGED)
+        spine.sell(1, "42")
+        spine.run()
+        make = spine.shop.ensure_term
+
+        def make_slowly(kind: TermKind, name: str) -> Term:
+            spine.shop.edit(1, description="<p>A person's.</p>")
+            return make(kind, name)
+
+        spine.shop.ensure_term = make_slowly  # type: ignore[method-assign]  # the one place where it takes its time
+        spine.change("42", description="<p>Other.</p>", skills=("SQL",))
+        assert spine.run().written == 1
+        assert spine.product(1).description == "<p>A person's.</p>"
+        assert [term.name for term in spine.product(1).tags] == ["SQL"]
+        spine.ledger.close()
+
     def test_tags_are_made_once_and_others_stay(self, tmp_path: Path) -> None:
         spine = MirrorSpine(tmp_path, rules=TAGGED)
         for product_id in (1, 2):

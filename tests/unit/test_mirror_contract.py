@@ -100,6 +100,11 @@ class MirrorContract(ABC):
         mirror.record_marks([later], at(1))
         assert mirror.read_marks([ONE])[ONE] == {"description": later, "name": make_mark(field="name")}
 
+    def test_what_does_not_stand_as_we_left_it_is_told(self, mirror: Mirror) -> None:
+        edited = make_mark(1018, "name", Standing.EDITED)
+        mirror.record_marks([make_mark(), edited], T0)
+        assert mirror.read_standing() == (edited,)
+
     def test_half_a_character_is_no_trouble(self, mirror: Mirror) -> None:
         odd = replace(make_mark(), ours=("\ud83d",), note="\ud83d")
         mirror.record_marks([odd], T0)
@@ -150,6 +155,14 @@ class MirrorContract(ABC):
         mirror.record_upload("aa", None, T0)
         assert mirror.read_upload("aa") is None
 
+    def test_tries_of_an_upload_are_counted_until_one_came_to_an_end(self, mirror: Mirror) -> None:
+        for digest in ("aa", "aa", "bb"):
+            mirror.record_try(digest)
+        assert [mirror.read_tries(digest) for digest in ("aa", "bb", "cc")] == [2, 1, 0]
+        mirror.record_upload("aa", 77, T0)
+        mirror.record_upload("bb", None, T0)
+        assert [mirror.read_tries(digest) for digest in ("aa", "bb", "cc")] == [0, 0, 0]
+
     # -- drafts ------------------------------------------------------------------------------------------------------
     def test_a_draft_is_known_before_and_after_it_is_made(self, mirror: Mirror) -> None:
         draft = DraftMark(lms=CAMPUS, course_id=CourseId("42"), sku="PY-101", sending_since=T0)
@@ -169,9 +182,11 @@ class MirrorContract(ABC):
         state = mirror.read_state()
         assert (state.last_run, state.last_good_at, state.last_full_at) == (make_run(), T0, None)
 
-    def test_a_full_run_counts_unless_a_service_failed(self, mirror: Mirror) -> None:
-        mirror.record_run(make_run(FAILED), full=True)
+    def test_a_full_run_counts_unless_no_course_was_read(self, mirror: Mirror) -> None:
+        mirror.record_run(replace(make_run(FAILED), courses=0), full=True)
         assert mirror.read_state().last_full_at is None
+        mirror.record_run(make_run(FAILED, 30), full=True)
+        assert mirror.read_state().last_full_at == at(30)
         mirror.record_run(make_run(STOPPED, 60), full=True)
         assert mirror.read_state().last_full_at == at(60)
         mirror.record_run(make_run(DONE, 120), full=False)

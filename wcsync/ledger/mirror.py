@@ -64,7 +64,8 @@ class DraftMark:
 class MirrorState:
     """What is known of the mirror's runs.
 
-    `last_full_at`: of the last full run that read what it could, whether or not a guard stopped it; `bad_since`: of the
+    `last_full_at`: of the last full run that read what it could, whether or not a guard stopped it or one of several
+    LMSs was in trouble; `bad_since`: of the
     first of the runs in a row that were not good; `stop`: the last one that a guard stopped, if no good one followed.
     """
 
@@ -80,6 +81,9 @@ class Mirror(Protocol):
 
     def read_marks(self, product_ids: Collection[ProductId]) -> dict[ProductId, dict[str, Mark]]:
         """All marks of these products; a product without any has an empty dict."""
+
+    def read_standing(self) -> Sequence[Mark]:
+        """Every mark that is not simply ours."""
 
     def record_marks(self, marks: Sequence[Mark], now: datetime) -> None:
         """Keeps these marks as they are, each in place of the one of the same product and field."""
@@ -102,7 +106,13 @@ class Mirror(Protocol):
         """The shop's id of the image with these bytes; None if the shop has none of us."""
 
     def record_upload(self, digest: str, image_id: int | None, now: datetime) -> None:
-        """`image_id` None: the shop does not have it any more."""
+        """`image_id` None: the shop does not have it any more. The tries are forgotten either way."""
+
+    def read_tries(self, digest: str) -> int:
+        """How often these bytes were sent to the shop since they were last known to have arrived."""
+
+    def record_try(self, digest: str) -> None:
+        """They are about to be sent."""
 
     def read_drafts(self, lms: LmsName) -> dict[CourseId, DraftMark]: ...
 

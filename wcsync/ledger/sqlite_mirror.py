@@ -19,9 +19,14 @@ from wcsync.times import parse_instant, render_instant
 
 RUNS = "mirror_runs"
 """The name of the fact that tells of the last runs, as JSON."""
+TRIES = "mirror_tries"
+"""The name of the fact that tells how often each image was sent in vain: digest → times, as JSON."""
 
 _MARKS = """
     SELECT * FROM mirror_fields WHERE product_id IN (SELECT value FROM json_each(?)) ORDER BY product_id, field
+"""
+_STANDING = """
+    SELECT * FROM mirror_fields INDEXED BY mirror_standing WHERE standing <> 'ours' ORDER BY product_id, field
 """
 _KEEP_MARK = """
     INSERT INTO mirror_fields (product_id, field, sent, stored, ours, known, pending, pending_since, pending_ours,
@@ -67,6 +72,9 @@ class SqliteMirror:
             found[mark.product_id][mark.field] = mark
         return found
 
+    def read_standing(self) -> Sequence[Mark]:
+        return tuple(map(_mark_of, self._db.execute(_STANDING).fetchall()))
+
     def record_marks(self, marks: Sequence[Mark], now: datetime) -> None:
         with transaction(self._db) as db:
             db.executemany(_KEEP_MARK, [_columns_of(mark, now) for mark in marks])
@@ -107,6 +115,17 @@ class SqliteMirror:
                 db.execute("DELETE FROM mirror_uploads WHERE digest = ?", (digest,))
             else:
                 db.execute(_KEEP_UPLOAD, (digest, image_id, render_instant(now)))
+            tries = _read_tries(db)
+            if tries.pop(digest, 0):
+                put_fact(db, TRIES, json.dumps(tries))
+
+    def read_tries(self, digest: str) -> int:
+        return _read_tries(self._db).get(digest, 0)
+
+    def record_try(self, digest: str) -> None:
+        with transaction(self._db) as db:
+            tries = _read_tries(db)
+            put_fact(db, TRIES, json.dumps(tries | {digest: tries.get(digest, 0) + 1}))
 
     # -- products made from courses ------------------------------------------------------------------------------
     def read_drafts(self, lms: LmsName) -> dict[CourseId, DraftMark]:
@@ -147,11 +166,15 @@ def read_runs(db: sqlite3.Connection) -> MirrorState:
     )
 
 
+def _read_tries(db: sqlite3.Connection) -> dict[str, int]:
+    return {str(digest): int(times) for digest, times in json.loads(read_fact(db, TRIES) or "{}").items()}
+
+
 def _after(before: MirrorState, run: Run, *, full: bool) -> MirrorState:
     good = run.outcome == DONE
     return MirrorState(
         last_run=run,
-        last_full_at=run.at if full and run.outcome != FAILED else before.last_full_at,
+        last_full_at=run.at if full and (run.outcome != FAILED or run.courses) else before.last_full_at,
         last_good_at=run.at if good else before.last_good_at,
         bad_since=None if good else before.bad_since or run.at,
         stop=None if good else run if run.outcome == STOPPED else before.stop,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import repeat
 
 from wcsync.course import Course, Patch, Pushed, StoredProduct
 from wcsync.ledger.mirror import Mirror
@@ -12,12 +13,18 @@ from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.mappers.courses.plan import Plan, Verdict
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.settling import refused, sending, settle, unharmed, unkept, withdrawn
-from wcsync.mappers.courses.wanted import Wanted
+from wcsync.mappers.courses.shown import form_of
+from wcsync.mappers.courses.wanted import Wanted, WantedPicture
 from wcsync.model import ProductId
 from wcsync.times import Clock
 
 LEFT_ALONE = frozenset({Verdict.EDITED, Verdict.FOREIGN, Verdict.CONTESTED, Verdict.FAILED, Verdict.WAITS})
 """What people are told of a field that the courses would have otherwise."""
+
+BROKE_DOWN = "failed"
+"""The code of a product over which the shop broke down."""
+MOST_TRIES = 3
+"""So often the shop is sent the same image while it breaks down over it, or does not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,31 +72,37 @@ class Judged:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """What came of one patch. `unkept`: fields of which the shop holds something else than was sent; `harm`: what else
-    is not as it was, '' if all is; `upload`: as in `Judged`."""
+    is not as it was, '' if all is; `upload`: as in `Judged`; `mistaken`: the content of the image that was meant if the
+    shop has another one under its number by now."""
 
     marks: tuple[Mark, ...]
     unkept: tuple[str, ...] = ()
     harm: str = ""
     upload: tuple[str, int] | None = None
+    mistaken: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
     """Judges products. `quarantine`: how long a write whose answer was lost may still take effect; `take_back`: fields
-    that are to be ours again."""
+    that are to be ours again; `full`: what the shop refused is tried again."""
 
     mirror: Mirror
     clock: Clock
     quarantine: timedelta
     take_back: frozenset[str] = frozenset()
+    full: bool = False
 
     def judge(
         self, task: Task, product: StoredProduct, marks: Mapping[str, Mark], *, answered: bool = False
     ) -> Judged:
         """`answered`: the shop has answered all that was sent of it, so that nothing can come late."""
         quarantine = timedelta() if answered else self.quarantine
-        wanted = replace(task.wanted, picture=None) if task.imageless else task.wanted
-        plan = decide(product, wanted, task.rules, marks, self.clock(), quarantine, self.take_back)
+        plan = self._decide(task, product, marks, quarantine)
+        hopeless = self._hopeless(task, plan.patch, marks)
+        if hopeless:
+            task = replace(task, imageless=hopeless)
+            plan = self._decide(task, product, marks, quarantine)
         open_since = max((mark.pending_since for mark in marks.values() if mark.pending_since), default=None)
         return Judged(
             task=replace(task, open_since=open_since),
@@ -116,14 +129,38 @@ class Judge:
     def settled(self, one: Judged, answer: Pushed) -> Settled:
         """What came of the patch, by the shop's answer."""
         if answer.stored is None:
-            return Settled(marks=refused(one.plan, answer.problem))
+            unsure = answer.code == BROKE_DOWN
+            return Settled(marks=refused(one.plan, answer.problem, unsure=unsure))
         plan = replace(one.plan, patch=one.patch)
+        mistaken = self._mistaken(one, answer.stored)
+        marks = settle(plan, answer.stored)
         return Settled(
-            marks=settle(plan, answer.stored),
+            marks=tuple(map(_ours_by_mistake, marks, repeat(answer.stored))) if mistaken else marks,
+            mistaken=mistaken,
             unkept=unkept(plan, answer.stored),
             harm="; ".join(unharmed(one.product, answer.stored, plan)),
             upload=self._shown(one.task, answer.stored),
         )
+
+    def _decide(
+        self, task: Task, product: StoredProduct, marks: Mapping[str, Mark], quarantine: timedelta
+    ) -> Plan:
+        wanted = replace(task.wanted, picture=None) if task.imageless else task.wanted
+        return decide(product, wanted, task.rules, marks, self.clock(), quarantine, self.take_back)
+
+    def _hopeless(self, task: Task, patch: Patch | None, marks: Mapping[str, Mark]) -> str:
+        """Why an image is not sent this time: each try may leave a copy of it in the shop's media library. One that the
+        shop refused leaves none, and is tried again in the next full run."""
+        picture, sent = task.wanted.picture, self._with_upload(task, patch)
+        if sent is None or not needs_upload(sent) or picture is None or Field.IMAGES in self.take_back:
+            return ""
+        tries = self.mirror.read_tries(picture.digest)
+        if tries >= MOST_TRIES:
+            return _worn_out_because(picture, tries)
+        mark = marks.get(Field.IMAGES.value)
+        refused = mark is not None and mark.standing is Standing.FAILED and not mark.pending
+        refused = refused and not tries and not self.full
+        return mark.note if mark is not None and refused and picture.src in mark.note else ""
 
     def _with_upload(self, task: Task, patch: Patch | None) -> Patch | None:
         """An image that the shop has already is named by its number."""
@@ -143,10 +180,37 @@ class Judge:
             return None
         return picture.digest, product.images[0].image_id
 
+    def _mistaken(self, one: Judged, stored: StoredProduct) -> str:
+        """A shop that was restored from a backup gives numbers of images away again."""
+        picture, images = one.task.wanted.picture, one.patch.images if one.patch else None
+        if picture is None or not images or not stored.images or stored.images[0].name == picture.title:
+            return ""
+        number = self.mirror.read_upload(picture.digest)
+        return picture.digest if images[0].image_id == number == stored.images[0].image_id else ""
+
     def _imageless(self, one: Judged) -> tuple[Mark, ...]:
         if not one.task.imageless:
             return ()
         name = Field.IMAGES.value
         known = one.marks.get(name, Mark(product_id=one.task.product_id, field=name))
-        failed = replace(known.settled, standing=Standing.FAILED, note=one.task.imageless)
+        failed = replace(known.cleared, standing=Standing.FAILED, note=one.task.imageless)
         return () if failed == known else (failed,)
+
+
+def needs_upload(patch: Patch) -> bool:
+    """Whether the shop is to fetch an image for it."""
+    return any(not image.image_id for image in patch.images or ())
+
+
+def _ours_by_mistake(mark: Mark, stored: StoredProduct) -> Mark:
+    """It was we who put that image there, so that it may be replaced."""
+    if mark.field != Field.IMAGES:
+        return mark
+    return replace(mark, sent=form_of(stored, mark.field).canonical)
+
+
+def _worn_out_because(picture: WantedPicture, tries: int) -> str:
+    return (
+        f"the picture {picture.src} cannot be used: {tries} times the shop broke down over it, or did not answer; look "
+        "at its size and at PHP's error log, then try again with `wcsync courses push --take-back images`"
+    )

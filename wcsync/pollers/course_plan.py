@@ -9,13 +9,15 @@ from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.templates import BadTemplate
 from wcsync.mappers.courses.wanted import Render, Wanted, WantedPicture
-from wcsync.model import Target
+from wcsync.model import ProductId, Target
 from wcsync.pollers.course_judge import Judge, Judged, Task
 from wcsync.pollers.course_pictures import Pictures, UnusablePicture
 from wcsync.pollers.course_reading import Halt, Reading
 from wcsync.pollers.course_shelf import Displayed, LeftAlone, Shelf
 
 MARKS_AT_A_TIME = 500
+OFF = "off"
+"""The code of a product that the mirror is switched off for."""
 COURSE_GONE = "course_gone"
 """The code of a product whose course the LMS does not show (any more)."""
 
@@ -30,6 +32,7 @@ class Outlook:
     `judged`: products with something to be written or remembered, or with fields that are left alone; `products`: how
     many were judged in all. `left`: rows and products that nothing is done about. `halts`: why something was not
     looked at; `barred`: why nothing at all is to be written. `messages`: what else people should know.
+    `mirrored`: all products that a row gives a course, None if none was read.
     """
 
     judged: tuple[Judged, ...] = ()
@@ -40,6 +43,7 @@ class Outlook:
     courses: int = 0
     products: int = 0
     edited: int = 0
+    mirrored: frozenset[ProductId] | None = None
 
     @property
     def changes(self) -> tuple[Judged, ...]:
@@ -87,7 +91,7 @@ class Planner:
         match, rules = displayed.match, self.rules_for(displayed.match.sync)
         if all(ownership is Ownership.OFF for ownership in rules.ownership.values()):
             reason = "its row, or the config, switches the mirror off for it"
-            return None, replace(_left(displayed, "off", reason), wrong=False)
+            return None, replace(_left(displayed, OFF, reason), wrong=False)
         unseen = _unseen(match.targets, reading)
         if unseen is not None:
             return self._gone(displayed, rules, unseen.code), unseen.about(displayed)

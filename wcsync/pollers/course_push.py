@@ -7,12 +7,12 @@ from itertools import groupby
 
 import structlog
 
-from wcsync.course import Patch, Pushed, StoredProduct, Term, TermKind
+from wcsync.course import Pushed, StoredProduct, Term, TermKind
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import Mirror
 from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.model import ProductId
-from wcsync.pollers.course_judge import Judge, Judged, Task
+from wcsync.pollers.course_judge import BROKE_DOWN, Judge, Judged, Task, needs_upload
 from wcsync.pollers.course_shelf import LeftAlone
 from wcsync.store.base import BATCH_LIMIT, NO_UPLOAD, UNKNOWN_IMAGE, BatchFailed, Showcase
 from wcsync.times import Clock
@@ -109,22 +109,31 @@ class Pusher:
 
     def _push_chunk(self, tasks: Sequence[Task], *, answered: bool = False) -> None:
         """`answered`: the shop has answered what was sent of these last, so that nothing of it can come late."""
+        ready = self._ready(tasks, answered=answered)
+        batch = [one for one in ready if one.patch is not None and not needs_upload(one.patch)]
+        if batch:
+            self._push_batch(batch)
+        for one in ready:
+            if one.patch is not None and needs_upload(one.patch):
+                self._push_alone(one.task, answered=answered)
+
+    def _ready(self, tasks: Sequence[Task], *, answered: bool) -> list[Judged]:
+        """What is to be written of them, by how they stand in the shop just now; the others are settled.
+
+        If the shop was asked for terms, which may take minutes, they are read again: people go on working.
+        """
+        asked = len(self._terms)
         judged = self._judge_again(tasks, answered=answered)
         for one in judged:
             if one.patch is None:
                 self._settle_unsent(one)
-        batch = [one for one in judged if one.patch is not None and not needs_upload(one.patch)]
-        if batch:
-            self._push_batch(batch, answered=answered)
-        for one in judged:
-            if one.patch is not None and needs_upload(one.patch):
-                self._push_alone(one.task, answered=answered)
+        ready = self._with_terms([one for one in judged if one.patch is not None], answered=answered)
+        if len(self._terms) == asked:
+            return ready
+        return self._ready([one.task for one in ready], answered=answered)
 
-    def _push_batch(self, batch: Sequence[Judged], *, answered: bool) -> None:
-        batch = self._with_terms(batch, answered=answered)
+    def _push_batch(self, batch: Sequence[Judged]) -> None:
         patches = [one.patch for one in batch if one.patch is not None]
-        if not patches:
-            return
         began = self.timer()
         try:
             answers = self._send(batch, lambda: self.showcase.push_patches(patches))
@@ -150,11 +159,7 @@ class Pusher:
 
     def _push_alone(self, task: Task, *, answered: bool) -> None:
         """One product by its own endpoint. An image it cannot have costs the image alone."""
-        judged = self._judge_again([task], answered=answered)
-        for one in judged:
-            if one.patch is None:
-                self._settle_unsent(one)
-        for one in self._with_terms([one for one in judged if one.patch is not None], answered=answered):
+        for one in self._ready([task], answered=answered):
             answer = self._send_alone(one)
             again = self._after_image(one, answer)
             if again is None:
@@ -164,17 +169,22 @@ class Pusher:
 
     def _send_alone(self, one: Judged) -> Pushed:
         assert one.patch is not None, one.task
-        patch = one.patch
+        patch, picture = one.patch, one.task.wanted.picture
+        uploads = picture is not None and needs_upload(patch)
+        if picture is not None and uploads:
+            self.mirror.record_try(picture.digest)
         try:
             [answer] = self._send([one], lambda: [self.showcase.push_patch(patch)])
         except PermanentError as exc:
-            return Pushed(product_id=patch.product_id, stored=None, code="failed", problem=str(exc))
+            return Pushed(product_id=patch.product_id, stored=None, code=BROKE_DOWN, problem=str(exc))
+        if picture is not None and uploads:  # it came to an end, whatever it was
+            self.mirror.record_upload(picture.digest, None, self.clock())
         return answer
 
     def _after_image(self, one: Judged, answer: Pushed) -> Task | None:
         """What to try once more if an image alone stood in the way; None if nothing is to be tried."""
         picture = one.task.wanted.picture
-        if answer.stored is not None or picture is None or answer.code not in UNKNOWN_IMAGE | NO_UPLOAD:
+        if answer.stored is not None or picture is None or not _is_about_image(one, answer):
             return None
         self.mirror.record_marks(self.judge.withdrawn(one), self.clock())
         if answer.code in UNKNOWN_IMAGE and self.mirror.read_upload(picture.digest) is not None:
@@ -188,6 +198,8 @@ class Pusher:
 
     def _judge_again(self, tasks: Sequence[Task], *, answered: bool) -> list[Judged]:
         """As they stand in the shop just now. What went away meanwhile is left out."""
+        if not tasks:
+            return []
         self._breathe()
         found = self.showcase.fetch_stored(ids=[task.product_id for task in tasks])
         there = {one.product_id: one for one in found if isinstance(one, StoredProduct)}
@@ -278,6 +290,10 @@ class Pusher:
         product_id, settled = one.task.product_id, self.judge.settled(one, answer)
         self._keep_upload(settled.upload)
         self.mirror.record_marks(settled.marks, self.clock())
+        if settled.mistaken:
+            self.mirror.record_upload(settled.mistaken, None, self.clock())
+            self._push_alone(one.task, answered=True)
+            return
         if answer.stored is None:
             self.tally.refused[product_id] = answer.problem
             log.warning("product_not_written", product_id=product_id, reason=answer.problem)
@@ -315,9 +331,10 @@ def tell_standing(news: Sequence[Mark]) -> Sequence[Mark]:
     return news
 
 
-def needs_upload(patch: Patch) -> bool:
-    """Whether the shop is to fetch an image for it."""
-    return any(not image.image_id for image in patch.images or ())
+def _is_about_image(one: Judged, answer: Pushed) -> bool:
+    """Whether all but the image may go through: of what breaks a shop down, images are the most likely."""
+    broke_down = answer.code == BROKE_DOWN and one.patch is not None and needs_upload(one.patch)
+    return broke_down or answer.code in UNKNOWN_IMAGE | NO_UPLOAD
 
 
 def _place(task: Task) -> tuple[ProductId, ProductId]:

@@ -12,6 +12,8 @@ from wcsync.store.base import Showcase
 
 Row = StoredProduct | UnreadableProduct
 
+UNREADABLE = "unreadable"
+"""The code of a product of which the shop says what nobody can read."""
 PER_SIGN = 100
 """A sign of life is given after so many products of a catalogue."""
 
@@ -233,7 +235,7 @@ def _unreadable(product: UnreadableProduct) -> LeftAlone:
     return LeftAlone(
         where="",
         product_id=product.product_id,
-        code="unreadable",
+        code=UNREADABLE,
         reason=f"what the shop says of it cannot be read ({product.reason}); look for a plugin that changes products "
         "in WooCommerce's REST API",
     )

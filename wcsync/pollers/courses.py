@@ -13,16 +13,17 @@ from wcsync.http import Service
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED, Mirror, Run
 from wcsync.mappers.courses.fields import Field
 from wcsync.mappers.courses.guards import guard_changes
+from wcsync.mappers.courses.marks import Standing
 from wcsync.mappers.courses.wanted import Render
 from wcsync.mappers.mapping import Mapping as CourseMapping
-from wcsync.model import LmsName, Target
+from wcsync.model import LmsName, ProductId, Target
 from wcsync.patient import Patient
 from wcsync.pollers.course_judge import Judge
 from wcsync.pollers.course_pictures import Pictures
-from wcsync.pollers.course_plan import Outlook, Planner, RulesFor
+from wcsync.pollers.course_plan import OFF, Outlook, Planner, RulesFor
 from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally, tell_standing
 from wcsync.pollers.course_reading import Campuses, Halt, Reading, tell_news
-from wcsync.pollers.course_shelf import Shelf, fetch_shelf, targets_of
+from wcsync.pollers.course_shelf import UNREADABLE, Shelf, fetch_shelf, targets_of
 from wcsync.pulse import asking
 from wcsync.store.base import Showcase
 from wcsync.times import Clock
@@ -121,8 +122,10 @@ class CourseSync:
             halts += outlook.halts
             tally.left = tuple(one for one in outlook.left if one.wrong)
             tally.messages += outlook.messages
+            if not options.only:
+                self._rest(outlook)
             if outlook.barred is None:
-                self._push(outlook, options, tally)
+                self._push(outlook, options, tally, full=full)
             self.patient.note(Sign.WORKED)
         except Interrupted:
             halts.append(Halt(outcome=FAILED, code=INTERRUPTED, reason=_INTERRUPTED))
@@ -131,7 +134,7 @@ class CourseSync:
             self.patient.note_error(exc)
             halts.append(_halt_of(exc))
         run = _sum(at, outlook, halts, tally, duration_s=self.timer() - began)
-        _tell(run, halts, full=full)
+        _tell(run, halts, None if options.only else self.mirror.read_state().last_run, full=full)
         return run
 
     def _record(self, run: Run, options: Options, *, full: bool) -> None:
@@ -162,7 +165,7 @@ class CourseSync:
         outlook = self._planner(options, full=full, keep=keep).plan(shelf, reading)
         barred = None if options.allow_many else self._guard(outlook, options)
         halts = (*reading.halts.values(), *([barred] if barred else []))
-        return replace(outlook, halts=halts, barred=barred)
+        return replace(outlook, halts=halts, barred=barred, mirrored=_mirrored(shelf, outlook))
 
     def _read(self, mapping: CourseMapping, options: Options, *, full: bool) -> tuple[Shelf, Reading]:
         """The products first where only they tell which courses are meant; else the courses, without which no product
@@ -203,19 +206,20 @@ class CourseSync:
         return Planner(
             render=self.render,
             rules_for=self.rules_for,
-            judge=self._judge(options),
+            judge=self._judge(options, full=full),
             mirror=self.mirror,
             pictures=pictures,
             at_product=self._breathe,
         )
 
-    def _judge(self, options: Options) -> Judge:
+    def _judge(self, options: Options, *, full: bool) -> Judge:
         quarantine = timedelta(seconds=self.pacing.quarantine_s)
         return Judge(
             mirror=self.mirror,
             clock=self.clock,
             quarantine=quarantine,
             take_back=frozenset(field.value for field in options.take_back),
+            full=full,
         )
 
     def _guard(self, outlook: Outlook, options: Options) -> Halt | None:
@@ -224,8 +228,8 @@ class CourseSync:
         stop = guard_changes(len(outlook.changes), outlook.products, self.pacing.max_changes, share)
         return None if stop is None else Halt.of(stop)
 
-    def _push(self, outlook: Outlook, options: Options, tally: Tally) -> None:
-        judge, now = self._judge(options), self.clock()
+    def _push(self, outlook: Outlook, options: Options, tally: Tally, *, full: bool) -> None:
+        judge, now = self._judge(options, full=full), self.clock()
         unsent = [one for one in outlook.judged if one.patch is None]
         self.mirror.record_marks([mark for one in unsent for mark in tell_standing(judge.news(one))], now)
         for digest, image_id in {one.upload for one in outlook.judged if one.upload is not None}:
@@ -244,9 +248,31 @@ class CourseSync:
         )
         pusher.push(one.task for one in outlook.changes)
 
+    def _rest(self, outlook: Outlook) -> None:
+        """What is not mirrored any more does not stand out either; whose it was, is known all the same."""
+        if outlook.mirrored is None:
+            return
+        marks = [
+            replace(mark, standing=Standing.OURS, note="")
+            for mark in self.mirror.read_standing()
+            if mark.product_id not in outlook.mirrored
+        ]
+        if marks:
+            self.mirror.record_marks(marks, self.clock())
+
     def _breathe(self) -> None:
         if self.stopping():
             raise Interrupted
+
+
+def _mirrored(shelf: Shelf, outlook: Outlook) -> frozenset[ProductId] | None:
+    """The products that a row gives a course; None if no product was read."""
+    if shelf == Shelf():
+        return None
+    off = {one.product_id for one in outlook.left if one.code == OFF}
+    unread = {one.product_id for one in shelf.left if one.code == UNREADABLE}
+    shown = {one.product.product_id for one in shelf.displayed}
+    return frozenset(one for one in (shown | unread) - off if one is not None)
 
 
 def _halt_of(exc: WcsyncError) -> Halt:
@@ -274,11 +300,13 @@ def _sum(at: datetime, outlook: Outlook, halts: Sequence[Halt], tally: Tally, *,
     )
 
 
-def _tell(run: Run, halts: Sequence[Halt], *, full: bool) -> None:
+def _tell(run: Run, halts: Sequence[Halt], before: Run | None, *, full: bool) -> None:
+    """What ended the run before in the same words is no news."""
+    known = before is not None and (before.outcome, before.reason) == (run.outcome, run.reason)
     for halt in halts:
         if halt.code == INTERRUPTED:
             continue
-        say = log.error if halt.outcome == STOPPED else log.warning
+        say = log.debug if known else log.error if halt.outcome == STOPPED else log.warning
         say("courses_stopped", code=halt.code, reason=halt.reason, hint=halt.advice)
     if run.outcome != DONE and not run.written:
         return

@@ -25,10 +25,10 @@ _BLOCKS = (
 _OPEN, _SHUT = "\x02", "\x03"
 """Around what is a tag, so that `&lt;b&gt;` is not one."""
 _PARAGRAPH, _BREAK = "\x04", "\x05"
-_BLOCK_TAG = re.compile(rf"[\s\x04\x05]*({_OPEN}/?(?:{_BLOCKS})\b[^{_SHUT}]*{_SHUT})[\s\x04\x05]*")
-_EMPTY_LINES = re.compile(r"[^\S\n]*\n\s*\n\s*")
-_PARAGRAPHS = re.compile(rf"[\s{_BREAK}]*{_PARAGRAPH}[\s{_PARAGRAPH}{_BREAK}]*")
-_BREAKS = re.compile(rf"[^\S\n]*(?:{_BREAK}\s*|\n\s*)")
+_BLANKS = re.compile(rf"[\s{_PARAGRAPH}{_BREAK}]+")
+_BLOCK_TAG = re.compile(
+    rf"[ {_PARAGRAPH}{_BREAK}]?({_OPEN}/?(?:{_BLOCKS})\b[^{_SHUT}]*{_SHUT})[ {_PARAGRAPH}{_BREAK}]?"
+)
 
 
 def digest(text: str) -> str:
@@ -41,7 +41,7 @@ def canonical(markup: str) -> str:
 
     Tags are kept, as far as they say more than a paragraph or a break that WordPress makes by itself.
     """
-    markup = markup.replace("\\", "").replace("\r\n", "\n")
+    markup = _without_open_comments(markup.replace("\\", "").replace("\r\n", "\n"))
     text, end = list[str](), 0
     for found in _TAG.finditer(markup):
         text += [html.unescape(markup[end : found.start()]), _canonical_tag(found[0])]
@@ -121,6 +121,12 @@ def _digest_all(texts: Iterable[str]) -> str:
     return digest("\n".join(texts))
 
 
+def _without_open_comments(markup: str) -> str:
+    """A comment that never ends is text; looked for at each, its end would take time by the square."""
+    end = markup.rfind("-->") + 1
+    return markup[:end] + markup[end:].replace("<!--", "&lt;!--")
+
+
 def _canonical_tag(tag: str) -> str:
     if tag.startswith("<!--"):
         return f"{_OPEN}!{' '.join(tag[4:-3].split())}{_SHUT}"
@@ -146,9 +152,12 @@ def _canonical_attribute(found: re.Match[str]) -> str:
 
 
 def _collapsed(text: str) -> str:
-    text = _EMPTY_LINES.sub(_PARAGRAPH, text)
-    text = _PARAGRAPHS.sub(_PARAGRAPH, text)
-    text = _BLOCK_TAG.sub(r"\1", text)
-    text = _BREAKS.sub(_BREAK, text)
-    text = re.sub(r"\s+", " ", text)
-    return text.strip(f" {_PARAGRAPH}{_BREAK}")
+    text = _BLANKS.sub(lambda found: _collapsed_blank(found[0]), text)
+    return _BLOCK_TAG.sub(r"\1", text).strip(f" {_PARAGRAPH}{_BREAK}")
+
+
+def _collapsed_blank(blank: str) -> str:
+    """As WordPress shows it: two breaks are a paragraph, and a line's end after `<br>` is none of its own."""
+    if _PARAGRAPH in blank or max(blank.count(_BREAK), blank.count("\n")) > 1:
+        return _PARAGRAPH
+    return _BREAK if _BREAK in blank or "\n" in blank else " "

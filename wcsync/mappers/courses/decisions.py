@@ -7,7 +7,7 @@ come back as it went. What a person wrote or changed stays; what is empty for th
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from wcsync.course import NO_PARENT, Patch, StoredProduct
 from wcsync.mappers.courses.canonical import Form, key_of
@@ -19,9 +19,9 @@ from wcsync.mappers.courses.judging import (
     contested_because,
     is_ours,
     judge,
+    missing_because,
     resolved,
     stand,
-    take_back_with,
 )
 from wcsync.mappers.courses.marks import Mark
 from wcsync.mappers.courses.merging import (
@@ -117,6 +117,8 @@ class _Judging:
                 yield self._judge_image()
             case Field.META:
                 yield from self._judge_meta()
+            case never:
+                assert_never(never)
 
     def _judge_text(self, field: Field) -> _Judged:
         text: str = getattr(self.wanted, field.value)
@@ -237,8 +239,7 @@ def _judge_merge(merge: Merge, after: Form, asked: Sequence[str], *, take_back: 
         )
         return Verdict.WRITE, "; ".join(said)
     if merge.missing:
-        reason = f"a person took away {', '.join(merge.missing)}, and so it stays; {take_back_with(mark)}"
-        return Verdict.EDITED, reason
+        return Verdict.EDITED, missing_because(mark, merge.missing)
     return (Verdict.SAME, "") if asked else (Verdict.NOTHING, "the courses say nothing there")
 
 

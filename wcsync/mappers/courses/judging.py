@@ -1,5 +1,6 @@
 """Whether one field that is written as a whole is to be written: a text, an attribute, a meta key, the image. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from wcsync.mappers.courses.canonical import Form
@@ -9,6 +10,8 @@ from wcsync.mappers.courses.plan import Verdict, field_of
 
 MOST_REWRITES = 3
 """So often in a row the same is written again before it is taken that the shop does not keep it."""
+MOST_UNANSWERED = 3
+"""So many values that were sent, and not answered, are kept in mind."""
 
 _STANDINGS = {
     Verdict.EDITED: Standing.EDITED,
@@ -65,7 +68,15 @@ def resolved(mark: Mark, current: Form) -> Mark:
     """What is known once it is clear what became of the pending write: it took effect if the shop shows it."""
     if mark.pending and mark.pending == current.canonical:
         return written(mark, mark.pending, current)
-    return mark.settled
+    return settled(mark)
+
+
+def settled(mark: Mark) -> Mark:
+    """Nothing is pending any more, and nothing is known to have come of it: if it shows up late, it is ours."""
+    known = mark.known
+    if mark.pending and mark.pending not in known:
+        known = (*known, mark.pending)[-MOST_UNANSWERED:]
+    return replace(mark.cleared, known=known)
 
 
 def written(mark: Mark, sent: str, stored: Form) -> Mark:
@@ -74,12 +85,21 @@ def written(mark: Mark, sent: str, stored: Form) -> Mark:
         return Mark(product_id=mark.product_id, field=mark.field)
     rewrites = mark.rewrites + 1 if mark.sent == sent else 0
     return replace(
-        mark.settled, sent=sent, stored=stored.exact, rewrites=rewrites, standing=Standing.OURS, note=""
+        mark.cleared,
+        sent=sent,
+        stored=stored.exact,
+        known=tuple(one for one in mark.known if one != sent),
+        rewrites=rewrites,
+        standing=Standing.OURS,
+        note="",
     )
 
 
 def is_ours(mark: Mark, current: Form) -> bool:
-    """Whether the shop shows what we last wrote: exactly as it stored it, or put again by a person."""
+    """Whether the shop shows what we last wrote: exactly as it stored it, or put again by a person. Or what we sent and
+    were not answered, which the shop did later than we waited."""
+    if current.canonical in mark.known and not current.empty:
+        return True
     return bool(mark.sent) and (current.exact == mark.stored or current.canonical == mark.sent)
 
 
@@ -108,6 +128,10 @@ def contested_because(mark: Mark) -> str:
     )
 
 
+def missing_because(mark: Mark, missing: Iterable[str]) -> str:
+    return f"a person took away {', '.join(sorted(missing))}, and so it stays; {take_back_with(mark)}"
+
+
 def _judge_difference(case: Case) -> Judgement:
     if case.take_back:
         return _judged(case, Verdict.WRITE, "to be taken back")
@@ -119,7 +143,7 @@ def _judge_difference(case: Case) -> Judgement:
 
 
 def _judge_ours(case: Case) -> Judgement:
-    if not case.mark.sent:
+    if not case.mark.sent and not is_ours(case.mark, case.current):
         if case.current.empty:
             return _judged(case, Verdict.WRITE, "it is empty")
         reason = f"it had a content before wcsync first wrote it; {take_back_with(case.mark)}"

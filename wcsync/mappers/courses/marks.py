@@ -26,10 +26,11 @@ class Mark:
     """One field of one product. `field`: a `Field`, for attributes and meta with its name (`attributes:Author`).
 
     `sent`: digest of the canonical form of what we last wrote; `stored`: digest of the exact value the shop then held;
-    both '' = we never wrote. `ours`: members of a list (tags, categories) that we put there; `known`: all members we
-    ever wanted there, so that one a person took away is not put back. `pending`: as `sent`, of a write whose result is
-    not known, since `pending_since`; `pending_ours`: what will be `ours` if it took effect. `rewrites`: how often in a
-    row the same was written again. `note`: why it stands so, for people.
+    both '' = we never wrote. `ours`: members of a list (tags, categories) that we put there; `known`: of a list all
+    members we ever wanted there, so that one a person took away is not put back; of any other field digests, as `sent`,
+    of what was sent and never answered, so that it is not taken for a person's if it takes effect very late. `pending`:
+    as `sent`, of a write whose result is not known, since `pending_since`; `pending_ours`: what will be `ours` if it
+    took effect. `rewrites`: how often in a row the same was written again. `note`: why it stands so, for people.
     """
 
     product_id: ProductId
@@ -46,6 +47,6 @@ class Mark:
     note: str = ""
 
     @property
-    def settled(self) -> "Mark":
-        """Nothing is pending any more, and nothing came of it."""
+    def cleared(self) -> "Mark":
+        """Without what is pending."""
         return replace(self, pending="", pending_since=None, pending_ours=())

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from wcsync.course import StoredProduct
+from wcsync.course import StoredProduct, Term
 from wcsync.mappers.courses.canonical import key_of
 from wcsync.mappers.courses.fields import Field
-from wcsync.mappers.courses.judging import written
+from wcsync.mappers.courses.judging import missing_because, settled, written
 from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.mappers.courses.merging import written_terms
 from wcsync.mappers.courses.plan import Plan, Writing, field_of, part_of
@@ -31,10 +31,14 @@ def settle(plan: Plan, stored: StoredProduct) -> tuple[Mark, ...]:
     return tuple(_settled(one, stored) for one in plan.writings)
 
 
-def refused(plan: Plan, problem: str) -> tuple[Mark, ...]:
-    """To be recorded if the shop refused the patch: then nothing of it was written. It is tried again next time."""
+def refused(plan: Plan, problem: str, *, unsure: bool = False) -> tuple[Mark, ...]:
+    """To be recorded if the shop refused the patch: then nothing of it was written. It is tried again next time.
+
+    `unsure`: the shop broke down over it, before or after it was written.
+    """
+    marks = (_unsure(one) if unsure else one.mark for one in plan.writings)
     note = f"the shop refuses it: {problem}"
-    return tuple(replace(one.mark, standing=Standing.FAILED, note=note) for one in plan.writings)
+    return tuple(replace(mark, standing=Standing.FAILED, note=note) for mark in marks)
 
 
 def unkept(plan: Plan, stored: StoredProduct) -> tuple[str, ...]:
@@ -65,9 +69,21 @@ def unharmed(before: StoredProduct, after: StoredProduct, plan: Plan) -> tuple[s
 def _settled(one: Writing, stored: StoredProduct) -> Mark:
     field = field_of(one.field)
     if field in LISTS:
-        mark = written_terms(one.mark, one.sent, one.ours, one.wanted, terms_of(stored, field))
-        return replace(mark, standing=Standing.OURS, note="")
+        return _settled_list(one, terms_of(stored, field))
     return written(one.mark, one.sent, form_of(stored, one.field))
+
+
+def _settled_list(one: Writing, stored: tuple[Term, ...]) -> Mark:
+    mark = written_terms(one.mark, one.sent, one.ours, one.wanted, stored)
+    missing = set(one.wanted).intersection(mark.known) - {key_of(term.name) for term in stored}
+    if missing:
+        return replace(mark, standing=Standing.EDITED, note=missing_because(mark, missing))
+    return replace(mark, standing=Standing.OURS, note="")
+
+
+def _unsure(one: Writing) -> Mark:
+    """Of lists it shows in their members what became of it."""
+    return one.mark if field_of(one.field) in LISTS else settled(replace(one.mark, pending=one.sent))
 
 
 def _guarded(before: StoredProduct, after: StoredProduct) -> Iterator[str]:
