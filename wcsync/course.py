@@ -155,6 +155,10 @@ class StoredProduct:
     guarded: str = ""
     modified_gmt: str = ""
 
+    @property
+    def in_trash(self) -> bool:
+        return self.status == "trash"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:

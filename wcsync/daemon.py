@@ -1,4 +1,4 @@
-"""The process: one instance per ledger, signals, start, reload and stop order, and whether it still does its work."""
+"""The process: signals, start, reload and stop order, and whether it still does its work."""
 
 import math
 import os
@@ -16,7 +16,6 @@ import structlog
 
 from wcsync import __version__
 from wcsync.errors import ConfigError, Problem
-from wcsync.ledger.lock import AlreadyRunning, no_folder, only_instance, running_instance
 from wcsync.mappers.problems import render_problems
 from wcsync.model import LmsName
 from wcsync.pool import Pool
@@ -25,20 +24,6 @@ from wcsync.shift import Shift
 from wcsync.supervisor import Supervisor
 
 log = structlog.get_logger(__name__)
-
-__all__ = [
-    "AlreadyRunning",
-    "Daemon",
-    "Ending",
-    "Engine",
-    "Renewal",
-    "Signals",
-    "no_folder",
-    "only_instance",
-    "running_instance",
-    "serve",
-    "stopping_on_signals",
-]
 
 LOOK_S = 5.0
 """How often a running daemon looks at itself."""

@@ -1,10 +1,10 @@
 """Products for courses that none sells yet: made as drafts that only people publish, each course's once."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from wcsync.course import Attribute, Course, ProductDraft, Sellable, SkuTaken, StoredProduct
+from wcsync.course import Attribute, Course, CourseReading, ProductDraft, Sellable, SkuTaken, StoredProduct
 from wcsync.errors import REMOTE_ERRORS, PermanentError, TransientError
 from wcsync.ledger.mirror import DraftMark, Mirror
 from wcsync.lms.base import Lms
@@ -24,7 +24,7 @@ from wcsync.mappers.courses.drafting import (
 )
 from wcsync.mappers.courses.plain import name_of
 from wcsync.mappers.courses.rules import Rules
-from wcsync.mappers.courses.wanted import Wanted, WantedPicture
+from wcsync.mappers.courses.wanted import Render, Wanted
 from wcsync.mappers.mapping_table import Mapping as Table
 from wcsync.model import CourseId, LmsName, ProductId, Target
 from wcsync.pulse import beat
@@ -33,8 +33,6 @@ from wcsync.times import Clock
 
 _Choice = tuple[Sellable, tuple[str, ...]]
 """A course, and the SKUs its product may have."""
-
-Render = Callable[[Sequence[Course], Rules, WantedPicture | None], Wanted]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,13 +149,10 @@ class DraftMaker:
             return False
         return abs(self.clock() - mark.sending_since) < timedelta(seconds=self.quarantine_s)
 
-    def _fetch_courses(self, targets: Sequence[Target]) -> "_Found":
-        if not targets:
-            return _Found(courses={}, absent={})
-        reading = self.lms.fetch_courses(targets, full=True)
-        return _Found(courses=reading.courses, absent=reading.absent)
+    def _fetch_courses(self, targets: Sequence[Target]) -> CourseReading:
+        return self.lms.fetch_courses(targets, full=True) if targets else CourseReading(courses={})
 
-    def _take(self, step: Step, found: "_Found") -> Made:
+    def _take(self, step: Step, found: CourseReading) -> Made:
         sellable = step.sellable
         if step.action is Action.SKIP:
             return Made(sellable=sellable, reason=step.reason)
@@ -179,7 +174,7 @@ class DraftMaker:
         except PermanentError as exc:
             return Made(sellable=step.sellable, reason=str(exc))
         if isinstance(made, SkuTaken):
-            return self._take(self._judge_taken(step, made), _Found(courses={}, absent={}))
+            return self._take(self._judge_taken(step, made), CourseReading(courses={}))
         return Made(sellable=step.sellable, product_id=made.product_id, sku=made.sku, fresh=True)
 
     def _send(self, sellable: Sellable, draft: ProductDraft) -> StoredProduct | SkuTaken:
@@ -226,12 +221,6 @@ class DraftMaker:
             sending_since=now if sending else None,
         )
         self.mirror.record_draft(mark, now)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
-    courses: Mapping[Target, Course]
-    absent: Mapping[Target, str]
 
 
 def _names(sellable: Sellable) -> set[str]:

@@ -148,8 +148,8 @@ CATALOGUE = (
     Event(
         name="courses_stopped",
         keys=("code", "reason", "hint"),
-        when="a guard stopped a run of the course mirror, or kept it from the products of one LMS, or a service in "
-        "trouble did; nothing was written there; told once as long as the reason stays the same",
+        when="a guard or a service in trouble stopped a run of the course mirror, or kept it from the products of one "
+        "LMS; nothing more is written there; told once as long as the reason stays the same",
     ),
     Event(
         name="course_gone",

@@ -407,7 +407,8 @@ class TestTheShopInTrouble:
         assert (run.outcome, run.written, run.failed) == (DONE, 22, 1)
         assert [one["product_id"] for one in named(events, "product_not_written")] == [1006]
         assert all(spine.product(one).name == f"Course {one}" for one in ids if one != 1006)
-        assert any(one.standing is Standing.FAILED for one in spine.ledger.mirror.read_state().standing)
+        marks = spine.ledger.mirror.read_marks([ProductId(1006)])[ProductId(1006)]
+        assert any(one.standing is Standing.FAILED for one in marks.values())
 
     def test_a_product_the_shop_refuses_is_recorded_and_the_rest_goes_on(self, spine: MirrorSpine) -> None:
         sell_many(spine, 5)
@@ -615,9 +616,9 @@ class TestPictures:
         [message] = spine.sync().look().messages
         assert "sent more than" in message
         assert spine.run().written == 1
-        [mark] = [one for one in spine.ledger.mirror.read_state().standing if one.field == "images"]
-        assert (mark.standing, mark.note) == (Standing.FAILED, message)
         before, tally = spine.ledger.mirror.read_marks([ProductId(1)]), Tally()
+        mark = before[ProductId(1)]["images"]
+        assert (mark.standing, mark.note) == (Standing.FAILED, message)
         assert spine.run(tally).changed == 0
         assert tally.messages == [message]
         assert [one["field"] for one in named(events, "product_not_written")] == ["images"]
@@ -674,14 +675,14 @@ class TestPictures:
             spine.clock.tick(3600)
         assert len(sent) == 3
         assert "All about 42" in spine.product(1017).description
-        [mark] = spine.ledger.mirror.read_state().standing
+        [mark] = spine.ledger.mirror.read_standing()
         assert (mark.field, mark.standing) == ("images", Standing.FAILED)
         assert "3 times the shop broke down over it" in mark.note
         spine.spare()
         assert spine.run().changed == 0
         spine.run(take_back=frozenset({Field.IMAGES}))
         assert spine.product(1017).images
-        assert spine.ledger.mirror.read_state().standing == ()
+        assert spine.ledger.mirror.read_standing() == ()
 
     def test_an_image_the_shop_refuses_is_tried_again_once_a_day(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
@@ -698,7 +699,7 @@ class TestPictures:
         spine.clock.tick(86400)
         assert spine.run().written == 1
         assert spine.product(1).images
-        assert spine.ledger.mirror.read_state().standing == ()
+        assert spine.ledger.mirror.read_standing() == ()
 
     def test_an_image_whose_number_a_restored_shop_gave_away_is_uploaded_again(
         self, spine: MirrorSpine
@@ -786,16 +787,16 @@ class TestWhatIsTold:
         for product_id in (1, 2, 3):
             spine.shop.edit(product_id, name="A person's")
         spine.run()
-        assert len(spine.ledger.mirror.read_state().standing) == 3
+        assert len(spine.ledger.mirror.read_standing()) == 3
         spine.shop.delete(1)
         removed = spine.rows.pop(1)
         assert spine.run().outcome == DONE
-        assert [mark.product_id for mark in spine.ledger.mirror.read_state().standing] == [3]
+        assert [mark.product_id for mark in spine.ledger.mirror.read_standing()] == [3]
         spine.rows.append(removed)
         spine.change("42", name="Second")
         spine.run()
         assert spine.product(2).name == "A person's"
-        assert [mark.product_id for mark in spine.ledger.mirror.read_state().standing] == [2, 3]
+        assert [mark.product_id for mark in spine.ledger.mirror.read_standing()] == [2, 3]
 
     def test_what_stops_run_after_run_is_told_once(self, spine: MirrorSpine, events: LogCapture) -> None:
         spine.sell(1, "42")
@@ -873,7 +874,7 @@ class TestTerms:
         spine.change("42", skills=("SQL",))
         assert spine.run().edited == 0
         assert [term.name for term in spine.product(1).tags] == ["Python"]
-        assert spine.ledger.mirror.read_state().standing == ()
+        assert not spine.ledger.mirror.read_standing()
         spine.ledger.close()
 
     def test_an_edit_while_the_shop_makes_tags_stays(self, tmp_path: Path) -> None:
@@ -982,7 +983,8 @@ class TestTheSchedule:
     ) -> None:
         spine.sell(1, "42")
         spine.run()
-        monkeypatch.delattr(SqliteMirror, "read_state")
+        for name in ("read_marks", "read_standing", "read_courses"):
+            monkeypatch.delattr(SqliteMirror, name)
         assert not spine.sync().is_due()
 
     def test_a_fault_of_ours_is_not_met_again_every_minute(self, spine: MirrorSpine) -> None:

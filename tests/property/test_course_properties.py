@@ -16,7 +16,7 @@ from wcsync.mappers.courses.plain import LONGEST_NAME, SHORTCODE, bare, clean, n
 from wcsync.mappers.courses.rendering import render
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.sanitising import MOST_BYTES, finish, sanitise, text_of
-from wcsync.mappers.courses.templates import BadTemplate, Form, Occasion, check_template, compile_template
+from wcsync.mappers.courses.templates import BadTemplate, Occasion, Output, check_template, compile_template
 from wcsync.mappers.courses.wanted import Wanted
 from wcsync.model import CourseId, LmsName
 from wcsync.sandbox.shop_kses import stored_html
@@ -196,13 +196,13 @@ templates = st.lists(st.one_of(st.sampled_from(TEMPLATE_SCRAPS), st.text(max_siz
 )
 
 
-@given(text=templates, form=st.sampled_from(Form), course=courses)
+@given(text=templates, output=st.sampled_from(Output), course=courses)
 @settings(max_examples=150)
-def test_a_template_renders_or_says_what_is_wrong(text: str, form: Form, course: Course) -> None:
-    problem = check_template(text, form)
+def test_a_template_renders_or_says_what_is_wrong(text: str, output: Output, course: Course) -> None:
+    problem = check_template(text, output)
     assert problem is None or problem
     try:
-        made = compile_template(text, form).render(Occasion(courses=(course,)))
+        made = compile_template(text, output).render(Occasion(courses=(course,)))
     except BadTemplate:
         return
     assert isinstance(made, str)
@@ -211,7 +211,7 @@ def test_a_template_renders_or_says_what_is_wrong(text: str, form: Form, course:
 @given(course=courses)
 @pytest.mark.parametrize("field", ["name", "level", "category", "language"])
 def test_html_in_a_plain_text_of_a_course_is_shown_and_not_obeyed(field: str, course: Course) -> None:
-    template = compile_template(f"<p>x{{{{ course.{field} }}}}x</p>", Form.HTML)
+    template = compile_template(f"<p>x{{{{ course.{field} }}}}x</p>", Output.HTML)
     made = finish(template.render(Occasion(courses=(course,))))
     assert re.sub(r"<p>.*</p>", "", made) == ""
     assert "<" not in made.removeprefix("<p>").removesuffix("</p>")

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from tests.system.world import World
 from wcsync.cli import main
-from wcsync.daemon import only_instance
+from wcsync.ledger.lock import only_instance
 from wcsync.ledger.report import Report
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from wcsync.mappers.courses.decisions import decide
 from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.judging import MOST_REWRITES
 from wcsync.mappers.courses.marks import Mark, Standing
-from wcsync.mappers.courses.plan import Decision, Plan, Verdict, without
+from wcsync.mappers.courses.plan import Decision, Plan, Verdict
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.settling import refused, sending, settle, unharmed, unkept, withdrawn
 from wcsync.mappers.courses.wanted import Wanted, WantedPicture
@@ -323,7 +323,7 @@ def test_with_a_lost_ledger_what_shows_the_course_is_ours_again_and_the_rest_is_
 def test_what_the_shop_refuses_is_told_and_tried_again() -> None:
     marks: dict[str, Mark] = {}
     wanted = Wanted(description=NEW)
-    marks |= {mark.field: mark for mark in refused(judged(a_product(), wanted), "rest_invalid_param", "no")}
+    marks |= {mark.field: mark for mark in refused(judged(a_product(), wanted), "no")}
     assert (marks["description"].standing, marks["description"].note) == (
         Standing.FAILED,
         "the shop refuses it: no",
@@ -331,20 +331,6 @@ def test_what_the_shop_refuses_is_told_and_tried_again() -> None:
     assert judged(a_product(), wanted, marks).patch is not None
     pushed(a_product(), wanted, marks)
     assert marks["description"].standing is Standing.OURS
-
-
-def test_an_image_the_shop_cannot_have_is_no_failure_of_the_rest() -> None:
-    plan = judged(a_product(), Wanted(description=NEW, picture=COVER))
-    marks = {mark.field: mark for mark in refused(plan, "woocommerce_product_image_upload_error", "404")}
-    assert {field: mark.standing for field, mark in marks.items()} == {
-        "description": Standing.OURS,
-        "images": Standing.FAILED,
-    }
-    rest = without(plan, {Field.IMAGES})
-    assert rest.patch == Patch(product_id=ID, description=NEW)
-    assert [one.field for one in sending(rest, NOW)] == ["description"]
-    assert without(rest, {Field.DESCRIPTION}).patch is None
-    assert without(judged(a_product(), Wanted(meta={"_wcsync_a": "1"})), {Field.META}).patch is None
 
 
 # attributes

@@ -13,11 +13,11 @@ from wcsync.course import Course, Module
 from wcsync.mappers.courses.defaults import ATTRIBUTES, TEMPLATES
 from wcsync.mappers.courses.templates import (
     BadTemplate,
-    Form,
     Occasion,
+    Output,
     check_template,
     compile_template,
-    form_of,
+    output_of,
 )
 from wcsync.mappers.courses.wording import WORDS, Words, render_duration, render_language, render_list
 from wcsync.model import CourseId, LmsName
@@ -36,8 +36,8 @@ COURSE = Course(
 )
 
 
-def made(text: str, form: Form = Form.PLAIN, language: str = "en") -> str:
-    return compile_template(text, form).render(Occasion(courses=(COURSE,), language=language))
+def made(text: str, output: Output = Output.PLAIN, language: str = "en") -> str:
+    return compile_template(text, output).render(Occasion(courses=(COURSE,), language=language))
 
 
 MADE = [
@@ -66,19 +66,23 @@ MADE = [
 
 @pytest.mark.parametrize(("text", "expected"), MADE)
 def test_a_template_makes(text: str, expected: str) -> None:
-    assert check_template(text, Form.PLAIN) is None
+    assert check_template(text, Output.PLAIN) is None
     assert made(text) == expected
 
 
 def test_html_is_escaped_unless_it_is_the_description() -> None:
     text = "<i>{{ course.name }}</i>{{ course.description }}{{ course.modules[1].title ~ '<b>' }}"
-    assert made(text, Form.HTML) == "<i>R &amp; D</i><p>For <b>all</b>.</p><p>More.</p>&lt;Tests&gt;&lt;b&gt;"
+    assert (
+        made(text, Output.HTML) == "<i>R &amp; D</i><p>For <b>all</b>.</p><p>More.</p>&lt;Tests&gt;&lt;b&gt;"
+    )
     joined = "{{ [course.description, course.name]|joined }} {{ course.name ~ course.description }}"
-    assert made(joined, Form.HTML).startswith("<p>For <b>all</b>.</p><p>More.</p> and R &amp; D R &amp; D<p>")
+    assert made(joined, Output.HTML).startswith(
+        "<p>For <b>all</b>.</p><p>More.</p> and R &amp; D R &amp; D<p>"
+    )
 
 
 def test_the_first_paragraph_of_html_is_its_first_paragraph() -> None:
-    assert made("{{ course.description|opening }}", Form.HTML) == "For all."
+    assert made("{{ course.description|opening }}", Output.HTML) == "For all."
 
 
 WRONG = [
@@ -125,7 +129,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("text", "problem"), WRONG)
 def test_a_mistake_is_told(text: str, problem: str) -> None:
-    assert problem in str(check_template(text, Form.HTML))
+    assert problem in str(check_template(text, Output.HTML))
 
 
 OUT = [
@@ -154,7 +158,7 @@ OUT = [
 
 @pytest.mark.parametrize("text", OUT)
 def test_no_template_reaches_out(text: str) -> None:
-    assert check_template(text, Form.PLAIN) is not None
+    assert check_template(text, Output.PLAIN) is not None
 
 
 LONG = [
@@ -192,7 +196,7 @@ LONG = [
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
 def test_no_template_runs_away(text: str) -> None:
     started = time.monotonic()
-    assert check_template(text, Form.PLAIN) is not None
+    assert check_template(text, Output.PLAIN) is not None
     assert time.monotonic() - started < 10
 
 
@@ -203,10 +207,10 @@ def test_a_template_that_makes_too_much_is_stopped() -> None:
 
 
 def test_a_template_that_fits_the_samples_may_still_fail_for_a_course() -> None:
-    assert check_template("{{ course.skills[0] if course.level }}", Form.PLAIN) is None
+    assert check_template("{{ course.skills[0] if course.level }}", Output.PLAIN) is None
     unlucky = replace(COURSE, level="High")
     with pytest.raises(BadTemplate, match="there is no number 0") as caught:
-        compile_template("{{ course.skills[0] if course.level }}", Form.PLAIN).render(
+        compile_template("{{ course.skills[0] if course.level }}", Output.PLAIN).render(
             Occasion(courses=(unlucky,))
         )
     assert caught.value.line == 1
@@ -215,12 +219,12 @@ def test_a_template_that_fits_the_samples_may_still_fail_for_a_course() -> None:
 @pytest.mark.parametrize("field", TEMPLATES)
 def test_the_shipped_templates_are_right(field: str) -> None:
     [known] = [one for one in TEMPLATES if one == field]
-    assert check_template(TEMPLATES[known], form_of(known)) is None
+    assert check_template(TEMPLATES[known], output_of(known)) is None
 
 
 def test_the_shipped_attributes_are_right_and_have_a_word_for_their_name() -> None:
     for word, template in ATTRIBUTES.items():
-        assert check_template(template, Form.PLAIN) is None
+        assert check_template(template, Output.PLAIN) is None
         assert all(getattr(words, word) for words in WORDS.values())
 
 

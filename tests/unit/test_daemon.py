@@ -15,10 +15,10 @@ from structlog.testing import LogCapture
 
 from wcsync import log as logs
 from wcsync.cli.common import in_plain_words
-from wcsync.daemon import AlreadyRunning, only_instance, serve, stopping_on_signals
+from wcsync.daemon import serve, stopping_on_signals
 from wcsync.errors import ConfigError, PassingTrouble, Problem
 from wcsync.ledger.ledger import SqliteLedger
-from wcsync.ledger.lock import only_mirror
+from wcsync.ledger.lock import AlreadyRunning, only_instance, only_mirror
 from wcsync.pool import Pool
 from wcsync.schedule import Job
 

@@ -100,28 +100,15 @@ class MirrorContract(ABC):
         mirror.record_marks([later], at(1))
         assert mirror.read_marks([ONE])[ONE] == {"description": later, "name": make_mark(field="name")}
 
+    def test_what_does_not_stand_as_we_left_it_is_told(self, mirror: Mirror) -> None:
+        edited = make_mark(1018, "name", Standing.EDITED)
+        mirror.record_marks([make_mark(), edited], T0)
+        assert mirror.read_standing() == (edited,)
+
     def test_half_a_character_is_no_trouble(self, mirror: Mirror) -> None:
         odd = replace(make_mark(), ours=("\ud83d",), note="\ud83d")
         mirror.record_marks([odd], T0)
         assert mirror.read_marks([ONE])[ONE]["description"].ours == ("\ud83d",)
-
-    def test_marks_are_taken_away_by_product_and_field(self, mirror: Mirror) -> None:
-        mirror.record_marks([make_mark(), make_mark(field="name"), make_mark(1018)], T0)
-        assert mirror.forget_marks([ONE], ["description"], at(1)) == 1
-        assert mirror.forget_marks([ONE], ["description"], at(2)) == 0
-        assert list(mirror.read_marks([ONE])[ONE]) == ["name"]
-        assert list(mirror.read_marks([TWO])[TWO]) == ["description"]
-
-    def test_a_field_is_taken_away_with_its_parts_and_no_others(self, mirror: Mirror) -> None:
-        fields = ["attributes", "attributes:Author", "attributes:Ñandú", "attributes_else", "meta:x"]
-        mirror.record_marks([make_mark(field=field) for field in fields], T0)
-        assert mirror.forget_marks([ONE], ["attributes"], at(1)) == 3
-        assert set(mirror.read_marks([ONE])[ONE]) == {"attributes_else", "meta:x"}
-
-    def test_one_part_can_be_taken_away_alone(self, mirror: Mirror) -> None:
-        mirror.record_marks([make_mark(field="attributes:Author"), make_mark(field="attributes:Skills")], T0)
-        assert mirror.forget_marks([ONE], ["attributes:Author"], at(1)) == 1
-        assert list(mirror.read_marks([ONE])[ONE]) == ["attributes:Skills"]
 
     def test_thousands_of_marks_are_quick(self, mirror: Mirror) -> None:
         fields = ["name", "description", "short_description", "images", "meta:_wcsync_hash", "tags"]
@@ -151,13 +138,6 @@ class MirrorContract(ABC):
         mirror.record_courses([make_course(gone_since=at(-5))], T0)
         mirror.record_courses([replace(make_course(), state=CourseState.OPEN)], at(1))
         assert mirror.read_courses(CAMPUS)[CourseId("42")].gone_since is None
-        assert mirror.read_state().gone == ()
-
-    def test_the_state_tells_of_courses_that_are_gone_or_hidden(self, mirror: Mirror) -> None:
-        there = replace(make_course("41"), state=CourseState.OPEN)
-        gone = replace(make_course("43", gone_since=at(-5)), state=CourseState.OPEN)
-        mirror.record_courses([there, make_course("42"), gone], T0)
-        assert mirror.read_state().gone == (make_course("42"), gone)
 
     # -- pictures ----------------------------------------------------------------------------------------------------
     def test_a_picture_is_known_in_its_version_alone(self, mirror: Mirror) -> None:
@@ -223,15 +203,10 @@ class MirrorContract(ABC):
         state = mirror.read_state()
         assert (state.stop, state.bad_since, state.last_good_at) == (None, None, at(180))
 
-    def test_the_runs_alone_are_told_as_in_the_whole(self, mirror: Mirror) -> None:
-        mirror.record_marks([make_mark(1018, "name", Standing.EDITED)], T0)
-        mirror.record_run(make_run(STOPPED), full=True)
-        assert mirror.read_runs() == replace(mirror.read_state(), gone=(), standing=())
-
-    def test_the_state_tells_which_fields_do_not_stand_as_we_left_them(self, mirror: Mirror) -> None:
+    def test_it_tells_which_fields_do_not_stand_as_we_left_them(self, mirror: Mirror) -> None:
         edited = make_mark(1018, "name", Standing.EDITED)
         mirror.record_marks([make_mark(), edited], T0)
-        assert mirror.read_state().standing == (edited,)
+        assert tuple(mirror.read_standing()) == (edited,)
 
     # -- all of it ---------------------------------------------------------------------------------------------------
     def test_all_of_it_survives_the_process(self, mirror: Mirror, tmp_path: Path) -> None:
@@ -295,14 +270,12 @@ def audit_of(ledger: SqliteLedger) -> list[tuple[str, str, str, str]]:
 
 def test_what_people_and_courses_change_is_in_the_audit(ledger: SqliteLedger) -> None:
     ledger.mirror.record_marks([make_mark()], T0)
-    ledger.mirror.forget_marks([ONE, TWO], ["description", "name"], T0)
     for gone_since in (None, T0, T0, None):
         ledger.mirror.record_courses([make_course(gone_since=gone_since)], T0)
     for product_id in (None, ONE):
         draft = DraftMark(lms=CAMPUS, course_id=CourseId("42"), sku="PY-101", product_id=product_id)
         ledger.mirror.record_draft(draft, T0)
     assert audit_of(ledger) == [
-        ("operator", "fields_forgotten", "product 1017", "description"),
         ("mirror", "course_gone", "course campus/42", "Python & more"),
         ("mirror", "course_back", "course campus/42", "Python & more"),
         ("operator", "product_made", "product 1017", "course campus/42"),
@@ -321,10 +294,10 @@ def test_a_rehearsal_has_a_mirror_that_changes_nothing(ledger: SqliteLedger) -> 
     rehearsal = Rehearsal(ledger.path)
     try:
         assert rehearsal.mirror.read_marks([ONE]) == {ONE: {"description": make_mark()}}
-        rehearsal.mirror.forget_marks([ONE], ["description"], T0)
+        rehearsal.mirror.record_marks([make_mark(standing=Standing.EDITED)], T0)
     finally:
         rehearsal.close()
-    assert ledger.mirror.read_marks([ONE])[ONE]
+    assert ledger.mirror.read_marks([ONE]) == {ONE: {"description": make_mark()}}
 
 
 def test_a_ledger_from_before_the_mirror_keeps_all_it_knows(tmp_path: Path) -> None:

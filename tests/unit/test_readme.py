@@ -42,3 +42,24 @@ def test_readme_names_every_dependency() -> None:
     names = set(re.findall(r'"([a-z-]+)[>=<]', text))
     table = re.findall(r"^\| ([a-z-]+) \| ", section("Design notes"), re.MULTILINE)
     assert names == set(table) - {"package"}
+
+
+def mirror_codes() -> set[str]:
+    files = [*(ROOT / "wcsync/pollers").glob("course*.py"), ROOT / "wcsync/mappers/courses/guards.py"]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    said = r"""\bcode ?= ?(.*)|_(?:halted|left)\(\s*\w+,\s*("[a-z_]+")|^[A-Z_]+ = (".*")"""
+    found = {
+        word
+        for groups in re.findall(said, text, re.MULTILINE)
+        for word in re.findall(r'"([a-z_]+)"', " ".join(groups))
+    }
+    return found - {"failed"}  # of one product, and never shown
+
+
+@pytest.mark.parametrize("code", sorted(mirror_codes()))
+def test_readme_names_every_code_of_the_mirror(code: str) -> None:
+    assert f"`{code}`" in section("Commands")
+
+
+def test_the_codes_of_the_mirror_are_found() -> None:
+    assert {"unknown_sku", "is_no_variation", "off", "lms_missing", "course_gone", "fault"} <= mirror_codes()

@@ -96,6 +96,14 @@ def shown(text: str | bytes, *words: str) -> list[str]:
             "Compared: 1 course with 1 product; nothing to write, 2 fields changed by people and left alone",
         ),
         (
+            line("courses_stopped", reason="campus: it is in trouble and left alone for now", hint=""),
+            "The course mirror did NOT DO ALL: campus: it is in trouble and left alone for now",
+        ),
+        (
+            line("courses_stopped", reason="40 of 60 products would be changed", hint="allow it once"),
+            "The course mirror did NOT DO ALL: 40 of 60 products would be changed; allow it once",
+        ),
+        (
             line("course_gone", lms="campus", course_id="42"),
             "Course 42 of campus is gone, hidden or archived; its products stay as they are",
         ),

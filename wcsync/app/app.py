@@ -9,6 +9,7 @@ from time import monotonic
 
 import structlog
 
+from wcsync.app import periods
 from wcsync.app.build import (
     ask_lms,
     ask_shop,
@@ -51,19 +52,6 @@ from wcsync.times import Clock
 from wcsync.worker import Worker
 
 log = structlog.get_logger(__name__)
-
-LEASE_LIMIT = timedelta(minutes=15)
-"""With the longest turn there can be, whichever is more: no attempt takes so long, so nobody will settle the lease."""
-
-TICK_S = 1.0
-"""How often it is asked whether the shop is due to be looked at."""
-BREATH_S = 0.01
-"""How long a planning of many lines lets others write to the ledger between two batches."""
-MAPPING_EVERY_S = 2.0
-MAPPING_ABANDON_S = 5.0
-"""How long a stop waits for a look at the mapping file: its folder may be a mount that went away."""
-ALERTS_EVERY_S = COURSES_EVERY_S = 30.0
-"""How often it is asked whether there is something to tell, or course data to be carried over."""
 
 
 def utc_now() -> datetime:
@@ -191,21 +179,21 @@ class App:
 
     def jobs(self) -> list[Job]:
         jobs = [
-            Job(name="orders", every_s=TICK_S, run=self.poll_when_due),
+            Job(name="orders", every_s=periods.TICK_S, run=self.poll_when_due),
             Job(
                 name="mapping",
-                every_s=MAPPING_EVERY_S,
+                every_s=periods.MAPPING_EVERY_S,
                 run=self.mapping.watch,
-                abandon_after_s=MAPPING_ABANDON_S,
+                abandon_after_s=periods.MAPPING_ABANDON_S,
             ),
-            Job(name="replan", every_s=TICK_S, run=self.replan_if_owed),
+            Job(name="replan", every_s=periods.TICK_S, run=self.replan_if_owed),
             Job(name="leases", every_s=60, run=self._keep_house),
             Job(name="waiting", every_s=60, run=self._tell_waiting),
         ]
         if self.config.alerts.wanted:
-            jobs.append(Job(name="alerts", every_s=ALERTS_EVERY_S, run=self._look_for_trouble))
+            jobs.append(Job(name="alerts", every_s=periods.ALERTS_EVERY_S, run=self._look_for_trouble))
         if self.config.course_sync.enabled:
-            jobs.append(Job(name="courses", every_s=COURSES_EVERY_S, run=self._mirror().run_if_due))
+            jobs.append(Job(name="courses", every_s=periods.COURSES_EVERY_S, run=self._mirror().run_if_due))
         return jobs
 
     def _mirror(self) -> CourseMirror:
@@ -333,7 +321,7 @@ class App:
 
     def _at_batch(self) -> bool:
         """As `_at_page`, and a breath in which others may write."""
-        self.stop.wait(BREATH_S)
+        self.stop.wait(periods.BREATH_S)
         stopping = self._at_page()
         if stopping:
             self._replan_owed.set()
@@ -401,6 +389,8 @@ class App:
     def _keep_house(self) -> None:
         self.mapping.tell_if_stuck()
         now = self.clock()
-        recovered = self.ledger.recover(now - max(LEASE_LIMIT, timedelta(seconds=self.longest_s)), now)
+        recovered = self.ledger.recover(
+            now - max(periods.LEASE_LIMIT, timedelta(seconds=self.longest_s)), now
+        )
         if recovered:
             log.warning("leases_recovered", rows=recovered)

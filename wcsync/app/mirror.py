@@ -15,6 +15,7 @@ from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.lock import AlreadyRunning, only_mirror
 from wcsync.ledger.mirror import DONE, Run
 from wcsync.lms.base import Lms
+from wcsync.mappers.courses.rules import rules_for
 from wcsync.mappers.mapping import Mapping as CourseMapping
 from wcsync.model import LmsName
 from wcsync.patient import Patient
@@ -89,8 +90,7 @@ class CourseMirror:
             service.close()
 
     def _build(self) -> CourseSync:
-        from wcsync.mappers.courses.rendering import render  # noqa: PLC0415  see above
-        from wcsync.mappers.courses.rules import rules_for  # noqa: PLC0415  as above
+        from wcsync.mappers.courses.rendering import render  # noqa: PLC0415 - see above
 
         around = self._around
         settings, store = around.config.course_sync, around.config.store

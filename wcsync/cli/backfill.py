@@ -14,7 +14,7 @@ import click
 from wcsync import screen
 from wcsync.app import App, utc_now
 from wcsync.cli.causes import PARKED, UNKNOWN
-from wcsync.cli.common import EXIT_UNAVAILABLE, main, read_config, with_config, with_json
+from wcsync.cli.common import EXIT_INTERRUPTED, EXIT_UNAVAILABLE, main, read_config, with_config, with_json
 from wcsync.cli.orders import name_order
 from wcsync.cli.progress import Reading, shown_reading
 from wcsync.config import Config
@@ -22,7 +22,6 @@ from wcsync.errors import REMOTE_ERRORS
 from wcsync.ledger.rehearsal import Outlook, Rehearsal
 from wcsync.times import parse_human_instant, render_instant
 
-EXIT_INTERRUPTED = 130
 SHOWN = 10
 """So many orders of one cause are named; all are in the JSON."""
 

@@ -18,9 +18,9 @@ from wcsync import __version__, screen
 from wcsync import log as logs
 from wcsync.app import App
 from wcsync.config import Config, Loaded, find_config, load_config
-from wcsync.daemon import AlreadyRunning
 from wcsync.errors import REMOTE_ERRORS, ConfigError, PassingTrouble, Problem
 from wcsync.ledger.ledger import SqliteLedger
+from wcsync.ledger.lock import AlreadyRunning
 from wcsync.ledger.report import Report
 
 EXIT_UNEXPLAINED = 1
@@ -29,6 +29,7 @@ EXIT_SOFTWARE = 70  # EX_SOFTWARE of sysexits.h
 EXIT_OUTPUT = 74  # EX_IOERR of sysexits.h
 EXIT_BUSY = 75  # EX_TEMPFAIL of sysexits.h
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+EXIT_INTERRUPTED = 130  # as a shell says it of SIGINT
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 

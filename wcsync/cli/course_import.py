@@ -12,7 +12,14 @@ import click
 from wcsync import screen
 from wcsync.app import App, target_keys
 from wcsync.app.mirror import QUARANTINE_TURNS
-from wcsync.cli.common import EXIT_UNAVAILABLE, EXIT_UNEXPLAINED, read_config, with_config, with_json
+from wcsync.cli.common import (
+    EXIT_INTERRUPTED,
+    EXIT_UNAVAILABLE,
+    EXIT_UNEXPLAINED,
+    read_config,
+    with_config,
+    with_json,
+)
 from wcsync.config import Config
 from wcsync.daemon import stopping_on_signals
 from wcsync.errors import REMOTE_ERRORS, ConfigError
@@ -30,8 +37,6 @@ from wcsync.pulse import asking
 
 if TYPE_CHECKING:
     from wcsync.drafts import DraftMaker, Made, Plan
-
-EXIT_INTERRUPTED = 130
 
 
 @click.command("import")

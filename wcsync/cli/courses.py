@@ -10,7 +10,15 @@ import click
 
 from wcsync import screen
 from wcsync.app import App, target_keys
-from wcsync.cli.common import EXIT_UNAVAILABLE, EXIT_UNEXPLAINED, main, read_config, with_config, with_json
+from wcsync.cli.common import (
+    EXIT_INTERRUPTED,
+    EXIT_UNAVAILABLE,
+    EXIT_UNEXPLAINED,
+    main,
+    read_config,
+    with_config,
+    with_json,
+)
 from wcsync.cli.course_import import import_command
 from wcsync.cli.course_words import print_outlook, print_push, render_outlook, unnamed
 from wcsync.cli.progress import configure_logs, shown_push
@@ -25,8 +33,6 @@ from wcsync.pollers.course_push import Interrupted, Tally
 from wcsync.pollers.courses import INTERRUPTED, Options
 from wcsync.pollers.mapping import read_file
 from wcsync.times import render_instant
-
-EXIT_INTERRUPTED = 130
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

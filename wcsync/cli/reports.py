@@ -11,7 +11,7 @@ from wcsync.cli.causes import PARKED, UNKNOWN
 from wcsync.cli.common import EXIT_UNEXPLAINED, main, opened_report, sealed_config, with_config, with_json
 from wcsync.cli.lists import command
 from wcsync.cli.mirror_status import print_mirror
-from wcsync.daemon import running_instance
+from wcsync.ledger.lock import running_instance
 from wcsync.ledger.report import Report
 
 

@@ -122,6 +122,12 @@ def _courses_synced(line: Line) -> str:
     return f"{text}, {edited}" if line.get("edited") else text
 
 
+def _courses_stopped(line: Line) -> str:
+    """There is a hint where a guard stopped it; a service that is in trouble has its own lines."""
+    hint = f"; {line['hint']}" if line.get("hint") else ""
+    return f"The course mirror did NOT DO ALL: {line.get('reason', '')}{hint}"
+
+
 def _course(line: Line) -> str:
     return f"Course {line.get('course_id', '?')} of {line.get('lms', '?')}"
 
@@ -163,9 +169,7 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "course_back": lambda line: f"{_course(line)} is there and open again",
     "course_gone": lambda line: f"{_course(line)} is gone, hidden or archived; its products stay as they are",
-    "courses_stopped": lambda line: (
-        f"The course mirror STOPPED: {line.get('reason', '')}; {line.get('hint', '')}"
-    ),
+    "courses_stopped": _courses_stopped,
     "courses_synced": _courses_synced,
     "cycle_finished": _cycle_finished,
     "daemon_hung": lambda line: (

@@ -27,19 +27,12 @@ from wcsync.cli.common import (
 )
 from wcsync.cli.renewal import LiveConfig
 from wcsync.config import Config
-from wcsync.daemon import (
-    Daemon,
-    Ending,
-    Signals,
-    no_folder,
-    only_instance,
-    running_instance,
-    stopping_on_signals,
-)
+from wcsync.daemon import Daemon, Ending, Signals, stopping_on_signals
 from wcsync.doctor import Diagnosis, Looks, examine, examine_machine
 from wcsync.doctor.diagnosis import FILES, fine
 from wcsync.doctor.machine import unusable_folder
 from wcsync.errors import ConfigError
+from wcsync.ledger.lock import no_folder, only_instance, running_instance
 from wcsync.ledger.report import Report
 from wcsync.mappers.mapping import Mapping
 from wcsync.pollers.mapping import read_file

@@ -12,7 +12,7 @@ from wcsync.mappers.courses.fields import PREFIX, Ownership
 from wcsync.mappers.courses.metakeys import LONGEST_KEY, is_protected
 from wcsync.mappers.courses.plain import bare
 from wcsync.mappers.courses.rules import Rules
-from wcsync.mappers.courses.templates import GUIDE, Form, check_template
+from wcsync.mappers.courses.templates import GUIDE, Output, check_template
 from wcsync.mappers.text_file import render_quoted
 
 WHO = "who has the last word: off, fill (only while empty), own-unless-edited or own"
@@ -23,15 +23,15 @@ _META_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 
 
 def check_html(template: str) -> str:
-    return _checked(template, Form.HTML)
+    return _checked(template, Output.HTML)
 
 
 def check_plain(template: str) -> str:
-    return _checked(template, Form.PLAIN)
+    return _checked(template, Output.PLAIN)
 
 
-def _checked(template: str, form: Form) -> str:
-    problem = check_template(template, form)
+def _checked(template: str, output: Output) -> str:
+    problem = check_template(template, output)
     if problem is not None:
         raise refusal(f"cannot be rendered: {problem}", f"Correct it: {GUIDE}.")
     return template

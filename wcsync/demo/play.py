@@ -15,12 +15,13 @@ import click
 from wcsync import log as logs
 from wcsync.app import App
 from wcsync.config import load_config
-from wcsync.daemon import only_instance, serve, stopping_on_signals
+from wcsync.daemon import serve, stopping_on_signals
 from wcsync.demo.course_changes import Mirroring
 from wcsync.demo.shop_window import Window
 from wcsync.demo.shoppers import Say, go_shopping
 from wcsync.demo.stage import UNMAPPED_SKU, Stage, opened
 from wcsync.demo.verdict import Ending, conclude
+from wcsync.ledger.lock import only_instance
 
 PATIENCE_S = 90.0
 

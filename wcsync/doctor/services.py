@@ -1,6 +1,6 @@
 """Looking at the shop and each LMS: who they are, what we may do there, and all that the mapping names."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -70,17 +70,20 @@ def _examine_lms(lms: Lms, targets: Targets, looks: Looks) -> Iterator[Diagnosis
     if not any(diagnosis.fatal for diagnosis in found):
         yield from examine_targets(lms, targets, looks.tell)
         if looks.mirroring:
-            yield from _examine_course_data(lms, looks.tell)
+            yield from _examine_course_data(
+                lms, looks.tell, {finding.message for finding in identity.findings}
+            )
 
 
-def _examine_course_data(lms: Lms, tell: Tell) -> Iterator[Diagnosis]:
-    """None of it keeps a buyer out: what the mirror lacks is a warning."""
+def _examine_course_data(lms: Lms, tell: Tell, told: Collection[str]) -> Iterator[Diagnosis]:
+    """None of it keeps a buyer out: what the mirror lacks is a warning. What has been told is not told again."""
     tell(f"{lms.name}: whether course data can be read")
     try:
-        found = [Diagnosis.of(lms.name, finding) for finding in lms.fetch_course_findings()]
+        lacks = lms.fetch_course_findings()
+        found = [Diagnosis.of(lms.name, finding) for finding in lacks if finding.message not in told]
     except REMOTE_ERRORS as exc:
-        found = [Diagnosis.of_error(lms.name, exc)]
-    if not found:
+        lacks, found = (), [Diagnosis.of_error(lms.name, exc)]
+    if not lacks and not found:
         yield fine(lms.name, "course_data", "course data can be read")
     for diagnosis in found:
         yield replace(diagnosis, message=f"for course data: {diagnosis.message}", fatal=False)

@@ -1,7 +1,7 @@
 """What the mirror asks of a ledger: marks of fields, courses seen, pictures sent, drafts made, its last run."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class DraftMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorState:
-    """What `status` shows of the mirror. `standing`: marks that are not simply ours, as people ask for them.
+    """What is known of the mirror's runs.
 
     `last_full_at`: of the last full run that read what it could, whether or not a guard stopped it or one LMS of
     several was down; `bad_since`: of the first of the runs in a row that were not good; `stop`: the last one that a
@@ -74,8 +74,6 @@ class MirrorState:
     last_good_at: datetime | None = None
     bad_since: datetime | None = None
     stop: Run | None = None
-    gone: Sequence[KnownCourse] = field(default_factory=tuple)
-    standing: Sequence[Mark] = field(default_factory=tuple)
 
 
 class Mirror(Protocol):
@@ -84,11 +82,11 @@ class Mirror(Protocol):
     def read_marks(self, product_ids: Collection[ProductId]) -> dict[ProductId, dict[str, Mark]]:
         """All marks of these products; a product without any has an empty dict."""
 
+    def read_standing(self) -> Sequence[Mark]:
+        """Every mark that is not simply ours."""
+
     def record_marks(self, marks: Sequence[Mark], now: datetime) -> None:
         """Keeps these marks as they are, each in place of the one of the same product and field."""
-
-    def forget_marks(self, product_ids: Collection[ProductId], fields: Collection[str], now: datetime) -> int:
-        """Takes the marks of these fields away (`attributes` takes `attributes:…` too); returns how many."""
 
     def read_courses(self, lms: LmsName) -> dict[CourseId, KnownCourse]:
         """Every course of this LMS that was seen once and is not forgotten, by its key in the mapping."""
@@ -123,7 +121,5 @@ class Mirror(Protocol):
     def record_run(self, run: Run, *, full: bool) -> None:
         """Keeps the last run, and beside it when the last full and the last good one were."""
 
-    def read_runs(self) -> MirrorState:
-        """As `read_state`, without courses and marks: one row, however many products there are."""
-
-    def read_state(self) -> MirrorState: ...
+    def read_state(self) -> MirrorState:
+        """One row is read, however many products there are."""

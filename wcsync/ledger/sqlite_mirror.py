@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -37,10 +37,6 @@ _KEEP_MARK = """
         pending = :pending, pending_since = :pending_since, pending_ours = :pending_ours, rewrites = :rewrites,
         standing_since = iif(standing = :standing, standing_since, :now), standing = :standing, note = :note,
         changed_at = :now
-"""
-_FORGET_MARK = """
-    DELETE FROM mirror_fields WHERE product_id = :product_id AND (field = :field
-        OR (field >= :field || ':' AND field < :field || ';')) RETURNING field
 """
 _KEEP_COURSE = """
     INSERT INTO mirror_courses (lms, course_id, name, state, seen_at, gone_since)
@@ -76,13 +72,12 @@ class SqliteMirror:
             found[mark.product_id][mark.field] = mark
         return found
 
+    def read_standing(self) -> Sequence[Mark]:
+        return tuple(map(_mark_of, self._db.execute(_STANDING).fetchall()))
+
     def record_marks(self, marks: Sequence[Mark], now: datetime) -> None:
         with transaction(self._db) as db:
             db.executemany(_KEEP_MARK, [_columns_of(mark, now) for mark in marks])
-
-    def forget_marks(self, product_ids: Collection[ProductId], fields: Collection[str], now: datetime) -> int:
-        with transaction(self._db) as db:
-            return sum(_forget(db, product_id, fields, now) for product_id in sorted(set(product_ids)))
 
     # -- courses and pictures ------------------------------------------------------------------------------------
     def read_courses(self, lms: LmsName) -> dict[CourseId, KnownCourse]:
@@ -151,17 +146,8 @@ class SqliteMirror:
             state = _after(read_runs(db), run, full=full)
             put_fact(db, RUNS, _render_runs(state))
 
-    def read_runs(self) -> MirrorState:
-        return read_runs(self._db)
-
     def read_state(self) -> MirrorState:
-        gone = self._db.execute(
-            "SELECT * FROM mirror_courses WHERE gone_since IS NOT NULL OR state <> 'open' ORDER BY lms, course_id"
-        ).fetchall()
-        standing = self._db.execute(_STANDING).fetchall()
-        return replace(
-            read_runs(self._db), gone=tuple(map(_course_of, gone)), standing=tuple(map(_mark_of, standing))
-        )
+        return read_runs(self._db)
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -169,7 +155,7 @@ class SqliteMirror:
 
 
 def read_runs(db: sqlite3.Connection) -> MirrorState:
-    """What is known of the mirror's runs, without courses and marks."""
+    """As `Mirror.read_state`."""
     known = json.loads(read_fact(db, RUNS) or "{}")
     return MirrorState(
         last_run=_run_of(known.get("last_run")),
@@ -216,17 +202,6 @@ def _json_of(run: Run | None) -> dict[str, Any] | None:
 
 def _run_of(known: dict[str, Any] | None) -> Run | None:
     return None if known is None else Run(**known | {"at": parse_instant(known["at"])})
-
-
-def _forget(db: sqlite3.Connection, product_id: ProductId, fields: Iterable[str], now: datetime) -> int:
-    gone = [
-        row["field"]
-        for field in sorted(set(fields))
-        for row in db.execute(_FORGET_MARK, {"product_id": product_id, "field": field}).fetchall()
-    ]
-    if gone:
-        audit(db, "operator", "fields_forgotten", f"product {product_id}", plain(", ".join(gone)), now)
-    return len(gone)
 
 
 def _audit_course(db: sqlite3.Connection, course: KnownCourse, now: datetime) -> None:

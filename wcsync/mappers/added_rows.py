@@ -11,7 +11,7 @@ from wcsync.mappers.mapping_export import Cells, export_columns, guarded
 from wcsync.mappers.mapping_rows import Targets
 from wcsync.mappers.mapping_table import MapRow, TargetKey, course_key
 from wcsync.mappers.problems import refused
-from wcsync.mappers.suggested_rows import comment, quoted
+from wcsync.mappers.toml_text import comment, quoted
 from wcsync.model import ProductId, Target
 
 

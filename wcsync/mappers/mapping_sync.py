@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from wcsync.mappers.cells import find_hidden
 from wcsync.mappers.courses.fields import SYNC, TEMPLATE, WITH_TEMPLATE, Field, Ownership
-from wcsync.mappers.courses.templates import GUIDE, check_template, form_of
+from wcsync.mappers.courses.templates import GUIDE, check_template, output_of
 from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import render_quoted, render_suggestion
 
@@ -60,7 +60,7 @@ def _parse_template(key: str, text: str, where: str) -> str:
     hidden = find_hidden(text.replace("\n", "").replace("\t", ""))
     if hidden:
         raise refused(where, f"{key} holds the invisible character {hidden}", "Type it again.")
-    problem = check_template(text, form_of(_TEMPLATES[key]))
+    problem = check_template(text, output_of(_TEMPLATES[key]))
     if problem is not None:
         raise refused(where, f"{key} cannot be rendered: {problem}", f"Correct it: {GUIDE}.")
     return text

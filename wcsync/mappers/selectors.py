@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 
+from wcsync.course import StoredProduct
 from wcsync.mappers.cells import describe_sku_damage, find_hidden
 from wcsync.mappers.mapping_table import is_wildcard
 from wcsync.mappers.text_file import render_quoted
@@ -22,6 +23,20 @@ def as_line(product: Product) -> Line:
         name=product.name,
         quantity=Decimal(1),
     )
+
+
+def line_of(product: StoredProduct) -> Line:
+    """As `as_line`, of a product as it is stored."""
+    return as_line(
+        Product(
+            product_id=product.product_id, parent_id=product.parent_id, sku=product.sku, name=product.name
+        )
+    )
+
+
+def line_of_sku(sku: str) -> Line:
+    """As `as_line`, of a product that is yet to get this SKU."""
+    return as_line(Product(product_id=ProductId(0), sku=sku))
 
 
 def described(product: Product) -> str:

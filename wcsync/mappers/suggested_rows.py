@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from wcsync.mappers.suggestions import Candidate, Suggestion
+from wcsync.mappers.toml_text import comment, quoted
 
-LONGEST_TITLE = 80
 LONGEST_COMMENT = 400
 
 
@@ -24,18 +24,6 @@ def about(candidate: Candidate) -> str:
     if candidate.mapped_by:
         parts.append(f"mapped already by {candidate.mapped_by}")
     return comment("; ".join(parts), longest=LONGEST_COMMENT)
-
-
-def comment(text: str, *, longest: int = LONGEST_TITLE) -> str:
-    """What may stand in a comment: one line, nothing invisible, not endless."""
-    shown = "".join(char if char.isprintable() else " " for char in text)
-    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
-
-
-def quoted(text: str) -> str:
-    """A TOML text. https://toml.io/en/v1.0.0#string"""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in escaped) + '"'
 
 
 def _block(suggestion: Suggestion) -> Iterator[str]:

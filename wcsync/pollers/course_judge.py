@@ -130,7 +130,7 @@ class Judge:
         """What came of the patch, by the shop's answer."""
         if answer.stored is None:
             unsure = answer.code == BROKE_DOWN
-            return Settled(marks=refused(one.plan, answer.code, answer.problem, unsure=unsure))
+            return Settled(marks=refused(one.plan, answer.problem, unsure=unsure))
         plan = replace(one.plan, patch=one.patch)
         mistaken = self._mistaken(one, answer.stored)
         marks = settle(plan, answer.stored)
@@ -193,14 +193,7 @@ class Judge:
             return ()
         name = Field.IMAGES.value
         known = one.marks.get(name, Mark(product_id=one.task.product_id, field=name))
-        failed = replace(
-            known,
-            pending="",
-            pending_since=None,
-            pending_ours=(),
-            standing=Standing.FAILED,
-            note=one.task.imageless,
-        )
+        failed = replace(known.cleared, standing=Standing.FAILED, note=one.task.imageless)
         return () if failed == known else (failed,)
 
 

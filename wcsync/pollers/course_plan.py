@@ -8,7 +8,7 @@ from wcsync.ledger.mirror import Mirror
 from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.templates import BadTemplate
-from wcsync.mappers.courses.wanted import Wanted, WantedPicture
+from wcsync.mappers.courses.wanted import Render, Wanted, WantedPicture
 from wcsync.model import ProductId, Target
 from wcsync.pollers.course_judge import Judge, Judged, Task
 from wcsync.pollers.course_pictures import Pictures, UnusablePicture
@@ -21,7 +21,6 @@ OFF = "off"
 COURSE_GONE = "course_gone"
 """The code of a product whose course the LMS does not show (any more)."""
 
-Render = Callable[[Sequence[Course], Rules, WantedPicture | None], Wanted]
 RulesFor = Callable[[tuple[tuple[str, str], ...]], Rules]
 """The rules of one row of the mapping, by what it says of the mirror itself."""
 

@@ -13,7 +13,7 @@ from wcsync.ledger.mirror import Mirror
 from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.model import ProductId
 from wcsync.pollers.course_judge import BROKE_DOWN, Judge, Judged, Task, needs_upload
-from wcsync.pollers.course_shelf import TRASH, LeftAlone
+from wcsync.pollers.course_shelf import LeftAlone
 from wcsync.store.base import BATCH_LIMIT, NO_UPLOAD, UNKNOWN_IMAGE, BatchFailed, Showcase
 from wcsync.times import Clock
 
@@ -207,7 +207,7 @@ class Pusher:
         judged = list[Judged]()
         for task in tasks:
             product = there.get(task.product_id)
-            if product is None or product.status == TRASH or product.parent_id != task.parent_id:
+            if product is None or product.in_trash or product.parent_id != task.parent_id:
                 self.tally.say(
                     f"product {task.product_id} went away, or became something else, during the run"
                 )

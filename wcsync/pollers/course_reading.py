@@ -17,7 +17,9 @@ from wcsync.pulse import beat
 
 log = structlog.get_logger(__name__)
 
-LMS_MISSING, LMS_UNAVAILABLE, LMS_UNREADABLE = "lms_missing", "lms_unavailable", "lms_unreadable"
+LMS_MISSING = "lms_missing"
+LMS_UNAVAILABLE = "lms_unavailable"
+LMS_UNREADABLE = "lms_unreadable"
 OF_ONE_LMS = frozenset({LMS_MISSING, LMS_UNAVAILABLE, LMS_UNREADABLE})
 """Codes of what keeps a run from one LMS, and not from the others."""
 

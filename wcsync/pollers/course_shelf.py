@@ -8,15 +8,14 @@ import structlog
 from wcsync.course import StoredProduct
 from wcsync.mappers.mapping import Mapping, MapRow, Match
 from wcsync.mappers.mapping_table import is_open
-from wcsync.mappers.selectors import as_line
-from wcsync.model import Line, Product, ProductId, Target, UnreadableProduct
+from wcsync.mappers.selectors import line_of
+from wcsync.model import ProductId, Target, UnreadableProduct
 from wcsync.store.base import Showcase
 
 log = structlog.get_logger(__name__)
 
 Row = StoredProduct | UnreadableProduct
 
-TRASH = "trash"
 UNREADABLE = "unreadable"
 """The code of a product of which the shop says what nobody can read."""
 
@@ -105,14 +104,6 @@ def fetch_shelf(
     for row in _fetch(showcase, mapping, rows, only):
         sieve.take(row)
     return sieve.shelf(rows)
-
-
-def line_of(product: StoredProduct) -> Line:
-    """The line an order would have if it were bought: what a mapping matches."""
-    sold = Product(
-        product_id=product.product_id, parent_id=product.parent_id, sku=product.sku, name=product.name
-    )
-    return as_line(sold)
 
 
 def names_of(product: StoredProduct, targets: Iterable[Target]) -> set[str]:
@@ -205,7 +196,7 @@ class _Sieve:
         match = self._match(product)
         if match is None or (self.only and not self._is_named(product, match)):
             return
-        if product.status == TRASH:
+        if product.in_trash:
             self.left.append(_in_trash(product, match))
         else:
             self.displayed.append(Displayed(product=product, match=match))

@@ -15,12 +15,13 @@ from wcsync.mappers.courses.drafting import is_unpublished
 from wcsync.mappers.courses.fields import Field
 from wcsync.mappers.courses.guards import guard_changes
 from wcsync.mappers.courses.marks import Standing
+from wcsync.mappers.courses.wanted import Render
 from wcsync.mappers.mapping import Mapping as CourseMapping
 from wcsync.model import LmsName, ProductId, Target
 from wcsync.patient import Patient
 from wcsync.pollers.course_judge import Judge
 from wcsync.pollers.course_pictures import Pictures
-from wcsync.pollers.course_plan import OFF, Outlook, Planner, Render, RulesFor
+from wcsync.pollers.course_plan import OFF, Outlook, Planner, RulesFor
 from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally, tell_standing
 from wcsync.pollers.course_reading import OF_ONE_LMS, Campuses, Halt, Reading, tell_news
 from wcsync.pollers.course_shelf import UNREADABLE, Shelf, fetch_shelf, targets_of
@@ -145,7 +146,7 @@ class CourseSync:
 
     def is_due(self) -> bool:
         """Whether the next run is to begin now: by the ledger, so that a restart begins none before its time."""
-        now, last = self.clock(), self.mirror.read_runs().last_run
+        now, last = self.clock(), self.mirror.read_state().last_run
         if last is None or last.at > now:
             return self.patient.may_call()
         wait_s = self.pacing.every_s
@@ -154,7 +155,7 @@ class CourseSync:
         return now - last.at >= timedelta(seconds=wait_s) and self.patient.may_call()
 
     def _is_full(self, options: Options, now: datetime) -> bool:
-        last = self.mirror.read_runs().last_full_at
+        last = self.mirror.read_state().last_full_at
         due = last is None or not timedelta() <= now - last < timedelta(seconds=self.pacing.full_every_s)
         return options.full or (due and not options.only)
 
@@ -259,7 +260,7 @@ class CourseSync:
             return
         marks = [
             replace(mark, standing=Standing.OURS, note="")
-            for mark in self.mirror.read_state().standing
+            for mark in self.mirror.read_standing()
             if mark.product_id not in outlook.mirrored
         ]
         if marks:

@@ -18,9 +18,6 @@ from wcsync.lms.threesixty.answers import (
 from wcsync.mappers.courses.plain import one_line
 from wcsync.model import LmsName, Target
 
-MESSAGES = frozenset({"email", "slackMessage", "teamsMessage"})
-"""Steps that write to learners, and teach nothing."""
-
 MINUTES = {"minute": 1, "hour": 60}
 """Days, weeks and months say over how much of the calendar a path is spread, not how long it takes."""
 
@@ -110,7 +107,7 @@ def _modules(steps: Iterable[Step], language: str, around: Surroundings) -> Iter
 
 
 def _module(step: Step, language: str, around: Surroundings) -> Module | None:
-    """None for what learners do not see, or not as a part of the course."""
+    """None for what learners do not see, or not as a part of the course, as messages to them."""
     match step.type:
         case "course":
             lesson = around.lessons.get(step.id)

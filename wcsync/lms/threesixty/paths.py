@@ -2,7 +2,8 @@
 
 A path comes with the ids of its steps, authors and tags. Titles and names are kept from one reading to the next; what
 has changed since is told by lists of changed courses and paths, and by each path's own `modifiedAt`. That one does not
-move when tags or translations change, nor when an author's name does: those are seen at the next full reading.
+move when tags change, nor when an author's name does: those are seen at the next full reading. Translations move it
+neither, but come with the path, which is read each time.
 
 Calls per reading, with nothing changed: the paths' pages (200 each; or one call for each path where that is fewer), a
 page of changed courses, and one of changed paths if paths are nested. A full reading: besides, one call for the tags

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
 from typing import Protocol
@@ -15,9 +14,9 @@ from wcsync.course import Sellable, StoredProduct
 from wcsync.mappers.courses.fields import PREFIX
 from wcsync.mappers.mapping_table import Mapping as Table
 from wcsync.mappers.mapping_table import Match, is_open
-from wcsync.mappers.selectors import LONGEST_SKU, fits_row
+from wcsync.mappers.selectors import LONGEST_SKU, fits_row, line_of, line_of_sku
 from wcsync.mappers.text_file import render_quoted
-from wcsync.model import Line, LineId, ProductId, Target, UnreadableProduct
+from wcsync.model import Line, ProductId, Target, UnreadableProduct
 
 MADE_FROM = f"{PREFIX}made_from"
 """The meta key by which a product that was made from a course is known again, also by a ledger that is new."""
@@ -71,7 +70,7 @@ class Shelf:
     def by_sku(self, sku: str) -> StoredProduct | None:
         """Outside the trash before in it."""
         found = [one for one in self.products if _folded(one.sku) == _folded(sku)]
-        return min(found, key=lambda one: one.status == _TRASH, default=None)
+        return min(found, key=lambda one: one.in_trash, default=None)
 
 
 def origin_of(target: Target) -> str:
@@ -178,16 +177,16 @@ def _begin(sellable: Sellable, skus: Sequence[str], shelf: Shelf, table: Table) 
     """A SKU is free if no product has it and no row waits for it. One that a product without a row has is probably
     this very course, made by a person: a second product for it would be one too many."""
     for sku in skus:
-        found, match = shelf.by_sku(sku), _deciding(table, _line(sku))
+        found, match = shelf.by_sku(sku), _deciding(table, line_of_sku(sku))
         if found is None and (match is None or any(_same(one, sellable.target) for one in match.targets)):
             return Step(sellable=sellable, action=Action.MAKE, sku=sku)
         if found is None:
             continue
         if _is_ours(found, sellable.target):
             return _adopt(sellable, found, sku, table)
-        if found.status == _TRASH:
+        if found.in_trash:
             return _skip(sellable, _in_trash(sku, found))
-        if _deciding(table, _line_of(found)) is None:
+        if _deciding(table, line_of(found)) is None:
             return _skip(sellable, _taken(sku, found))
     return _skip(
         sellable,
@@ -231,9 +230,9 @@ def _resume(sellable: Sellable, sku: str, shelf: Shelf, table: Table, *, waiting
 
 def _adopt(sellable: Sellable, product: StoredProduct, sku: str, table: Table) -> Step:
     """A product made from it is there: it needs its row, unless people decided otherwise meanwhile."""
-    if product.status == _TRASH:
+    if product.in_trash:
         return _skip(sellable, _in_trash(product.sku or sku, product))
-    match = _deciding(table, _line_of(product))
+    match = _deciding(table, line_of(product))
     if match is not None and not any(_same(one, sellable.target) for one in match.targets):
         what = "is to be ignored" if match.ignore else "sells something else"
         return _skip(
@@ -253,7 +252,7 @@ def _sold_by_sku(target: Target, shelf: Shelf, table: Table) -> bool:
     if table.sku_is_course != target.lms:
         return False
     matches: Iterable[Match | None] = (
-        table.match(_line_of(one)) for one in shelf.products if one.status != _TRASH
+        table.match(line_of(one)) for one in shelf.products if not one.in_trash
     )
     return any(_same(one, target) for match in matches if match is not None for one in match.targets)
 
@@ -274,25 +273,6 @@ def _made_sku(target: Target) -> str:
         return cleaned
     digest = sha256(written.encode(errors="backslashreplace")).hexdigest()[:_SHOWN_OF_DIGEST]
     return f"{cleaned[: LONGEST_SKU - len(digest) - 1]}-{digest}"
-
-
-def _line_of(product: StoredProduct) -> Line:
-    return _line(
-        product.sku,
-        product.parent_id or product.product_id,
-        product.product_id if product.parent_id else 0,
-    )
-
-
-def _line(sku: str, product_id: int = 0, variation_id: int = 0) -> Line:
-    return Line(
-        line_id=LineId(1),
-        product_id=ProductId(product_id),
-        variation_id=ProductId(variation_id),
-        sku=sku,
-        name="",
-        quantity=Decimal(1),
-    )
 
 
 def _skip(sellable: Sellable, reason: str) -> Step:

@@ -30,7 +30,7 @@ from wcsync.mappers.courses.budget import (
     together,
 )
 from wcsync.mappers.courses.filters import COUNTED, FILTERS, PUT_TOGETHER
-from wcsync.mappers.courses.templates import BadTemplate, Form, Occasion
+from wcsync.mappers.courses.templates import BadTemplate, Occasion, Output
 from wcsync.mappers.courses.views import ShownCourse, show_courses
 from wcsync.mappers.courses.wording import WORDS, render_duration
 from wcsync.mappers.text_file import render_quoted, render_suggestion
@@ -131,15 +131,15 @@ class _Environment(ImmutableSandboxedEnvironment):
 class Template:
     """A template that can be rendered again and again."""
 
-    def __init__(self, template: JinjaTemplate, form: Form) -> None:
+    def __init__(self, template: JinjaTemplate, output: Output) -> None:
         self._template = template
-        self._form = form
+        self._output = output
 
     def render(self, occasion: Occasion) -> str:
         """What it makes. Raises BadTemplate."""
         token = RUN.set(Run(language=occasion.language))
         try:
-            return "".join(self._pieces(_variables(occasion, self._form)))
+            return "".join(self._pieces(_variables(occasion, self._output)))
         except (TemplateError, *_TROUBLES) as exc:
             raise _explained(exc) from exc
         finally:
@@ -155,23 +155,23 @@ class Template:
 
 
 @lru_cache(maxsize=2000)
-def compiled(text: str, form: Form) -> Template:
+def compiled(text: str, output: Output) -> Template:
     """Raises BadTemplate."""
-    environment = _environment(form)
+    environment = _environment(output)
     try:
         tree = environment.parse(text.replace("\r\n", "\n"))
         _check_tree(tree)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
-            return Template(environment.from_string(_counted(tree)), form)
+            return Template(environment.from_string(_counted(tree)), output)
     except (TemplateError, SyntaxError, *_TROUBLES) as exc:
         raise _explained(exc) from exc
 
 
 @lru_cache
-def _environment(form: Form) -> _Environment:
+def _environment(output: Output) -> _Environment:
     environment = _Environment(
-        autoescape=form is Form.HTML,
+        autoescape=output is Output.HTML,
         undefined=_Missing,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -221,9 +221,9 @@ def _filtered(value: nodes.Node, name: str) -> nodes.Filter:
     return nodes.Filter(value, name, [], [], None, None, lineno=value.lineno)
 
 
-def _variables(occasion: Occasion, form: Form) -> Mapping[str, object]:
+def _variables(occasion: Occasion, output: Output) -> Mapping[str, object]:
     """Of several courses `course` is the first; `authors`, `skills` and `duration` are those of all."""
-    courses = show_courses(occasion.courses, occasion.language, Markup if form is Form.HTML else None)
+    courses = show_courses(occasion.courses, occasion.language, Markup if output is Output.HTML else None)
     minutes = [course.duration_min for course in courses]
     known = [number for number in minutes if number is not None]
     total = sum(known) if known and len(known) == len(minutes) else None

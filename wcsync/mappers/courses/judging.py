@@ -76,7 +76,7 @@ def settled(mark: Mark) -> Mark:
     known = mark.known
     if mark.pending and mark.pending not in known:
         known = (*known, mark.pending)[-MOST_UNANSWERED:]
-    return replace(mark, pending="", pending_since=None, pending_ours=(), known=known)
+    return replace(mark.cleared, known=known)
 
 
 def written(mark: Mark, sent: str, stored: Form) -> Mark:
@@ -85,13 +85,10 @@ def written(mark: Mark, sent: str, stored: Form) -> Mark:
         return Mark(product_id=mark.product_id, field=mark.field)
     rewrites = mark.rewrites + 1 if mark.sent == sent else 0
     return replace(
-        mark,
+        mark.cleared,
         sent=sent,
         stored=stored.exact,
         known=tuple(one for one in mark.known if one != sent),
-        pending="",
-        pending_since=None,
-        pending_ours=(),
         rewrites=rewrites,
         standing=Standing.OURS,
         note="",

@@ -1,6 +1,6 @@
 """What the ledger remembers of each mirrored field of a product."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -45,3 +45,8 @@ class Mark:
     rewrites: int = 0
     standing: Standing = Standing.OURS
     note: str = ""
+
+    @property
+    def cleared(self) -> "Mark":
+        """Without what is pending."""
+        return replace(self, pending="", pending_since=None, pending_ours=())

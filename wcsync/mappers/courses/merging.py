@@ -98,14 +98,13 @@ def resolved_terms(mark: Mark, current: Sequence[Term], list_digest: str) -> Mar
     """
     there = {key_of(term.name) for term in current}
     ours, planned = set(mark.ours), set(mark.pending_ours)
-    clear = replace(mark, pending="", pending_since=None, pending_ours=())
     whole = mark.pending == list_digest
     if not mark.pending or not (whole or (planned - ours) & there):
-        return clear
+        return mark.cleared
     gone = ours - planned - there
     rewrites = mark.rewrites + 1 if mark.sent == mark.pending else 0
     return replace(
-        clear,
+        mark.cleared,
         sent=mark.pending,
         stored=list_digest,
         ours=_sorted((planned if whole else ours) & there),

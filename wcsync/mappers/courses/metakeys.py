@@ -5,7 +5,8 @@ well: `_sku` written so changes the SKU.
 https://github.com/woocommerce/woocommerce/blob/trunk/plugins/woocommerce/includes/data-stores/class-wc-product-data-store-cpt.php
 """
 
-_OURS = "_wcsync_"
+from wcsync.mappers.courses.fields import PREFIX
+
 _PREFIXES = (
     "_product_",
     "_stock",
@@ -38,4 +39,4 @@ def is_protected(key: str) -> bool:
     MySQL compares keys without regard to case, accents and blanks at their end.
     """
     folded = key.strip().casefold()
-    return not folded.startswith(_OURS) and (folded in _KEYS or folded.startswith(_PREFIXES))
+    return not folded.startswith(PREFIX) and (folded in _KEYS or folded.startswith(_PREFIXES))

@@ -1,9 +1,7 @@
 """What the mirror makes of one product: a decision for each field, and the patch and marks that follow."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from wcsync.course import NO_PARENT, Patch
 from wcsync.mappers.courses.fields import Field
@@ -73,15 +71,6 @@ class Plan:
     def edited(self) -> tuple[Decision, ...]:
         """The fields that people changed after us."""
         return tuple(one for one in self.decisions if one.verdict is Verdict.EDITED)
-
-
-def without(plan: Plan, fields: Collection[Field]) -> Plan:
-    """The same but for these fields, which are not written this time."""
-    writings = tuple(one for one in plan.writings if field_of(one.field) not in fields)
-    if plan.patch is None or not writings:
-        return replace(plan, patch=None, writings=())
-    changes: dict[str, Any] = {field.value: {} if field is Field.META else None for field in fields}
-    return replace(plan, patch=replace(plan.patch, **changes), writings=writings)
 
 
 def field_of(name: str) -> Field:

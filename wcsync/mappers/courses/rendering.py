@@ -9,7 +9,7 @@ from wcsync.mappers.courses.fields import PREFIX, Field, Ownership
 from wcsync.mappers.courses.plain import SHORTCODE, bare, clean, name_of
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.sanitising import finish
-from wcsync.mappers.courses.templates import BadTemplate, Form, Occasion, compile_template, form_of
+from wcsync.mappers.courses.templates import BadTemplate, Occasion, Output, compile_template, output_of
 from wcsync.mappers.courses.views import ShownCourse, ShownModule, show_courses
 from wcsync.mappers.courses.wanted import Wanted, WantedPicture
 from wcsync.mappers.courses.wording import WORDS
@@ -44,12 +44,12 @@ def _render(field: Field, rules: Rules, occasion: Occasion) -> str:
     """'' for a field that is switched off: its template need not fit."""
     if rules.ownership[field] is Ownership.OFF:
         return ""
-    return _rendered(field, rules.templates.get(field, TEMPLATES[field]), form_of(field), occasion)
+    return _rendered(field, rules.templates.get(field, TEMPLATES[field]), output_of(field), occasion)
 
 
-def _rendered(place: str, template: str, form: Form, occasion: Occasion) -> str:
+def _rendered(place: str, template: str, output: Output, occasion: Occasion) -> str:
     try:
-        return compile_template(template, form).render(occasion)
+        return compile_template(template, output).render(occasion)
     except BadTemplate as exc:
         raise BadTemplate(f"{place}: {exc}") from exc
 
@@ -63,7 +63,7 @@ def _attributes(rules: Rules, occasion: Occasion) -> Mapping[str, tuple[str, ...
         return {}
     templates = _shipped_attributes(rules.language) if rules.attributes is None else rules.attributes
     options = {
-        name: _members(_rendered(f"{Field.ATTRIBUTES} {name}", template, Form.PLAIN, occasion))
+        name: _members(_rendered(f"{Field.ATTRIBUTES} {name}", template, Output.PLAIN, occasion))
         for name, template in templates.items()
     }
     return {name: members for name, members in options.items() if members}
@@ -89,7 +89,7 @@ def _meta(rules: Rules, occasion: Occasion) -> Mapping[str, str | None]:
     meta: dict[str, str | None] = dict(_shipped_meta(show_courses(occasion.courses, occasion.language, None)))
     meta[_key("state")] = _state(occasion.courses) if rules.mark_gone else None
     for key, template in (rules.meta or {}).items():
-        text = _rendered(f"{Field.META} {key}", template, Form.PLAIN, occasion)
+        text = _rendered(f"{Field.META} {key}", template, Output.PLAIN, occasion)
         text = _plain(clean(_unmarked(text))).strip()[:LONGEST_META]
         if text:
             meta[key] = text

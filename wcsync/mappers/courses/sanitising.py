@@ -40,6 +40,10 @@ _DROPPED_WHOLE = frozenset({
 })  # fmt: skip
 """Gone with what is in them: it is no text for readers."""
 
+_OFTEN_UNCLOSED = frozenset({
+    "br", "hr", "img", "input", "meta", "link", "col", "source", "wbr", "li", "p", "td", "tr",
+})  # fmt: skip
+
 _ATTRIBUTES = {
     "a": {"href"},
     "img": {"src", "alt", "width", "height"},
@@ -135,21 +139,7 @@ def _is_tangled(markup: str) -> bool:
         within += depth
         if closes and not open_ones[tag]:
             continue
-        if tag not in {
-            "br",
-            "hr",
-            "img",
-            "input",
-            "meta",
-            "link",
-            "col",
-            "source",
-            "wbr",
-            "li",
-            "p",
-            "td",
-            "tr",
-        }:
+        if tag not in _OFTEN_UNCLOSED:
             step = -1 if closes else 1
             open_ones[tag] += step
             depth += step

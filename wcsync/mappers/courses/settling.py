@@ -13,9 +13,6 @@ from wcsync.mappers.courses.merging import written_terms
 from wcsync.mappers.courses.plan import Plan, Writing, field_of, part_of
 from wcsync.mappers.courses.shown import LISTS, TEXTS, form_of, terms_of
 
-ABOUT_IMAGES = frozenset({"woocommerce_product_image_upload_error", "woocommerce_product_invalid_image_id"})
-"""By these codes it is an image that the shop refused, and nothing else."""
-
 
 def sending(plan: Plan, now: datetime) -> tuple[Mark, ...]:
     """To be recorded before the patch is sent: from then on it may take effect."""
@@ -34,18 +31,14 @@ def settle(plan: Plan, stored: StoredProduct) -> tuple[Mark, ...]:
     return tuple(_settled(one, stored) for one in plan.writings)
 
 
-def refused(plan: Plan, code: str, problem: str, *, unsure: bool = False) -> tuple[Mark, ...]:
+def refused(plan: Plan, problem: str, *, unsure: bool = False) -> tuple[Mark, ...]:
     """To be recorded if the shop refused the patch: then nothing of it was written. It is tried again next time.
 
     `unsure`: the shop broke down over it, before or after it was written.
     """
-    guilty = {Field.IMAGES} if code in ABOUT_IMAGES else set(Field)
-    return tuple(
-        replace(mark, standing=Standing.FAILED, note=f"the shop refuses it: {problem}")
-        if field_of(mark.field) in guilty
-        else mark
-        for mark in (_unsure(one) if unsure else one.mark for one in plan.writings)
-    )
+    marks = (_unsure(one) if unsure else one.mark for one in plan.writings)
+    note = f"the shop refuses it: {problem}"
+    return tuple(replace(mark, standing=Standing.FAILED, note=note) for mark in marks)
 
 
 def unkept(plan: Plan, stored: StoredProduct) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ LONGEST_TEMPLATE = 20_000
 GUIDE = "https://jinja.palletsprojects.com/templates/"
 
 
-class Form(StrEnum):
+class Output(StrEnum):
     """What a template makes: HTML, or plain text."""
 
     HTML = "html"
@@ -46,25 +46,25 @@ class Occasion:
     language: str = "en"
 
 
-def form_of(field: Field) -> Form:
+def output_of(field: Field) -> Output:
     html = field in {Field.DESCRIPTION, Field.SHORT_DESCRIPTION}
-    return Form.HTML if html else Form.PLAIN
+    return Output.HTML if html else Output.PLAIN
 
 
-def compile_template(text: str, form: Form) -> "Template":
+def compile_template(text: str, output: Output) -> "Template":
     """Kept for the next time. Raises BadTemplate."""
     from wcsync.mappers.courses.jinja import compiled  # noqa: PLC0415 - see above
 
     if len(text) > LONGEST_TEMPLATE:
         raise BadTemplate(f"it is longer than {LONGEST_TEMPLATE} letters")
-    return compiled(text, form)
+    return compiled(text, output)
 
 
 @lru_cache(maxsize=2000)
-def check_template(text: str, form: Form) -> str | None:
+def check_template(text: str, output: Output) -> str | None:
     """What is wrong with a template, in one sentence; None if courses with much and with little to say both render."""
     try:
-        template = compile_template(text, form)
+        template = compile_template(text, output)
         for occasion in _SAMPLES:
             template.render(occasion)
     except BadTemplate as exc:

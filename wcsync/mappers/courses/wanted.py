@@ -1,7 +1,10 @@
 """What a product should show, as made from its courses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from wcsync.course import Course
+from wcsync.mappers.courses.rules import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +35,7 @@ class Wanted:
     categories: tuple[str, ...] = ()
     picture: WantedPicture | None = None
     meta: Mapping[str, str | None] = field(default_factory=dict)
+
+
+Render = Callable[[Sequence[Course], Rules, WantedPicture | None], Wanted]
+"""As `rendering.render`, which is loaded only where courses are mirrored."""

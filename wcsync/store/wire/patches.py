@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from wcsync.course import NO_PARENT, Attribute, Image, Patch, ProductDraft, Term
 from wcsync.mappers.courses.metakeys import LONGEST_KEY, is_protected
+from wcsync.mappers.selectors import LONGEST_SKU
 
 UNSENDABLE = "unsendable"
 """The code of a patch that was refused here and never sent."""
 
 LONGEST_TERM = 200
-LONGEST_SKU = 100
 _LONGEST_B = {"name": 65_535, "short_description": 65_535, "description": 2_000_000}
 """What the columns take, in bytes; of a description what was tried."""
 

@@ -1,0 +1,16 @@
+"""How often each job asks whether there is something to do, and how long things may take."""
+
+from datetime import timedelta
+
+LEASE_LIMIT = timedelta(minutes=15)
+"""With the longest turn there can be, whichever is more: no attempt takes so long, so nobody will settle the lease."""
+
+TICK_S = 1.0
+"""How often it is asked whether the shop is due to be looked at."""
+BREATH_S = 0.01
+"""How long a planning of many lines lets others write to the ledger between two batches."""
+MAPPING_EVERY_S = 2.0
+MAPPING_ABANDON_S = 5.0
+"""How long a stop waits for a look at the mapping file: its folder may be a mount that went away."""
+ALERTS_EVERY_S = COURSES_EVERY_S = 30.0
+"""How often it is asked whether there is something to tell, or course data to be carried over."""
