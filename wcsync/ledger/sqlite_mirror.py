@@ -75,8 +75,9 @@ class SqliteMirror:
         return found
 
     def record_marks(self, marks: Sequence[Mark], now: datetime) -> None:
+        rows = [_columns_of(mark, now) for mark in marks]
         with transaction(self._db) as db:
-            db.executemany(_KEEP_MARK, [_columns_of(mark, now) for mark in marks])
+            db.executemany(_KEEP_MARK, rows)
 
     def forget_marks(self, product_ids: Collection[ProductId], fields: Collection[str], now: datetime) -> int:
         with transaction(self._db) as db:
