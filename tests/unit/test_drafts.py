@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -202,6 +203,21 @@ def test_courses_that_no_row_could_name_yet_keep_their_own_reason(office: Office
     office.offer(sellable("", title="One", concern="no group"), sellable("", title="Two", concern="no group"))
     assert reasons(office.plan()) == ["no group", "no group"]
     assert office.shop.reads == 0
+
+
+def test_a_course_that_no_row_could_name_gets_no_product_whatever_its_lms_says(office: Office) -> None:
+    office.offer(sellable("", title="One"))
+    assert reasons(office.plan()) == ["its LMS does not say what a row could call it"]
+
+
+def test_thousands_of_courses_that_their_skus_sell_are_quickly_seen(office: Office) -> None:
+    office.path.write_text(f'sku_is_course = "campus"\n{OTHER_ROW}')
+    office.offer(*(sellable(str(number)) for number in range(1000, 4000)))
+    for number in range(1000, 4000):
+        office.shop.add(number, sku=str(number))
+    began = process_time()
+    assert office.plan().sold == 3000
+    assert process_time() - began < 5
 
 
 def test_a_path_that_is_sold_by_another_group_gets_no_second_product(office: Office) -> None:
