@@ -305,6 +305,13 @@ def test_a_product_without_a_row_that_has_the_code_is_probably_the_course(office
     assert 'product 50 "Python" has the SKU PY-101 and no row' in reason
 
 
+def test_a_variation_that_has_the_code_is_called_one(office: Office) -> None:
+    office.shop.add(50, name="Python")
+    office.shop.add_choice(51, 50, sku="PY-101")
+    [reason] = reasons(office.plan())
+    assert reason.startswith("variation 51 has the SKU PY-101 and no row")
+
+
 def test_a_product_in_the_trash_with_the_code_is_told(office: Office) -> None:
     office.shop.add(50, sku="PY-101", status="trash")
     [reason] = reasons(office.plan())

@@ -315,7 +315,8 @@ def _skip(sellable: Sellable, reason: str) -> Step:
 
 
 def _called(product: StoredProduct) -> str:
-    return f"product {product.product_id}" + (f" {render_quoted(product.name)}" if product.name else "")
+    kind = "variation" if product.parent_id else "product"
+    return f"{kind} {product.product_id}" + (f" {render_quoted(product.name)}" if product.name else "")
 
 
 def _taken(sku: str, product: StoredProduct) -> str:
