@@ -9,6 +9,7 @@ from wcsync.errors import REMOTE_ERRORS, PermanentError, TransientError
 from wcsync.ledger.mirror import DraftMark, Mirror
 from wcsync.lms.base import Lms
 from wcsync.mappers.added_rows import NewRow
+from wcsync.mappers.courses.decisions import decide
 from wcsync.mappers.courses.drafting import (
     MADE_FROM,
     Action,
@@ -24,6 +25,7 @@ from wcsync.mappers.courses.drafting import (
 )
 from wcsync.mappers.courses.plain import name_of
 from wcsync.mappers.courses.rules import Rules
+from wcsync.mappers.courses.settling import settle
 from wcsync.mappers.courses.wanted import Render, Wanted
 from wcsync.mappers.mapping_table import Mapping as Table
 from wcsync.model import CourseId, LmsName, ProductId, Target
@@ -170,11 +172,13 @@ class DraftMaker:
     def _push(self, step: Step, course: Course | None) -> Made:
         """Refused by the shop, or by a template that does not fit the course: that costs this product alone."""
         try:
-            made = self._send(step.sellable, self._draft(step, course))
+            wanted = self.render([course], self.rules, None) if course is not None else Wanted()
+            made = self._send(step.sellable, _draft(step, wanted))
         except PermanentError as exc:
             return Made(sellable=step.sellable, reason=str(exc))
         if isinstance(made, SkuTaken):
             return self._take(self._judge_taken(step, made), CourseReading(courses={}))
+        self._mark(made, wanted)
         return Made(sellable=step.sellable, product_id=made.product_id, sku=made.sku, fresh=True)
 
     def _send(self, sellable: Sellable, draft: ProductDraft) -> StoredProduct | SkuTaken:
@@ -193,21 +197,11 @@ class DraftMaker:
         found = self.showcase.fetch_stored(ids=[taken.product_id]) if taken.product_id is not None else []
         return judge_taken(step.sellable, step.sku, next(iter(found), None), self.table)
 
-    def _draft(self, step: Step, course: Course | None) -> ProductDraft:
-        """What the mirror would write into it, so that it knows the product as its own afterwards."""
-        wanted = self.render([course], self.rules, None) if course is not None else Wanted()
-        meta = {key: value for key, value in wanted.meta.items() if value is not None}
-        return ProductDraft(
-            sku=step.sku,
-            name=wanted.name or name_of(step.sellable.title),
-            description=wanted.description,
-            short_description=wanted.short_description,
-            attributes=tuple(
-                Attribute(name=name, options=options, position=position)
-                for position, (name, options) in enumerate(wanted.attributes.items())
-            ),
-            meta=meta | {MADE_FROM: origin_of(step.sellable.target)},
-        )
+    def _mark(self, made: StoredProduct, wanted: Wanted) -> None:
+        """What we wrote is ours for the mirror, also if the course changes before its first run."""
+        blank, now = StoredProduct(product_id=made.product_id), self.clock()
+        written = decide(blank, wanted, self.rules, {}, now, timedelta())
+        self.mirror.record_marks(settle(written, made), now)
 
     def _record(
         self, sellable: Sellable, sku: str, product_id: ProductId | None = None, *, sending: bool = False
@@ -221,6 +215,22 @@ class DraftMaker:
             sending_since=now if sending else None,
         )
         self.mirror.record_draft(mark, now)
+
+
+def _draft(step: Step, wanted: Wanted) -> ProductDraft:
+    """What the mirror would write into it, so that it knows the product as its own afterwards."""
+    meta = {key: value for key, value in wanted.meta.items() if value is not None}
+    return ProductDraft(
+        sku=step.sku,
+        name=wanted.name or name_of(step.sellable.title),
+        description=wanted.description,
+        short_description=wanted.short_description,
+        attributes=tuple(
+            Attribute(name=name, options=options, position=position)
+            for position, (name, options) in enumerate(wanted.attributes.items())
+        ),
+        meta=meta | {MADE_FROM: origin_of(step.sellable.target)},
+    )
 
 
 def _names(sellable: Sellable) -> set[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from wcsync.ledger.mirror import DONE, FAILED, STOPPED
 from wcsync.ledger.sqlite_mirror import SqliteMirror
 from wcsync.mappers.courses.drafting import MADE_FROM
 from wcsync.mappers.courses.fields import Field, Ownership
-from wcsync.mappers.courses.marks import Standing
+from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.mappers.courses.rules import DEFAULT_OWNERSHIP, Rules
 from wcsync.model import CourseId, LmsName, ProductId
 from wcsync.pollers.course_push import Tally
@@ -977,6 +978,23 @@ class TestTheSchedule:
         assert spine.sync().is_due()
         spine.run()
         assert spine.lms.full_readings == 1
+
+    def test_what_was_learnt_of_thousands_of_products_is_kept_in_small_transactions(
+        self, spine: MirrorSpine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Workers wait for the ledger meanwhile."""
+        ids = sell_many(spine, 250)
+        spine.run()
+        spine.ledger.mirror.forget_marks(list(map(ProductId, ids)), ["name", "description"], spine.clock())
+        keep, sizes = SqliteMirror.record_marks, list[int]()
+
+        def record(self: SqliteMirror, marks: Sequence[Mark], now: datetime) -> None:
+            sizes.append(len({mark.product_id for mark in marks}))
+            keep(self, marks, now)
+
+        monkeypatch.setattr(SqliteMirror, "record_marks", record)
+        spine.run()
+        assert (sum(sizes), max(sizes)) == (250, 100)
 
     def test_whether_a_run_is_due_is_one_row_however_many_products_there_are(
         self, spine: MirrorSpine, monkeypatch: pytest.MonkeyPatch

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -204,6 +205,21 @@ def test_courses_that_no_row_could_name_yet_keep_their_own_reason(office: Office
     assert office.shop.reads == 0
 
 
+def test_a_course_that_no_row_could_name_gets_no_product_whatever_its_lms_says(office: Office) -> None:
+    office.offer(sellable("", title="One"))
+    assert reasons(office.plan()) == ["its LMS does not say what a row could call it"]
+
+
+def test_thousands_of_courses_that_their_skus_sell_are_quickly_seen(office: Office) -> None:
+    office.path.write_text(f'sku_is_course = "campus"\n{OTHER_ROW}')
+    office.offer(*(sellable(str(number)) for number in range(1000, 4000)))
+    for number in range(1000, 4000):
+        office.shop.add(number, sku=str(number))
+    began = process_time()
+    assert office.plan().sold == 3000
+    assert process_time() - began < 5
+
+
 def test_a_path_that_is_sold_by_another_group_gets_no_second_product(office: Office) -> None:
     office.path.write_text('[[map]]\nsku = "EN"\nlms = "campus"\ncourse = "7"\ngroup = ["8", "9"]\n')
     by_group = replace(target("77"), options=(("group", "9"),))
@@ -287,6 +303,13 @@ def test_a_product_without_a_row_that_has_the_code_is_probably_the_course(office
     office.shop.add(50, sku="py-101", name="Python")
     [reason] = reasons(office.plan())
     assert 'product 50 "Python" has the SKU PY-101 and no row' in reason
+
+
+def test_a_variation_that_has_the_code_is_called_one(office: Office) -> None:
+    office.shop.add(50, name="Python")
+    office.shop.add_choice(51, 50, sku="PY-101")
+    [reason] = reasons(office.plan())
+    assert reason.startswith("variation 51 has the SKU PY-101 and no row")
 
 
 def test_a_product_in_the_trash_with_the_code_is_told(office: Office) -> None:

@@ -76,8 +76,9 @@ class SqliteMirror:
         return tuple(map(_mark_of, self._db.execute(_STANDING).fetchall()))
 
     def record_marks(self, marks: Sequence[Mark], now: datetime) -> None:
+        rows = [_columns_of(mark, now) for mark in marks]
         with transaction(self._db) as db:
-            db.executemany(_KEEP_MARK, [_columns_of(mark, now) for mark in marks])
+            db.executemany(_KEEP_MARK, rows)
 
     # -- courses and pictures ------------------------------------------------------------------------------------
     def read_courses(self, lms: LmsName) -> dict[CourseId, KnownCourse]:

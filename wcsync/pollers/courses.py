@@ -26,7 +26,7 @@ from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally, tell_st
 from wcsync.pollers.course_reading import OF_ONE_LMS, Campuses, Halt, Reading, tell_news
 from wcsync.pollers.course_shelf import UNREADABLE, Shelf, fetch_shelf, targets_of
 from wcsync.pulse import asking
-from wcsync.store.base import Showcase
+from wcsync.store.base import BATCH_LIMIT, Showcase
 from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
@@ -237,7 +237,9 @@ class CourseSync:
     def _push(self, outlook: Outlook, options: Options, tally: Tally, *, full: bool) -> None:
         judge, now = self._judge(options, full=full), self.clock()
         unsent = [one for one in outlook.judged if one.patch is None]
-        self.mirror.record_marks([mark for one in unsent for mark in tell_standing(judge.news(one))], now)
+        for start in range(0, len(unsent), BATCH_LIMIT):  # others write to the ledger in between
+            few = unsent[start : start + BATCH_LIMIT]
+            self.mirror.record_marks([mark for one in few for mark in tell_standing(judge.news(one))], now)
         for digest, image_id in {one.upload for one in outlook.judged if one.upload is not None}:
             if self.mirror.read_upload(digest) is None:
                 self.mirror.record_upload(digest, image_id, now)

@@ -2,9 +2,9 @@
 
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -23,6 +23,7 @@ MADE_FROM = f"{PREFIX}made_from"
 
 _DRAFT, _TRASH = "draft", "trash"
 _SHOWN_OF_DIGEST = 8
+_NAMELESS = "its LMS does not say what a row could call it"
 _SHARED = "the row of another course would sell it as well: make its product and its row by hand"
 
 
@@ -63,14 +64,25 @@ class Shelf:
 
     products: Sequence[StoredProduct] = ()
     unreadable: Collection[ProductId | None] = ()
+    _numbered: Mapping[ProductId, StoredProduct] = field(init=False, repr=False, compare=False)
+    _named: Mapping[str, Sequence[StoredProduct]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        named = defaultdict[str, list[StoredProduct]](list)
+        for one in self.products:
+            named[_folded(one.sku)].append(one)
+        object.__setattr__(self, "_named", named)
+        object.__setattr__(self, "_numbered", {one.product_id: one for one in self.products})
 
     def by_id(self, product_id: ProductId) -> StoredProduct | None:
-        return next((one for one in self.products if one.product_id == product_id), None)
+        return self._numbered.get(product_id)
+
+    def with_sku(self, sku: str) -> Sequence[StoredProduct]:
+        return self._named.get(_folded(sku), ())
 
     def by_sku(self, sku: str) -> StoredProduct | None:
         """Outside the trash before in it."""
-        found = [one for one in self.products if _folded(one.sku) == _folded(sku)]
-        return min(found, key=lambda one: one.in_trash, default=None)
+        return min(self.with_sku(sku), key=lambda one: one.in_trash, default=None)
 
 
 def origin_of(target: Target) -> str:
@@ -95,10 +107,13 @@ def is_sold(table: Table, target: Target) -> bool:
 
 
 def with_concerns(sellables: Sequence[Sellable]) -> list[Sellable]:
-    """With what the LMS cannot know: one row would sell all that have the same course in their target."""
+    """With what the LMS cannot know: one row would sell all that have the same course in their target. And without a
+    course there can be no row."""
     times = Counter(one.target.course_id for one in sellables)
     return [
-        one if one.concern or times[one.target.course_id] == 1 else replace(one, concern=_SHARED)
+        one
+        if one.concern or (one.target.course_id and times[one.target.course_id] == 1)
+        else replace(one, concern=_SHARED if one.target.course_id else _NAMELESS)
         for one in sellables
     ]
 
@@ -252,7 +267,7 @@ def _sold_by_sku(target: Target, shelf: Shelf, table: Table) -> bool:
     if table.sku_is_course != target.lms:
         return False
     matches: Iterable[Match | None] = (
-        table.match(line_of(one)) for one in shelf.products if not one.in_trash
+        table.match(line_of(one)) for one in shelf.with_sku(target.course_id) if not one.in_trash
     )
     return any(_same(one, target) for match in matches if match is not None for one in match.targets)
 
@@ -280,7 +295,8 @@ def _skip(sellable: Sellable, reason: str) -> Step:
 
 
 def _called(product: StoredProduct) -> str:
-    return f"product {product.product_id}" + (f" {render_quoted(product.name)}" if product.name else "")
+    kind = "variation" if product.parent_id else "product"
+    return f"{kind} {product.product_id}" + (f" {render_quoted(product.name)}" if product.name else "")
 
 
 def _taken(sku: str, product: StoredProduct) -> str:
