@@ -291,7 +291,13 @@ class FakeStore:
         self.notes.setdefault(order_id, []).append(text)
         self.after_note()
 
-    def fetch_findings(self, clock: Clock, *, writing: bool) -> Iterator[Finding]:  # noqa: ARG002 - a healthy shop
+    def fetch_findings(
+        self,
+        clock: Clock,  # noqa: ARG002 - a healthy shop
+        *,
+        writing: bool,  # noqa: ARG002 - as above
+        mirroring: bool = False,  # noqa: ARG002 - as above
+    ) -> Iterator[Finding]:
         yield Finding(code="may_read", message="the key may read orders", severity=Severity.OK)
 
     def close(self) -> None:

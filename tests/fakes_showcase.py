@@ -20,6 +20,7 @@ from wcsync.course import (
 )
 from wcsync.errors import PermanentError, TransientError
 from wcsync.model import ProductId, UnreadableProduct
+from wcsync.pulse import beat
 from wcsync.sandbox.shop_text import paragraphs, typographic
 from wcsync.store.base import BATCH_LIMIT
 from wcsync.store.wire.patches import UNSENDABLE, why_draft_unsendable, why_no_term, why_unsendable
@@ -303,6 +304,7 @@ class FakeShowcase:
             self._count_read()
 
     def _count_read(self) -> None:
+        beat()
         self.reads += 1
         self.before_read()
 

@@ -191,8 +191,7 @@ class DraftMaker:
 
     def _judge_taken(self, step: Step, taken: SkuTaken) -> Step:
         found = self.showcase.fetch_stored(ids=[taken.product_id]) if taken.product_id is not None else []
-        product = next((one for one in found if isinstance(one, StoredProduct)), None)
-        return judge_taken(step.sellable, step.sku, product, self.table)
+        return judge_taken(step.sellable, step.sku, next(iter(found), None), self.table)
 
     def _draft(self, step: Step, course: Course | None) -> ProductDraft:
         """What the mirror would write into it, so that it knows the product as its own afterwards."""

@@ -149,18 +149,24 @@ CATALOGUE = (
         name="courses_stopped",
         keys=("code", "reason", "hint"),
         when="a guard or a service in trouble stopped a run of the course mirror, or kept it from the products of one "
-        "LMS; nothing more is written there, and the next run tries again",
+        "LMS; nothing more is written there; told once as long as the reason stays the same",
     ),
     Event(
         name="course_gone",
         keys=("lms", "course_id"),
-        when="a course that a product sells is not to be seen in its LMS any more; the product stays as it is",
+        when="a course that a product sells is gone from its LMS, hidden or archived; the product stays as it is",
     ),
-    Event(name="course_back", keys=("lms", "course_id"), when="it is to be seen again"),
+    Event(name="course_back", keys=("lms", "course_id"), when="it is there and open again"),
     Event(
         name="product_not_written",
         keys=("product_id", "field", "reason"),
         when="the shop refused a change of a product, or does not keep it; the others are written",
+    ),
+    Event(
+        name="product_left_alone",
+        keys=("row", "product_id", "code", "reason"),
+        when="a row of the mapping names a product that is deleted, in the trash, something else by now, or cannot be "
+        "read; told once",
     ),
     Event(
         name="product_changed_elsewhere",

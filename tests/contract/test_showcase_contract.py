@@ -22,6 +22,7 @@ from wcsync.course import (
 )
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.model import ProductId, UnreadableProduct
+from wcsync.pulse import asking
 from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.faults import Fault, Kind
 from wcsync.sandbox.shop import SandboxShop
@@ -250,6 +251,20 @@ def test_the_catalogue_is_walked_to_its_end_each_product_before_its_variations(s
 
 
 # writing
+
+
+def test_whoever_reads_many_products_is_asked_between_the_questions(stage: Stage) -> None:
+    asked = list[int]()
+    parent = stage.add("Choice", sku="CHOICE")
+    choices = [stage.add_choice(parent, option) for option in ("A", "B")]
+    trashed = stage.add("Old", sku="OLD")
+    stage.trash(trashed)
+    with asking(lambda: asked.append(1)):
+        stage.showcase.fetch_stored(ids=[parent, trashed, *choices], skus=["CHOICE"])
+        once = len(asked)
+        list(stage.showcase.fetch_stored_catalogue())
+    assert once >= 4
+    assert len(asked) >= once + 2
 
 
 def test_a_patch_changes_what_it_names_and_nothing_else(stage: Stage) -> None:

@@ -9,16 +9,19 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from tests.fakes import CAMPUS
+from tests.fakes import CAMPUS, FakeLms
 from tests.mirror_spine import GENEROUS, PNG, QUARANTINE_S, MirrorSpine, make_course, row, target
 from wcsync.course import Attribute, CourseReading, CourseState, Image, Patch, Picture, Term, TermKind
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED
+from wcsync.ledger.sqlite_mirror import SqliteMirror
+from wcsync.mappers.courses.drafting import MADE_FROM
 from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.marks import Standing
 from wcsync.mappers.courses.rules import DEFAULT_OWNERSHIP, Rules
 from wcsync.model import CourseId, LmsName, ProductId
 from wcsync.pollers.course_push import Tally
+from wcsync.pollers.course_shelf import Complaint, tell_left
 from wcsync.pollers.courses import INTERRUPTED
 from wcsync.pulse import beat
 from wcsync.store.base import BatchFailed
@@ -199,7 +202,7 @@ class TestARun:
         spine.shop.edit(1001, sku="PY-1")
         for word in ("1000", "py-1", "campus/1002"):
             assert spine.run(only=frozenset({word})).written == 1, word
-        assert spine.ledger.mirror.read_state().last_run is None
+        assert spine.ledger.mirror.read_runs().last_run is None
 
     def test_a_look_writes_nothing_anywhere(self, spine: MirrorSpine) -> None:
         sell_many(spine, 3)
@@ -311,6 +314,21 @@ class TestListsThatAreShort:
         assert "--allow-many" in run.advice
         assert spine.shop.writes == 0
         assert spine.run(allow_many=True).written == 4
+
+    def test_drafts_just_made_of_courses_are_not_too_many(self, tmp_path: Path) -> None:
+        """An import makes them without their pictures."""
+        spine = MirrorSpine(tmp_path, pacing=replace(GENEROUS, max_changes=2, max_share=0.1))
+        for product_id in sell_many(spine, 12):
+            spine.shop.edit(product_id, status="draft", meta={MADE_FROM: f"campus/{product_id}"})
+        spine.shop.edit(1000, status="publish")
+        run = spine.run()
+        assert (run.outcome, run.written) == (DONE, 12)
+
+    def test_drafts_that_people_made_count_as_any_other(self, tmp_path: Path) -> None:
+        spine = MirrorSpine(tmp_path, pacing=replace(GENEROUS, max_changes=2))
+        for product_id in sell_many(spine, 4):
+            spine.shop.edit(product_id, status="draft")
+        assert spine.run().outcome == STOPPED
 
     def test_a_course_no_row_names_any_more_is_no_longer_expected(self, spine: MirrorSpine) -> None:
         sell_many(spine, 4)
@@ -556,6 +574,37 @@ class TestPictures:
         assert (run.outcome, run.changed, tally.messages) == (DONE, 0, [])
         assert spine.product(1).images
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://bob:s3cret@campus.example.com/a.png",
+            "https://campus.example.com/tokenpluginfile.php/s3cret/1/a.png",
+            "file:///etc/s3cret.png",
+            "http://[s3cret/a.png",
+        ],
+    )
+    def test_a_picture_whose_address_is_not_for_everybody_goes_nowhere(
+        self, spine: MirrorSpine, url: str
+    ) -> None:
+        spine.sell(1, "42")
+        spine.change("42", cover=Picture(url=url, version="1"))
+        spine.pictures.files[url] = PNG
+        [message] = spine.sync().look().messages
+        assert "s3cret" not in message
+        assert spine.run().written == 1
+        assert (spine.pictures.asked, spine.product(1).images) == ([], ())
+
+    def test_a_host_that_sends_no_picture_is_not_waited_for_a_hundred_times(self, spine: MirrorSpine) -> None:
+        for number in range(9):
+            spine.sell(number + 1, str(number))
+            spine.change(str(number), **pictured(str(number)))
+        spine.pictures.trouble = TransientError("pictures of campus: did not answer in time")
+        assert len(spine.sync().look().messages) == 9
+        assert len(spine.pictures.asked) == 5
+        spine.pictures.trouble = None
+        spine.pictures.files |= {f"{PICTURE}?{number}": PNG for number in range(9)}
+        assert spine.sync().look().messages == ()
+
     def test_a_host_of_pictures_that_does_not_answer_costs_the_picture_alone(
         self, spine: MirrorSpine, events: LogCapture
     ) -> None:
@@ -763,6 +812,45 @@ class TestWhatIsTold:
         spine.run()
         assert named(events, "courses_stopped")[-1]["log_level"] == "error"
 
+    def test_a_product_that_is_refused_again_and_again_is_told_of_once(
+        self, spine: MirrorSpine, events: LogCapture
+    ) -> None:
+        spine.sell(1, "42")
+        spine.shop.refused[ProductId(1)] = "woocommerce_rest_no"
+        for _ in range(3):
+            assert spine.run().failed == 1
+        assert [entry["log_level"] for entry in named(events, "product_not_written")] == [
+            "warning",
+            "debug",
+            "debug",
+        ]
+
+    def test_a_product_that_is_gone_is_told_of_once(self, spine: MirrorSpine, events: LogCapture) -> None:
+        spine.sell(1, "42")
+        spine.sell(2, "42")
+        spine.shop.edit(2, status="trash")
+        told = frozenset[Complaint]()
+
+        def run() -> None:
+            nonlocal told
+            tally = Tally()
+            spine.run(tally)
+            told = tell_left(tally.left, told, complete=True)
+
+        run()
+        spine.shop.delete(1)
+        run()
+        run()
+        assert [entry["code"] for entry in named(events, "product_left_alone")] == [
+            "in_trash",
+            "unknown_product",
+        ]
+        spine.shop.edit(2, status="publish")
+        run()
+        spine.shop.edit(2, status="trash")
+        run()
+        assert [entry["code"] for entry in named(events, "product_left_alone")][2:] == ["in_trash"]
+
     def test_an_lms_in_trouble_does_not_have_the_others_read_in_full_each_time(
         self, spine: MirrorSpine
     ) -> None:
@@ -777,6 +865,18 @@ class TestWhatIsTold:
 
 
 class TestTerms:
+    def test_a_list_that_is_only_filled_is_nobodys_edit(self, tmp_path: Path) -> None:
+        spine = MirrorSpine(
+            tmp_path, rules=Rules(ownership={**DEFAULT_OWNERSHIP, Field.TAGS: Ownership.FILL})
+        )
+        spine.sell(1, "42")
+        spine.run()
+        spine.change("42", skills=("SQL",))
+        assert spine.run().edited == 0
+        assert [term.name for term in spine.product(1).tags] == ["Python"]
+        assert spine.ledger.mirror.read_standing() == ()
+        spine.ledger.close()
+
     def test_an_edit_while_the_shop_makes_tags_stays(self, tmp_path: Path) -> None:
         spine = MirrorSpine(tmp_path, rules=TAGGED)
         spine.sell(1, "42")
@@ -837,7 +937,13 @@ class TestTheSchedule:
         spine.stop_after = 4
         assert spine.run().code == INTERRUPTED
         assert 0 < len(calls) < 10
-        assert spine.ledger.mirror.read_state().last_run is None
+        assert spine.ledger.mirror.read_runs().last_run is None
+
+    def test_a_stop_leaves_a_long_reading_of_products(self, spine: MirrorSpine) -> None:
+        ids = sell_many(spine, 1200)
+        spine.stop_after = 8
+        assert spine.run().code == INTERRUPTED
+        assert 0 < spine.shop.reads < len(ids) / 100
 
     def test_a_run_is_due_by_the_ledger_whoever_asks(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
@@ -855,6 +961,30 @@ class TestTheSchedule:
         assert spine.shop.reads == 0
         spine.clock.tick(600)
         assert spine.sync().is_due()
+
+    def test_one_lms_that_is_down_for_days_costs_the_others_nothing(self, spine: MirrorSpine) -> None:
+        other = LmsName("academy")
+        spine.sell(1, "42")
+        spine.lmss[other] = FakeLms(name=other)
+        spine.rows.append(replace(row("7", product_id=ProductId(2)), targets=(target("7", other),)))
+        spine.shop.add(2)
+        spine.resting.add(other)
+        assert (spine.run().outcome, spine.run().code) == (FAILED, "lms_unavailable")
+        assert spine.lms.full_readings == 1
+        spine.clock.tick(600)
+        assert not spine.sync().is_due()
+        spine.clock.tick(3000)
+        assert spine.sync().is_due()
+        spine.run()
+        assert spine.lms.full_readings == 1
+
+    def test_whether_a_run_is_due_is_one_row_however_many_products_there_are(
+        self, spine: MirrorSpine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        spine.sell(1, "42")
+        spine.run()
+        monkeypatch.delattr(SqliteMirror, "read_standing")
+        assert not spine.sync().is_due()
 
     def test_a_fault_of_ours_is_not_met_again_every_minute(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")

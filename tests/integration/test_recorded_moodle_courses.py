@@ -95,13 +95,13 @@ def test_a_hidden_course_is_told_as_hidden(replay: Replay) -> None:
 
 
 def test_a_markdown_summary_comes_as_html(replay: Replay) -> None:
-    course = read(replay, "9", {BY_FIELD: ("09", 7), CONTENTS: ("08", 24), COMPETENCIES: ("08", 34)})
+    course = read(replay, "9", {BY_FIELD: ("09", 7), CONTENTS: ("08", 23), COMPETENCIES: ("08", 34)})
     assert course.description.startswith("<h1>Head</h1>")
 
 
 def test_a_file_that_is_no_image_is_no_cover(replay: Replay) -> None:
     """Moodle keeps it among the course's images and shows one it draws itself."""
-    course = read(replay, "7", {BY_FIELD: ("14", 27), CONTENTS: ("08", 24), COMPETENCIES: ("08", 34)})
+    course = read(replay, "7", {BY_FIELD: ("14", 27), CONTENTS: ("08", 23), COMPETENCIES: ("08", 34)})
     assert (course.cover, course.authors) == (None, (TAUGHT_BY_JOSE,))
 
 
@@ -129,7 +129,11 @@ def test_a_hidden_course_is_absent_for_who_may_not_see_it(replay: Replay) -> Non
 def test_a_course_out_of_reach_is_absent_where_others_can_be_entered(replay: Replay) -> None:
     """A web service user with its role in some categories alone."""
     courses = [json.loads(recorded(*place))["courses"][0] for place in (("14", 10), ("08", 6))]
-    replay.answers |= {BY_FIELD: json.dumps({"courses": courses}), CONTENTS: "[]", COMPETENCIES: "[]"}
+    replay.answers |= {
+        BY_FIELD: json.dumps({"courses": courses}),
+        CONTENTS: recorded("08", 23),
+        COMPETENCIES: "[]",
+    }
     closed, entered = (Target(lms=LmsName("campus"), course_id=CourseId(number)) for number in "23")
     with closing(connect(replay)) as moodle:
         reading = moodle.fetch_courses([closed, entered], full=True)

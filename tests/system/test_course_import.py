@@ -1,6 +1,8 @@
 """`wcsync courses import` against a sandbox shop and Moodle."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -15,6 +17,7 @@ from wcsync.ledger.lock import only_mirror
 from wcsync.lms.moodle import TARGET_KEYS
 from wcsync.mappers.mapping import read_mapping
 from wcsync.model import LmsName
+from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.faults import Fault
 
 KEYS = {LmsName("campus"): TARGET_KEYS}
@@ -152,3 +155,36 @@ def test_the_mirror_has_nothing_to_write_into_a_product_just_made(world: World, 
     told = json.loads(CliRunner().invoke(main, words).stdout)
     assert told["counts"] == {"courses": 2, "products": 2, "changed": 0, "edited": 0}
     assert rows(world) == [("PY-101", python), ("RD", str(course))]
+
+
+def test_a_stop_while_courses_are_read_is_heard_between_two_calls(world: World, python: str) -> None:
+    read = list[str]()
+
+    def stop(request: Request) -> bool:
+        if "core_course_get_contents" in request.text:
+            read.append(request.text)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    for number in range(30):
+        world.moodle.add_course(f"More {number}", f"MORE-{number}")
+    world.moodle.faults.add(Fault(kind="status", match=stop))
+    result = courses_import(world, "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["interrupted"], told["results"]) == (130, True, [])
+    assert 0 < len(read) < 10
+    assert rows(world) == []
+
+
+def test_a_stop_while_the_shop_is_read_is_heard_too(world: World, python: str) -> None:
+    def stop(request: Request) -> bool:
+        if request.method == "GET" and "sku=" in request.text:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    for number in range(500):
+        world.moodle.add_course(f"More {number}", f"MORE-{number}")
+    world.shop.faults.add(Fault(kind="status", match=stop))
+    result = courses_import(world)
+    assert (result.exit_code, "the same command goes on from here" in result.stderr) == (130, True)
+    assert rows(world) == []

@@ -120,6 +120,65 @@ def test_a_look_names_every_field_with_its_reason_and_writes_no_byte(world: Worl
     assert {one.name: one.read_bytes() for one in world.folder.iterdir()} == files
 
 
+def test_a_word_taken_out_of_a_line_shows_what_stays_of_it(world: World) -> None:
+    course_id = world.courses[0]
+    world.moodle.describe_course(course_id, skills=["Python", "SQL"])
+    push(world)
+    world.moodle.describe_course(course_id, skills=["Python"])
+    lines = [line.strip() for line in courses(world, "diff").stdout.splitlines()]
+    at = lines.index("attributes:Skills: the course changed")
+    assert lines[at + 1 : at + 3] == ["- Python, SQL", "+ Python"]
+
+
+def test_the_first_look_is_short_where_there_is_nothing_yet(world: World) -> None:
+    text = courses(world, "diff", "--only", "C-0").stdout
+    assert "  attributes:Author: + Ana Núñez\n" in text
+    assert "(empty)" not in text
+    assert len(text.splitlines()) < 20
+
+
+def test_what_is_advised_about_a_field_left_alone_is_about_its_product_only(world: World) -> None:
+    push(world)
+    world.shop.edit_product(world.products[0], description="<p>Our own words.</p>")
+    texts = [courses(world, "diff").stdout]
+    push(world)
+    texts.append(CliRunner().invoke(main, ["status", "--config", str(world.config_path)]).stdout)
+    for text in texts:
+        advised = [line for line in text.splitlines() if "--take-back" in line]
+        assert advised
+        assert all("--only" in line for line in advised), advised
+
+
+def test_a_word_that_names_nothing_is_told_by_a_push_as_well(world: World) -> None:
+    for words in (["push"], ["push", "--dry-run"], ["diff"]):
+        result = courses(world, *words, "--only", "C-O")
+        assert result.exit_code == 1, result.output
+        assert "--only C-O: no product" in result.output
+    assert written(world) == []
+
+
+def test_one_cycle_carries_course_data_over_when_it_is_due(world: World) -> None:
+    assert world.run_once() == 0
+    assert written(world) == []
+    switch_on(world)
+    assert world.run_once() == 0
+    assert all("All about" in world.shop.product(one)["description"] for one in world.products)
+    asked = written(world)
+    world.moodle.rename_course(world.courses[0], "Renamed")
+    assert world.run_once() == 0
+    assert written(world) == asked  # not due for an hour
+
+
+def test_what_keeps_several_products_back_is_told_once(world: World) -> None:
+    gone, twin = world.courses[0], world.shop.add_product("Course 0 for teams", sku="TEAM-0")
+    with (world.folder / "mapping.toml").open("a") as mapping:
+        mapping.write(f'\n[[map]]\nproduct_id = {twin}\nlms = "campus"\ncourse = "{gone}"\n')
+    world.moodle.delete_course(gone)
+    text = courses(world, "diff").stdout
+    assert text.count(f"there is no course {gone} ") == 1
+    assert all(f"product {one}," in text for one in (world.products[0], twin))
+
+
 def test_a_look_without_a_ledger_makes_none(world: World) -> None:
     assert document(world, "diff")["counts"]["changed"] == 5
     assert not (world.folder / "ledger.db").exists()
@@ -188,7 +247,7 @@ def test_an_lms_nobody_configured_is_a_slip(world: World) -> None:
 
 def test_a_word_that_names_nothing_is_told(world: World) -> None:
     result = courses(world, "diff", "--only", "nothing")
-    assert "nothing is the id or SKU of no product" in result.stdout
+    assert "--only nothing: no product" in result.stdout
 
 
 @pytest.mark.parametrize("command", ["diff", "push"])

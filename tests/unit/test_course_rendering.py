@@ -90,6 +90,13 @@ def test_the_meta_is_for_programs() -> None:
     }
 
 
+def test_no_meta_is_markup() -> None:
+    course = replace(COURSE, name="<img src=x onerror=alert(1)>", skills=("<script>",), level="</script>")
+    meta = render([course], replace(ALL, meta={"title": "{{ course.name }}"}), None).meta
+    assert meta["title"] == "‹img src=x onerror=alert(1)›"
+    assert not any("<" in (value or "") for value in meta.values())
+
+
 @pytest.mark.parametrize(
     ("language", "names"),
     [

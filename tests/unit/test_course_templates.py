@@ -115,6 +115,9 @@ WRONG = [
     pytest.param("{{ []|first }}", "No first item, sequence was empty", id="first of nothing"),
     pytest.param("{{ 1 / 0 }}", "it divides by zero", id="zero"),
     pytest.param("{{ 'a' - 1 }}", "a value does not fit (TypeError)", id="type"),
+    pytest.param(
+        "{{ course.name|truncate(1) }}", "a value does not fit: expected length >= 3", id="truncate"
+    ),
     pytest.param("{{ course.name|replace('', 'x') }}", "replace needs a text to look for", id="replace"),
     pytest.param("{{ " + "(" * 9000, "it is nested too deeply", id="brackets"),
     pytest.param("{% for a in courses %}" * 30 + "{% endfor %}" * 30, "it is nested too deeply", id="loops"),
@@ -149,6 +152,7 @@ OUT = [
     "{% from 'a' import b %}",
     "{% extends 'a' %}",
     "{% block a %}{% endblock %}",
+    "{% autoescape false %}{{ course.name }}{% endautoescape %}",
 ]
 
 

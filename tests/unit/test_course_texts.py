@@ -1,13 +1,17 @@
 """HTML and plain text of an LMS become what a shop can hold: safe, and exactly as WooCommerce stores it."""
 
 import json
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.woostore import store_html
+from wcsync.lms.moodle.course_wire import parse_name
 from wcsync.mappers.courses import sanitising
+from wcsync.mappers.courses.canonical import canonical
+from wcsync.mappers.courses.diffing import diff
 from wcsync.mappers.courses.links import host_of, scrub, usable, within_shop
 from wcsync.mappers.courses.plain import bare, clean, cut, name_of, stored
 from wcsync.mappers.courses.sanitising import MOST_BYTES, finish, first_paragraph, sanitise, text_of
@@ -72,6 +76,7 @@ LINKS = [
     pytest.param('<a href="https://u:p@docs.example">x</a>', "x", id="password"),
     pytest.param('<a href="https://docs.example/?ToKen=1">x</a>', "x", id="token"),
     pytest.param('<a href="https://docs.example/#access_token=1">x</a>', "x", id="token behind #"),
+    pytest.param('<a href="https://docs.example/a;jsessionid=1">x</a>', "x", id="session in the path"),
     pytest.param('<a href="https://s3.example/a?X-Amz-Signature=1">x</a>', "x", id="signature"),
     pytest.param('<a href="https://a.example/draftfile.php/1">x</a>', "x", id="draft file"),
     pytest.param('<a href="mailto:?bcc=a@b.example">x</a>', "x", id="mail to nobody"),
@@ -139,6 +144,42 @@ def test_a_text_of_one_endless_word_is_cut_as_well() -> None:
 @pytest.mark.parametrize("tag", ["div", "b", "blockquote", "ul><li", "table><tr><td"])
 def test_tags_without_end_cost_neither_time_nor_text(tag: str) -> None:
     assert sanitise(f"<{tag}>" * 20_000 + "hello", [SITE]) in {"<p>hello</p>", "hello", "<b>hello</b>"}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "<a",
+        "<a ",
+        "<!",
+        "<!--",
+        "<![CDATA[",
+        "<a href='",
+        "<div></b>",
+        "<p>x",
+        "<br>",
+        "&amp;",
+        "&#38;",
+        "ü",
+        "\n ",
+    ],
+)
+def test_no_text_takes_long_to_be_read(part: str) -> None:
+    formatting = "<i><b><u><s><em><code><small><strike><strong><tt>" * 15
+    text = f"{'<p>' + formatting if part == '<p>x' else 'https://'}{part * (100_000 // len(part))}"
+    began = time.process_time()
+    for read in (parse_name, bare, name_of, canonical, finish):
+        read(text)
+    safe = sanitise(text, [SITE])
+    assert diff(safe, f"{text}<br>b")
+    assert time.process_time() - began < 6
+
+
+def test_bold_that_is_never_closed_does_not_grow_with_each_paragraph() -> None:
+    open_ones = "<b><i><u><s>" * 40
+    safe = sanitise(f"<p>{open_ones}" + "<p>a" * 5_000, [SITE])
+    assert len(safe) < 100_000
+    assert text_of(safe).startswith("aaa")
 
 
 def test_markup_that_never_settles_becomes_text() -> None:

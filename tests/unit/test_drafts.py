@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from wcsync.lms.registry import KINDS
 from wcsync.mappers.courses.drafting import MADE_FROM, Action, choose_skus, clean_sku
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.wanted import Wanted, WantedPicture
-from wcsync.mappers.mapping import Mapping, read_mapping
+from wcsync.mappers.mapping import Mapping, Match, read_mapping
 from wcsync.mapping_file import append_rows
-from wcsync.model import CourseId, LmsName, ProductId, Target
+from wcsync.model import CourseId, Line, LineId, LmsName, ProductId, Target
 
 KEYS = {CAMPUS: KINDS["moodle"].target_keys}
 QUARANTINE_S = 90.0
@@ -108,6 +109,17 @@ class Office:
     def made(self) -> dict[str, StoredProduct]:
         """What the shop holds of our making, by SKU."""
         return {one.sku: one for one in self.shop.products.values() if MADE_FROM in one.meta}
+
+    def match(self, sku: str) -> Match | None:
+        line = Line(
+            line_id=LineId(1),
+            product_id=ProductId(1),
+            variation_id=ProductId(0),
+            sku=sku,
+            name="",
+            quantity=Decimal(1),
+        )
+        return self.table().match(line)
 
     def sold(self) -> list[tuple[str | None, str]]:
         return [(row.sku, one.course_id) for row in self.table().rows[2:] for one in row.targets]
@@ -283,6 +295,27 @@ def test_a_product_in_the_trash_with_the_code_is_told(office: Office) -> None:
     assert "product 50 in the shop's trash has the SKU PY-101: restore it, or delete it for good" in reason
 
 
+def test_a_wildcard_that_ignores_the_rest_keeps_no_course_from_its_product(office: Office) -> None:
+    office.path.write_text(OTHER_ROW + '\n[[map]]\nsku = "*"\nignore = true\n')
+    office.make()
+    assert list(office.made()) == ["PY-101", "campus-43"]
+    assert [match.targets[0].course_id for match in map(office.match, office.made()) if match] == ["42", "43"]
+
+
+def test_a_product_that_only_a_wildcard_ignores_is_probably_the_course(office: Office) -> None:
+    office.path.write_text(OTHER_ROW + '\n[[map]]\nsku = "*"\nignore = true\n')
+    office.shop.add(50, sku="py-101", name="Python")
+    [reason] = reasons(office.plan())
+    assert 'product 50 "Python" has the SKU PY-101 and no row' in reason
+
+
+def test_a_product_with_the_sku_that_cannot_be_read_is_told(office: Office) -> None:
+    office.shop.add(50, sku="PY-101")
+    office.shop.unreadable[ProductId(50)] = "price: no text"
+    [made] = office.make("42")
+    assert "product 50 has the SKU PY-101, and what the shop says of it cannot be read" in made.reason
+
+
 def test_where_the_sku_is_the_course_no_row_is_needed(office: Office) -> None:
     office.path.write_text(f'sku_is_course = "campus"\n{OTHER_ROW}')
     office.shop.add(50, sku="42")
@@ -421,6 +454,23 @@ def test_a_draft_that_got_another_sku_gets_a_row_by_its_own(office: Office) -> N
 def test_a_draft_without_a_sku_gets_a_row_by_its_number(office: Office) -> None:
     product = with_row_removed(office)
     office.shop.edit(product.product_id, sku="")
+    office.make("42")
+    assert [row.product_id for row in office.table().rows] == [None, None, product.product_id]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"sku": "PY-*"}, id="it would stand for others"),
+        pytest.param({"sku": "PY-101\u200b"}, id="it would not survive a file"),
+        pytest.param({"kind": "variable"}, id="orders hold those of its variations"),
+    ],
+)
+def test_a_draft_whose_sku_would_not_do_gets_a_row_by_its_number(
+    office: Office, values: dict[str, str]
+) -> None:
+    product = with_row_removed(office)
+    office.shop.edit(product.product_id, **values)
     office.make("42")
     assert [row.product_id for row in office.table().rows] == [None, None, product.product_id]
 

@@ -355,7 +355,7 @@ def test_a_course_that_cannot_be_asked_for_even_alone_is_no_absent_one(
     refuse(site, BY_FIELD, None)
     with pytest.raises(TransientError):
         read_all(moodle, *others)
-    assert len(site.requests) <= 5
+    assert len(site.requests) <= 6
 
 
 def test_a_course_that_moodle_cannot_show_is_named(site: SandboxMoodle, moodle: Moodle) -> None:
@@ -381,6 +381,52 @@ def test_a_course_that_moodle_cannot_show_costs_only_itself(site: SandboxMoodle,
     assert [course.name for course in reading.courses.values()] == ["Deutsch"]
     assert not reading.absent
     assert f"course {PYTHON}" in reading.silent[target(PYTHON)]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"id": PYTHON},
+        {"id": PYTHON, "fullname": None},
+        {"id": PYTHON, "fullname": "Python", "contacts": None},
+        {"id": PYTHON, "fullname": "Python", "customfields": [{"shortname": "level", "value": {"a": 1}}]},
+    ],
+    ids=["nameless", "null", "no contacts", "odd field"],
+)
+@pytest.mark.parametrize("others", [1, 12])
+def test_a_course_told_of_in_another_form_costs_only_itself(
+    site: SandboxMoodle, moodle: Moodle, told: dict[str, object], others: int
+) -> None:
+    ids = [site.add_course(f"Course {number}") for number in range(others)]
+    answer(site, {"courses": [told], "warnings": []}, BY_FIELD, str(PYTHON))
+    reading = read_all(moodle, PYTHON, *ids)
+    assert len(reading.courses) == others
+    assert not reading.absent
+    assert f"course {PYTHON}" in reading.silent[target(PYTHON)]
+
+
+def test_a_course_that_shows_no_section_at_all_is_not_taken_for_an_empty_one(
+    site: SandboxMoodle, moodle: Moodle
+) -> None:
+    other = site.add_course("Deutsch", course_id=PYTHON + 1)
+    answer(site, [], CONTENTS, f"courseid={PYTHON}")
+    reading = read_all(moodle, PYTHON, other)
+    assert [course.name for course in reading.courses.values()] == ["Deutsch"]
+    assert "no section" in reading.silent[target(PYTHON)]
+
+
+def answer(site: SandboxMoodle, document: object, function: str, about: str) -> None:
+    """From now on calls of that function in which these words stand are answered so."""
+    body = json.dumps(document)
+    site.faults.add(
+        Fault(
+            kind="status",
+            status=200,
+            body=body,
+            match=lambda request: function in request.text and about in request.text,
+            times=None,
+        )
+    )
 
 
 def refuse(site: SandboxMoodle, function: str, code: str | None) -> None:

@@ -105,7 +105,7 @@ def shown(text: str | bytes, *words: str) -> list[str]:
         ),
         (
             line("course_gone", lms="campus", course_id="42"),
-            "Course 42 of campus is not to be seen any more; its products stay as they are",
+            "Course 42 of campus is gone, hidden or archived; its products stay as they are",
         ),
         (
             line("product_not_written", product_id=1017, field="", reason="the shop refused it"),

@@ -1,5 +1,6 @@
 """How the 360Learning adapter reads courses for the mirror: what it asks for, what it keeps, what it refuses."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -87,6 +88,16 @@ class Calls:
     def counted(self) -> dict[str, int]:
         asked = [seen.path.removeprefix("/api/v2") for seen in self._company.requests[self._from :]]
         return Counter(re.sub("/[0-9a-f]{24}", "/…", one) for one in asked if "oauth2" not in one)
+
+
+def answer(company: WatchedThreeSixty, where: str, document: object) -> None:
+    """From now on what is asked for there (at its end a slash: below it) is answered so."""
+    body = json.dumps(document)
+
+    def matches(request: Request) -> bool:
+        return request.path.startswith(where) if where.endswith("/") else request.path == where
+
+    company.faults.add(Fault(kind="status", status=200, body=body, match=matches, times=None))
 
 
 class TestReading:
@@ -205,6 +216,48 @@ class TestCalls:
 
         company.faults.add(Fault(kind="status", status=200, body="[]", match=is_list))
         assert len(read(academy, *paths)) == 5
+
+    @pytest.mark.parametrize("others", [1, 12], ids=["one by one", "in pages"])
+    def test_a_path_told_of_in_another_form_costs_only_itself(
+        self, company: WatchedThreeSixty, academy: ThreeSixty, others: int
+    ) -> None:
+        odd, paths = path(company), [path(company, f"Path {number}") for number in range(others)]
+        nameless = {"_id": odd, "authorId": NOWHERE}
+        told = [nameless] if others == 1 else [nameless, {"_id": None}, None]
+        answer(company, "/api/v2/paths", told)
+        answer(company, f"/api/v2/paths/{odd}", nameless)
+        reading = academy.fetch_courses([target(one) for one in (odd, *paths)], full=True)
+        assert set(reading.courses) == {target(one) for one in paths}
+        assert not reading.absent
+        assert f"path {odd}" in reading.silent[target(odd)]
+
+    def test_a_path_with_a_step_that_cannot_be_read_does_not_lose_it(
+        self, company: WatchedThreeSixty, academy: ThreeSixty
+    ) -> None:
+        odd, other = path(company), path(company, "Other")
+        company.describe_path(odd, steps=[("course", "Loops")])
+        answer(company, "/api/v2/courses/", {"_id": NOWHERE, "name": None})
+        reading = academy.fetch_courses([target(odd), target(other)], full=True)
+        assert set(reading.courses) == {target(other)}
+        assert set(reading.silent) == {target(odd)}
+
+    def test_where_nothing_can_be_read_the_reading_ends_soon(
+        self, company: WatchedThreeSixty, academy: ThreeSixty
+    ) -> None:
+        paths, calls = [path(company, f"Path {number}") for number in range(9)], Calls(company)
+        answer(company, "/api/v2/paths", {})
+        with pytest.raises(TransientError, match="cannot be read"):
+            academy.fetch_courses([target(one) for one in paths], full=True)
+        assert sum(calls.counted().values()) <= 4
+
+    def test_a_list_without_tags_takes_no_skill_away(
+        self, company: WatchedThreeSixty, academy: ThreeSixty
+    ) -> None:
+        path_id = path(company)
+        company.describe_path(path_id, tags=["Data"])
+        answer(company, "/api/v2/tags", [])
+        with pytest.raises(TransientError, match="lists no tag"):
+            read(academy, path_id)
 
     def test_titles_names_and_tags_are_read_once_for_all(
         self, company: WatchedThreeSixty, academy: ThreeSixty

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -182,3 +182,8 @@ def test_a_course_goes_by_its_group_and_shows_no_link_and_no_cover() -> None:
         None,
     )
     assert replace(told, name="").modified_at == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_an_instant_at_the_end_of_all_calendars_is_not_said() -> None:
+    far = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))
+    assert course(modified_at=far).modified_at is None

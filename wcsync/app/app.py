@@ -175,12 +175,15 @@ class App:
             self.pool.wake()
 
     def run_cycle(self) -> bool:
-        """One full cycle: poll, then work until nothing is due now. False if the shop could not be read."""
+        """One full cycle: poll, then work until nothing is due now, course data included. False if the shop could not
+        be read."""
         complete = self.poll().complete
         self.replan_if_owed()
         self.pool.drain()
         self._tell_waiting()
         self.pool.drain()
+        if self.config.course_sync.enabled:
+            self._mirror().run_if_due()
         if self.config.alerts.wanted:
             self._watch.look_once()
             self.pool.drain()
@@ -202,9 +205,12 @@ class App:
         if self.config.alerts.wanted:
             jobs.append(Job(name="alerts", every_s=ALERTS_EVERY_S, run=self._look_for_trouble))
         if self.config.course_sync.enabled:
-            mirror = self.courses(lambda: self.mapping.current, lambda name: self._patients[name].may_call())
-            jobs.append(Job(name="courses", every_s=COURSES_EVERY_S, run=mirror.run_if_due))
+            jobs.append(Job(name="courses", every_s=COURSES_EVERY_S, run=self._mirror().run_if_due))
         return jobs
+
+    def _mirror(self) -> CourseMirror:
+        """The one that turns by itself."""
+        return self.courses(lambda: self.mapping.current, lambda name: self._patients[name].may_call())
 
     def _look_for_trouble(self) -> None:
         if self._watch.look().messages:

@@ -13,7 +13,7 @@ from wcsync.gate import SHOP, Gate
 from wcsync.http import Service
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.lock import AlreadyRunning, only_mirror
-from wcsync.ledger.mirror import Run
+from wcsync.ledger.mirror import DONE, Run
 from wcsync.lms.base import Lms
 from wcsync.mappers.courses.rules import rules_for
 from wcsync.mappers.mapping import Mapping as CourseMapping
@@ -23,6 +23,7 @@ from wcsync.pollers.course_pictures import LARGEST_BYTES
 from wcsync.pollers.course_plan import Outlook
 from wcsync.pollers.course_push import Tally
 from wcsync.pollers.course_reading import Campuses
+from wcsync.pollers.course_shelf import Complaint, tell_left
 from wcsync.pollers.courses import SERVICE, CourseSync, Options, Pacing
 from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
@@ -63,6 +64,7 @@ class CourseMirror:
             for lms in around.config.lms
         }
         self._sync = self._build()
+        self._told: frozenset[Complaint] = frozenset()
 
     def look(self, options: Options) -> Outlook:
         """As `CourseSync.look`: also while somebody else writes."""
@@ -78,8 +80,10 @@ class CourseMirror:
         around = self._around
         if not around.healthy(SHOP) or not any(map(around.healthy, around.lmss)) or not self._sync.is_due():
             return
+        tally = Tally()
         with suppress(AlreadyRunning):  # a person does it just now
-            self.run(Options())
+            run = self.run(Options(), tally)
+            self._told = tell_left(tally.left, self._told, complete=run.outcome == DONE)
 
     def close(self) -> None:
         for service in self._pictures.values():

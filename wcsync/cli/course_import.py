@@ -31,7 +31,9 @@ from wcsync.mappers.courses.drafting import Action, Step
 from wcsync.mappers.mapping import Mapping, read_mapping
 from wcsync.mapping_file import append_rows
 from wcsync.model import LmsName
+from wcsync.pollers.course_push import Interrupted
 from wcsync.pollers.mapping import read_bytes
+from wcsync.pulse import asking
 
 if TYPE_CHECKING:
     from wcsync.drafts import DraftMaker, Made, Plan
@@ -142,10 +144,11 @@ def _import(config: Config, lms: LmsName, only: Sequence[str], *, as_json: bool)
         stack.callback(app.close)
         stack.callback(waiting.done)
         stack.enter_context(stopping_on_signals(app.stop))
+        stack.enter_context(asking(lambda: _require_going_on(app)))
         waiting.tell("reading courses and products")
         maker = _maker(app, lms, file)
-        ending = _Ending(plan=maker.plan(only))
-        _make(app, maker, ending, waiting)
+        ending = _planned(maker, only)
+        _make(maker, ending, waiting)
         _write_rows(config, file, ending)
     if as_json:
         screen.print_json(_document(ending, file) | {"dry_run": False})
@@ -175,16 +178,30 @@ def _maker(app: App, lms: LmsName, file: _File) -> "DraftMaker":
     )
 
 
-def _make(app: App, maker: "DraftMaker", ending: _Ending, waiting: screen.Waiting) -> None:
+def _planned(maker: "DraftMaker", only: Sequence[str]) -> _Ending:
+    from wcsync.drafts import Plan
+
+    try:
+        return _Ending(plan=maker.plan(only))
+    except Interrupted:
+        return _Ending(plan=Plan(lms=maker.lms.name, steps=()), interrupted=True)
+
+
+def _require_going_on(app: App) -> None:
+    """Asked between two calls. Raises Interrupted."""
+    if app.stop.is_set():
+        raise Interrupted
+
+
+def _make(maker: "DraftMaker", ending: _Ending, waiting: screen.Waiting) -> None:
     """What was made before a service went down, or somebody stopped it, still gets its rows."""
     total = len(ending.plan.steps)
     try:
         for made in maker.make(ending.plan):
             ending.results.append(made)
             waiting.tell(f"{len(ending.results)} of {total}")
-            if app.stop.is_set():
-                ending.interrupted = len(ending.results) < total
-                return
+    except Interrupted:
+        ending.interrupted = True
     except REMOTE_ERRORS as exc:
         ending.trouble = str(exc)
 

@@ -1,6 +1,7 @@
 """What the mirror would do and did, for people who know WordPress: product by product, field by field."""
 
-from collections.abc import Iterator
+import html
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +19,8 @@ from wcsync.pollers.course_shelf import LeftAlone
 
 MOST_LINES = 16
 """Of one field's change."""
+MOST_NEW_LINES = 4
+"""Of a field that is empty now."""
 SHOWN = 20
 """So many products or rows of one kind are named; all are in the JSON."""
 
@@ -37,6 +40,9 @@ _OUT = {
 _OTHER = "Not looked at"
 _FOR_THEMES = f"{Field.META}:{PREFIX}"
 """So begin the fields that people never edit: their names are enough."""
+_TAKE_BACK = (
+    "To have one of these written all the same: wcsync courses push --only PRODUCT --take-back FIELD\n"
+)
 
 
 def print_outlook(outlook: Outlook) -> None:
@@ -69,14 +75,22 @@ def print_push(run: Run, tally: Tally) -> None:
         f"{screen.count(run.products, 'product')} of {screen.count(run.courses, 'course')}: {run.written} written, "
         f"{run.failed} refused, {screen.count(run.edited, 'field')} edited by people and left alone."
     )
-    if tally.left:
-        many = screen.count(len(tally.left), "product or row", "products or rows")
+    for one in unnamed(tally.left):
+        screen.say(one.reason, err=True)
+    whole = len(tally.left) - len(unnamed(tally.left))
+    if whole:
+        many = screen.count(whole, "product or row", "products or rows")
         click.echo(f"{many} left alone as a whole: `wcsync courses diff` says why")
     if run.outcome != DONE:
         what = "Not all was done" if run.outcome == FAILED else "Stopped"
         screen.say(f"{what}: {run.reason}", err=True)
         if run.advice:
             screen.say(f"  -> {run.advice}", err=True)
+
+
+def unnamed(left: Iterable[LeftAlone]) -> list[LeftAlone]:
+    """What somebody named that is nothing known."""
+    return [one for one in left if one.code == "not_found"]
 
 
 def render_outlook(outlook: Outlook) -> dict[str, Any]:
@@ -112,9 +126,7 @@ def _print_product(one: Judged) -> None:
     screen.say(_title(one))
     for decision in one.plan.decisions:
         if decision.verdict is Verdict.WRITE and not _is_for_themes(decision):
-            screen.say(f"  {decision.field}: {decision.reason}")
-            for line in _diff_lines(decision):
-                screen.say(f"    {line}")
+            _print_change(decision)
     keys = [
         decision.field.removeprefix(_FOR_THEMES)
         for decision in one.plan.decisions
@@ -122,21 +134,36 @@ def _print_product(one: Judged) -> None:
     ]
     if keys:
         screen.say(f"  meta for themes, {PREFIX}…: {', '.join(keys)}")
-    for decision in _left_alone(one):
-        screen.say(f"  {decision.field}: left alone, {decision.reason}")
+    _print_left_alone(_left_alone(one))
     click.echo()
+
+
+def _print_change(decision: Decision) -> None:
+    """On one line what is short and fills an empty field, as most of a first run is."""
+    lines = _diff_lines(decision)
+    if not decision.before and len(lines) == 1:
+        screen.say(f"  {decision.field}: {lines[0]}")
+        return
+    screen.say(f"  {decision.field}: {decision.reason}")
+    for line in lines:
+        screen.say(f"    {line}")
 
 
 def _diff_lines(decision: Decision) -> list[str]:
     """What is in the shop after `-`, what will be after `+`; of long changes the beginning."""
     lines = [shown for line in diff(decision.before, decision.after) for shown in _both_sides(line)]
-    rest = len(lines) - MOST_LINES
-    return [*lines[:MOST_LINES], f"… and {rest} lines more; --json has all"] if rest > 1 else lines
+    most = MOST_LINES
+    if not decision.before:
+        lines, most = [line for line in lines if line.startswith(Sign.NEW.value)], MOST_NEW_LINES
+    rest = len(lines) - most
+    return [*lines[:most], f"… and {rest} lines more; --json has all"] if rest > 1 else lines
 
 
 def _both_sides(line: Line) -> Iterator[str]:
+    """Of a line that stays in part always both, or a word taken out of it would read as the end of the line."""
+    stays = any(piece.sign is Sign.KEPT for piece in line)
     for sign in (Sign.GONE, Sign.NEW):
-        if any(piece.sign is sign for piece in line):
+        if stays or any(piece.sign is sign for piece in line):
             yield f"{sign.value} {''.join(piece.text for piece in line if piece.sign in {sign, Sign.KEPT})}"
 
 
@@ -149,25 +176,33 @@ def _title(one: Judged) -> str:
     courses = ", ".join(f'{course.lms}/{course.course_id} "{course.name}"' for course in task.courses)
     kind = "Variation" if task.parent_id else "Product"
     sku = f", SKU {task.sku}" if task.sku else ""
-    name = f' "{task.name}"' if task.name else ""
-    return f"{kind} {task.product_id}{name}{sku} ({task.source}: {courses or 'its course is gone'})"
+    name = f' "{html.unescape(task.name)}"' if task.name else ""
+    parent = f" of product {task.parent_id}" if task.parent_id else ""
+    return f"{kind} {task.product_id}{parent}{name}{sku} ({task.source}: {courses or 'its course is gone'})"
 
 
 def _print_kept(outlook: Outlook) -> None:
     """Products of which nothing is to be written, but with fields that people should know are left alone."""
-    kept = [(one, decision) for one in outlook.judged if one.patch is None for decision in _left_alone(one)]
-    for one, decision in kept[:SHOWN]:
-        screen.say(f"{_title(one)}\n  {decision.field}: left alone, {decision.reason}")
+    kept = [(one, _left_alone(one)) for one in outlook.judged if one.patch is None]
+    kept = [(one, decisions) for one, decisions in kept if decisions]
+    for one, decisions in kept[:SHOWN]:
+        screen.say(_title(one))
+        _print_left_alone(decisions)
     if len(kept) > SHOWN:
-        click.echo(f"and {len(kept) - SHOWN} more fields that are left alone; --json names all")
+        click.echo(f"and {len(kept) - SHOWN} more products with fields that are left alone; --json names all")
     if kept:
-        click.echo(
-            "To have one of them written all the same: wcsync courses push --only ID --take-back FIELD\n"
-        )
+        click.echo()
+    if any(_left_alone(one) for one in outlook.judged):
+        click.echo(_TAKE_BACK)
 
 
-def _left_alone(one: Judged) -> Iterator[Decision]:
-    return (decision for decision in one.plan.decisions if decision.verdict in LEFT_ALONE)
+def _print_left_alone(decisions: Iterable[Decision]) -> None:
+    for decision in decisions:
+        screen.say(f"  {decision.field}: left alone, {decision.reason}")
+
+
+def _left_alone(one: Judged) -> list[Decision]:
+    return [decision for decision in one.plan.decisions if decision.verdict in LEFT_ALONE]
 
 
 def _print_left(outlook: Outlook) -> None:
@@ -176,14 +211,31 @@ def _print_left(outlook: Outlook) -> None:
         groups.setdefault(_OUT.get(one.code, _OTHER), []).append(one)
     for title, rows in groups.items():
         click.echo(f"{title}: {len(rows)}")
+        reasons: dict[str, list[LeftAlone]] = {}
         for one in rows[:SHOWN]:
-            product = f"product {one.product_id}" if one.product_id else ""
-            where = ", ".join(filter(None, (product, one.where)))
-            screen.say(f"  {where}: {one.reason}" if where else f"  {one.reason}")
+            reasons.setdefault(one.reason, []).append(one)
+        for reason, alike in reasons.items():
+            _print_reason(reason, alike)
         if len(rows) > SHOWN:
             click.echo(f"  and {len(rows) - SHOWN} more; --json names all")
     if groups:
         click.echo()
+
+
+def _print_reason(reason: str, alike: list[LeftAlone]) -> None:
+    """Once for all products that it holds for."""
+    places = [_place(one) for one in alike if _place(one)]
+    if len(places) < 2:
+        screen.say(f"  {': '.join([*places, reason])}")
+        return
+    screen.say(f"  {reason}:")
+    for place in places:
+        screen.say(f"    {place}")
+
+
+def _place(one: LeftAlone) -> str:
+    product = f"product {one.product_id}" if one.product_id else ""
+    return ", ".join(filter(None, (product, one.where)))
 
 
 def _print_halts(outlook: Outlook) -> None:

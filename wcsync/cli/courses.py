@@ -20,7 +20,7 @@ from wcsync.cli.common import (
     with_json,
 )
 from wcsync.cli.course_import import import_command
-from wcsync.cli.course_words import print_outlook, print_push, render_outlook
+from wcsync.cli.course_words import print_outlook, print_push, render_outlook, unnamed
 from wcsync.cli.progress import configure_logs, shown_push
 from wcsync.config import Config
 from wcsync.daemon import stopping_on_signals
@@ -143,7 +143,9 @@ def _exit_of_look(outlook: Outlook) -> int:
     outcomes = {halt.outcome for halt in outlook.halts}
     if STOPPED in outcomes:
         return EXIT_UNEXPLAINED
-    return EXIT_UNAVAILABLE if FAILED in outcomes else 0
+    if FAILED in outcomes:
+        return EXIT_UNAVAILABLE
+    return EXIT_UNEXPLAINED if unnamed(outlook.left) else 0
 
 
 def _push(config: Config, options: Options, *, as_json: bool) -> int:
@@ -166,7 +168,8 @@ def _exit_of_run(run: Run, tally: Tally) -> int:
         return EXIT_INTERRUPTED
     if run.outcome == FAILED:
         return EXIT_UNAVAILABLE
-    return EXIT_UNEXPLAINED if run.outcome == STOPPED or run.failed or tally.harmed else 0
+    amiss = run.outcome == STOPPED or run.failed or tally.harmed or unnamed(tally.left)
+    return EXIT_UNEXPLAINED if amiss else 0
 
 
 def _document(run: Run, tally: Tally) -> dict[str, Any]:

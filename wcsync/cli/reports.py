@@ -68,7 +68,8 @@ def _hints(document: dict[str, Any]) -> list[str]:
     courses = document["courses"]
     if courses and courses["counts"]["edited"]:
         found.append(
-            "Fields that people changed stay theirs; `wcsync courses push --take-back FIELD` writes them again."
+            "Fields that people changed stay theirs; `wcsync courses push --only PRODUCT --take-back FIELD` writes one "
+            "of them again."
         )
     return found
 

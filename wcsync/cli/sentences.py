@@ -167,8 +167,8 @@ SENTENCES: dict[str, Sentence] = {
     "config_warning": lambda line: (
         f"Config: {line.get('where', '')}: {line.get('reason', '')}. {line.get('hint', '')}"
     ),
-    "course_back": lambda line: f"{_course(line)} is to be seen again",
-    "course_gone": lambda line: f"{_course(line)} is not to be seen any more; its products stay as they are",
+    "course_back": lambda line: f"{_course(line)} is there and open again",
+    "course_gone": lambda line: f"{_course(line)} is gone, hidden or archived; its products stay as they are",
     "courses_stopped": _courses_stopped,
     "courses_synced": _courses_synced,
     "cycle_finished": _cycle_finished,
@@ -219,6 +219,10 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "product_changed_elsewhere": lambda line: (
         f"LOOK AT {_product(line)}: {line.get('what', 'something')} changed while wcsync wrote, which never changes it"
+    ),
+    "product_left_alone": lambda line: (
+        f"Left alone by the mirror ({line.get('row') or 'no row'}): "
+        f"{_product(line) + ': ' if line.get('product_id') else ''}{line.get('reason', '')}"
     ),
     "product_not_written": lambda line: (
         f"Could not write {line.get('field') or 'the changes'} of {_product(line)}: {line.get('reason', '')}"

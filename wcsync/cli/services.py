@@ -114,8 +114,8 @@ def _look_at_services(config: Config, mapping: Mapping, tell: Callable[[str], No
         known=_known_identity(config),
         clock=utc_now,
         mapping=mapping,
-        writing=config.notes.enabled or config.course_sync.enabled,
-        courses=config.course_sync.enabled,
+        writing=config.notes.enabled,
+        mirroring=config.course_sync.enabled,
         tell=tell,
     )
     with closing(build_store(config)) as store, ExitStack() as stack:

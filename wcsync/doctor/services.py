@@ -1,6 +1,6 @@
 """Looking at the shop and each LMS: who they are, what we may do there, and all that the mapping names."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,14 +20,13 @@ Known = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
-    """What a look needs to know. `writing`: whether anything is to be written into the shop; `courses`: whether course
-    data is."""
+    """What a look needs to know. `writing`: whether notes are to be written into the shop; `mirroring`: course data."""
 
     known: Known
     clock: Clock
     mapping: MappingTable
     writing: bool
-    courses: bool = False
+    mirroring: bool = False
     tell: Tell = lambda _what: None
 
 
@@ -45,7 +44,7 @@ def _examine_shop(store: Store, looks: Looks) -> Iterator[Diagnosis]:
     yield _answers(SHOP, identity.name or identity.url, identity.url)
     yield from _another(SHOP, looks.known(SHOP), identity.url)
     looks.tell("shop: what the key may do")
-    for finding in store.fetch_findings(looks.clock, writing=looks.writing):
+    for finding in store.fetch_findings(looks.clock, writing=looks.writing, mirroring=looks.mirroring):
         yield Diagnosis.of(SHOP, finding)
     try:
         yield from examine_products(store, looks.mapping, looks.tell)
@@ -70,21 +69,21 @@ def _examine_lms(lms: Lms, targets: Targets, looks: Looks) -> Iterator[Diagnosis
     yield from found
     if not any(diagnosis.fatal for diagnosis in found):
         yield from examine_targets(lms, targets, looks.tell)
-    if looks.courses:
-        looks.tell(f"{lms.name}: what course data it shows")
-        yield from _examine_course_data(lms, told={diagnosis.message for diagnosis in found})
+        if looks.mirroring:
+            yield from _examine_course_data(lms, looks.tell)
 
 
-def _examine_course_data(lms: Lms, told: Collection[str]) -> Iterator[Diagnosis]:
-    """Whatever is amiss, enrolments go on. What has been told is not told again."""
-    for finding in lms.fetch_course_findings():
-        if finding.message in told:
-            continue
-        diagnosis = Diagnosis.of(lms.name, finding)
-        if diagnosis.fatal:
-            message = f"{diagnosis.message} (course data alone needs it: without, none is mirrored from here)"
-            diagnosis = replace(diagnosis, message=message, fatal=False)
-        yield diagnosis
+def _examine_course_data(lms: Lms, tell: Tell) -> Iterator[Diagnosis]:
+    """None of it keeps a buyer out: what the mirror lacks is a warning."""
+    tell(f"{lms.name}: whether course data can be read")
+    try:
+        found = [Diagnosis.of(lms.name, finding) for finding in lms.fetch_course_findings()]
+    except REMOTE_ERRORS as exc:
+        found = [Diagnosis.of_error(lms.name, exc)]
+    if not found:
+        yield fine(lms.name, "course_data", "course data can be read")
+    for diagnosis in found:
+        yield replace(diagnosis, message=f"for course data: {diagnosis.message}", fatal=False)
 
 
 def _answers(service: str, title: str, address: str) -> Diagnosis:

@@ -64,9 +64,9 @@ class DraftMark:
 class MirrorState:
     """What is known of the mirror's runs.
 
-    `last_full_at`: of the last full run that read what it could, whether or not a guard stopped it or one of several
-    LMSs was in trouble; `bad_since`: of the
-    first of the runs in a row that were not good; `stop`: the last one that a guard stopped, if no good one followed.
+    `last_full_at`: of the last full run that read what it could, whether or not a guard stopped it or one LMS of
+    several was down; `bad_since`: of the first of the runs in a row that were not good; `stop`: the last one that a
+    guard stopped, if no good one followed.
     """
 
     last_run: Run | None = None
@@ -121,4 +121,5 @@ class Mirror(Protocol):
     def record_run(self, run: Run, *, full: bool) -> None:
         """Keeps the last run, and beside it when the last full and the last good one were."""
 
-    def read_state(self) -> MirrorState: ...
+    def read_runs(self) -> MirrorState:
+        """One row, however many products there are."""

@@ -185,6 +185,12 @@ def is_wildcard(sku: str) -> bool:
     return "*" in sku or "?" in sku
 
 
+def is_open(row: MapRow) -> bool:
+    """Whether only a look at every product tells which of them the row is about."""
+    kind, value = row.selector
+    return kind == "sku" and is_wildcard(value)
+
+
 def _compile(glob: str) -> re.Pattern[str]:
     """Each part between two stars is looked for once, without going back: no pattern can take long."""
     first, *middle = [re.escape(part).replace(r"\?", ".") for part in glob.split("*")]

@@ -63,16 +63,19 @@ class Selectors:
         return ("variation_id" if product.parent_id else "product_id"), str(product.product_id)
 
     def _names_alone(self, product: Product) -> bool:
-        sku = product.sku
-        return (
-            bool(sku)
-            and sku == sku.strip(" \u00a0")
-            and len(sku) <= LONGEST_SKU
-            and not is_wildcard(sku)
-            and find_hidden(sku) is None
-            and describe_sku_damage(sku) is None
-            and len(self._with_sku[_folded(sku)]) == 1
-        )
+        return fits_row(product.sku) and len(self._with_sku[_folded(product.sku)]) == 1
+
+
+def fits_row(sku: str) -> bool:
+    """Whether a row can name a product by it: it survives a file, and stands for nothing but itself."""
+    return (
+        bool(sku)
+        and sku == sku.strip(" \u00a0")
+        and len(sku) <= LONGEST_SKU
+        and not is_wildcard(sku)
+        and find_hidden(sku) is None
+        and describe_sku_damage(sku) is None
+    )
 
 
 def _folded(sku: str) -> str:

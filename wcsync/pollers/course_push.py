@@ -296,7 +296,12 @@ class Pusher:
             return
         if answer.stored is None:
             self.tally.refused[product_id] = answer.problem
-            log.warning("product_not_written", product_id=product_id, reason=answer.problem)
+            known = {
+                (name, mark.note) for name, mark in one.marks.items() if mark.standing is Standing.FAILED
+            }
+            is_news = any(mark.note and (mark.field, mark.note) not in known for mark in settled.marks)
+            say = log.warning if is_news else log.debug
+            say("product_not_written", product_id=product_id, reason=answer.problem)
         else:
             self.tally.written.append(product_id)
         for name in settled.unkept:

@@ -17,6 +17,10 @@ from wcsync.pulse import beat
 
 log = structlog.get_logger(__name__)
 
+LMS_MISSING, LMS_UNAVAILABLE, LMS_UNREADABLE = "lms_missing", "lms_unavailable", "lms_unreadable"
+OF_ONE_LMS = frozenset({LMS_MISSING, LMS_UNAVAILABLE, LMS_UNREADABLE})
+"""Codes of what keeps a run from one LMS, and not from the others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
@@ -84,16 +88,14 @@ class Campuses:
         believed: bool,
     ) -> Reading:
         if name not in self.lmss:
-            return _halted(
-                name, "lms_missing", f'{name}: no [[lms]] section of the config is called "{name}"'
-            )
+            return _halted(name, LMS_MISSING, f'{name}: no [[lms]] section of the config is called "{name}"')
         if not self.may_call(name):
-            return _halted(name, "lms_unavailable", f"{name}: it is in trouble and left alone for now")
+            return _halted(name, LMS_UNAVAILABLE, f"{name}: it is in trouble and left alone for now")
         try:
             self.gates[name].check()
             found = self.lmss[name].fetch_courses(targets, full=full)
         except REMOTE_ERRORS as exc:
-            return _halted(name, "lms_unreadable", str(exc))
+            return _halted(name, LMS_UNREADABLE, str(exc))
         known = mirror.read_courses(name)
         seen = {target.course_id: course for target, course in found.courses.items()}
         asked = {target.course_id for target in targets if target not in found.silent}

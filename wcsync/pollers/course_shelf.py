@@ -1,21 +1,23 @@
 """Which products show which courses: the mapping's rows, met with what the shop stores."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+
+import structlog
 
 from wcsync.course import StoredProduct
 from wcsync.mappers.mapping import Mapping, MapRow, Match
-from wcsync.mappers.mapping_table import is_wildcard
+from wcsync.mappers.mapping_table import is_open
 from wcsync.mappers.selectors import line_of
 from wcsync.model import ProductId, Target, UnreadableProduct
 from wcsync.store.base import Showcase
+
+log = structlog.get_logger(__name__)
 
 Row = StoredProduct | UnreadableProduct
 
 UNREADABLE = "unreadable"
 """The code of a product of which the shop says what nobody can read."""
-PER_SIGN = 100
-"""A sign of life is given after so many products of a catalogue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +51,36 @@ class Shelf:
     left: tuple[LeftAlone, ...] = ()
 
 
+ABOUT_SHOP = frozenset({
+    "unknown_sku", "unknown_product", "is_a_variation", "is_no_variation", "in_trash", UNREADABLE, "bad_template",
+})  # fmt: skip
+"""What nobody else tells of: an LMS that is in trouble, and a course that is gone, are told of by themselves."""
+Complaint = tuple[str, ProductId | None, str]
+
+
+def tell_left(
+    left: Iterable[LeftAlone], told: frozenset[Complaint], *, complete: bool
+) -> frozenset[Complaint]:
+    """A line for each product or row that a person should look at, as it is news; answers what is told by now.
+
+    `complete`: what is not among them any more is mended.
+    """
+    now = {(one.where, one.product_id, one.code): one for one in left if one.code in ABOUT_SHOP}
+    for complaint, one in now.items():
+        if complaint not in told:
+            log.warning(
+                "product_left_alone",
+                row=one.where,
+                product_id=one.product_id,
+                code=one.code,
+                reason=one.reason,
+            )
+    return frozenset(now) if complete else told | now.keys()
+
+
 def needs_catalogue(mapping: Mapping) -> bool:
     """Whether only a look at every product tells which of them the rows are about."""
-    return mapping.sku_is_course is not None or any(_is_open(row) for row in _sold(mapping))
+    return mapping.sku_is_course is not None or any(is_open(row) for row in _sold(mapping))
 
 
 def targets_of(mapping: Mapping, shelf: Shelf | None) -> list[Target]:
@@ -65,15 +94,14 @@ def fetch_shelf(
     showcase: Showcase,
     mapping: Mapping,
     only: Collection[str] = (),
-    at_page: Callable[[], None] = lambda: None,
 ) -> Shelf:
     """Reads the products of all rows as they are stored. `only`: those with one of these ids, SKUs or `LMS/COURSE`.
 
-    Costs a call for each hundred rows, or for each hundred products where rows are open; `at_page` is called now and
-    then meanwhile. Raises: TransientError, ServiceBlocked.
+    Costs a call for each hundred rows, or for each hundred products where rows are open, and those of all variations.
+    Raises: TransientError, ServiceBlocked.
     """
     rows, sieve = _rows_for(mapping, only), _Sieve.of(mapping, only)
-    for row in _fetch(showcase, mapping, rows, only, at_page):
+    for row in _fetch(showcase, mapping, rows, only):
         sieve.take(row)
     return sieve.shelf(rows)
 
@@ -87,10 +115,6 @@ def names_of(product: StoredProduct, targets: Iterable[Target]) -> set[str]:
 
 def _sold(mapping: Mapping) -> Iterator[MapRow]:
     return (row for row in mapping.rows if row.targets)
-
-
-def _is_open(row: MapRow) -> bool:
-    return row.selector[0] == "sku" and is_wildcard(row.selector[1])
 
 
 def _rows_for(mapping: Mapping, only: Collection[str]) -> list[MapRow]:
@@ -113,15 +137,12 @@ def _fetch(
     mapping: Mapping,
     rows: list[MapRow],
     only: Collection[str],
-    at_page: Callable[[], None],
 ) -> Iterator[Row]:
     """What the catalogue does not hold (trash, slips) is asked for by name; `only` may spare the walk."""
     seen, there = set[ProductId | None](), set[str]()
-    narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(_is_open, rows))
+    narrowed = only and len(rows) < sum(1 for _ in _sold(mapping)) and not any(map(is_open, rows))
     if needs_catalogue(mapping) and not narrowed:
-        for place, row in enumerate(showcase.fetch_stored_catalogue()):
-            if place % PER_SIGN == 0:
-                at_page()
+        for row in showcase.fetch_stored_catalogue():
             seen.add(row.product_id)
             if isinstance(row, StoredProduct):
                 there.add(row.sku.strip().casefold())
@@ -130,7 +151,6 @@ def _fetch(
     ids = [one for one in ids if one not in seen]
     skus = [sku for sku in skus if sku.strip().casefold() not in there]
     if ids or skus:
-        at_page()
         found = showcase.fetch_stored(ids=ids, skus=skus)
         yield from (row for row in found if row.product_id not in seen)
 
@@ -138,7 +158,7 @@ def _fetch(
 def _named(rows: Iterable[MapRow]) -> tuple[list[ProductId], list[str]]:
     rows = list(rows)
     ids = dict.fromkeys(row.variation_id or row.product_id for row in rows)
-    skus = dict.fromkeys(row.sku for row in rows if row.selector[0] == "sku" and not _is_open(row))
+    skus = dict.fromkeys(row.sku for row in rows if row.selector[0] == "sku" and not is_open(row))
     return [one for one in ids if one is not None], [sku for sku in skus if sku]
 
 
@@ -201,7 +221,7 @@ class _Sieve:
         """That no product answers to the row. What could not be read may be the one that is missed."""
         kind, value = row.selector
         if kind == "sku":
-            if not _is_open(row) and value not in self.skus and not self.unread:
+            if not is_open(row) and value not in self.skus and not self.unread:
                 yield _unknown_sku(row)
             return
         product_id = ProductId(int(value))
@@ -263,6 +283,6 @@ def _unnamed(
             yield LeftAlone(
                 where="",
                 code="not_found",
-                reason=f"{word} is the id or SKU of no product that sells a course, nor a mapped course "
+                reason=f"--only {word}: no product of the mapping has this id or SKU, and no row names such a course "
                 "(LMS/COURSE)",
             )

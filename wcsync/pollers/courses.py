@@ -11,6 +11,7 @@ from wcsync.gate import Gate
 from wcsync.health import Sign
 from wcsync.http import Service
 from wcsync.ledger.mirror import DONE, FAILED, STOPPED, Mirror, Run
+from wcsync.mappers.courses.drafting import is_unpublished
 from wcsync.mappers.courses.fields import Field
 from wcsync.mappers.courses.guards import guard_changes
 from wcsync.mappers.courses.marks import Standing
@@ -22,7 +23,7 @@ from wcsync.pollers.course_judge import Judge
 from wcsync.pollers.course_pictures import Pictures
 from wcsync.pollers.course_plan import OFF, Outlook, Planner, RulesFor
 from wcsync.pollers.course_push import Interrupted, Pace, Pusher, Tally, tell_standing
-from wcsync.pollers.course_reading import Campuses, Halt, Reading, tell_news
+from wcsync.pollers.course_reading import OF_ONE_LMS, Campuses, Halt, Reading, tell_news
 from wcsync.pollers.course_shelf import UNREADABLE, Shelf, fetch_shelf, targets_of
 from wcsync.pulse import asking
 from wcsync.store.base import Showcase
@@ -33,7 +34,8 @@ log = structlog.get_logger(__name__)
 SERVICE = "course mirror"
 """What the ledger calls the health of writing to products. No LMS can have this name: it holds a blank."""
 AGAIN_AFTER_S = 600.0
-"""How long after a run that a service ended the next one begins, at the latest at its usual time."""
+"""How long after a run that a service ended the next one begins, at the latest at its usual time. Not for one LMS of
+several: its being down for days is to cost the shop and the others nothing."""
 
 INTERRUPTED = "interrupted"
 """The code of a run that was stopped with its process. It is none that people need to hear of."""
@@ -134,7 +136,7 @@ class CourseSync:
             self.patient.note_error(exc)
             halts.append(_halt_of(exc))
         run = _sum(at, outlook, halts, tally, duration_s=self.timer() - began)
-        _tell(run, halts, None if options.only else self.mirror.read_state().last_run, full=full)
+        _tell(run, halts, None if options.only else self.mirror.read_runs().last_run, full=full)
         return run
 
     def _record(self, run: Run, options: Options, *, full: bool) -> None:
@@ -144,16 +146,16 @@ class CourseSync:
 
     def is_due(self) -> bool:
         """Whether the next run is to begin now: by the ledger, so that a restart begins none before its time."""
-        now, last = self.clock(), self.mirror.read_state().last_run
+        now, last = self.clock(), self.mirror.read_runs().last_run
         if last is None or last.at > now:
             return self.patient.may_call()
         wait_s = self.pacing.every_s
-        if last.outcome == FAILED:
+        if last.outcome == FAILED and not (last.code in OF_ONE_LMS and last.courses):
             wait_s = min(wait_s, AGAIN_AFTER_S)
         return now - last.at >= timedelta(seconds=wait_s) and self.patient.may_call()
 
     def _is_full(self, options: Options, now: datetime) -> bool:
-        last = self.mirror.read_state().last_full_at
+        last = self.mirror.read_runs().last_full_at
         due = last is None or not timedelta() <= now - last < timedelta(seconds=self.pacing.full_every_s)
         return options.full or (due and not options.only)
 
@@ -187,7 +189,8 @@ class CourseSync:
     def _fetch_shelf(self, mapping: CourseMapping, options: Options) -> Shelf:
         self._breathe()
         self.shop.check()
-        return fetch_shelf(self.showcase, mapping, options.only, self._breathe)
+        with asking(self._breathe):  # as above
+            return fetch_shelf(self.showcase, mapping, options.only)
 
     def _remember(self, reading: Reading, mapped: Collection[Target] | None) -> None:
         """Which courses are there, for the next run's guards and for people. `mapped` None: not all were asked for."""
@@ -223,9 +226,12 @@ class CourseSync:
         )
 
     def _guard(self, outlook: Outlook, options: Options) -> Halt | None:
-        """A person who named products by `only` meant them all, however large their share is."""
+        """A person who named products by `only` meant them all, however large their share is. What was made of courses
+        and that nobody has published yet is no loss: an import of hundreds is followed by their pictures."""
         share = 1.0 if options.only else self.pacing.max_share
-        stop = guard_changes(len(outlook.changes), outlook.products, self.pacing.max_changes, share)
+        unseen = sum(is_unpublished(one.product) for one in outlook.changes)
+        changed, products = len(outlook.changes) - unseen, outlook.products - unseen
+        stop = guard_changes(changed, products, self.pacing.max_changes, share)
         return None if stop is None else Halt.of(stop)
 
     def _push(self, outlook: Outlook, options: Options, tally: Tally, *, full: bool) -> None:

@@ -78,11 +78,11 @@ class Store(Protocol):
         Raises also PermanentError if there is no such order.
         """
 
-    def fetch_findings(self, clock: Clock, *, writing: bool) -> Iterator[Finding]:
+    def fetch_findings(self, clock: Clock, *, writing: bool, mirroring: bool = False) -> Iterator[Finding]:
         """Tries all that the daemon will need, and yields what works and what may not, each once. Changes nothing.
 
-        `writing`: whether notes are to be written. What ends the look is raised, with its finding. Takes for granted
-        that the shop has told its identity.
+        `writing`: whether notes are to be written; `mirroring`: whether products are. What ends the look is raised,
+        with its finding. Takes for granted that the shop has told its identity.
         """
 
     def close(self) -> None: ...
@@ -91,7 +91,8 @@ class Store(Protocol):
 class Showcase(Protocol):
     """The part of a shop that the mirror reads and writes: its products as they are stored. Thread-safe.
 
-    `fetch_…` reads only and is safe to repeat. All raise TransientError or ServiceBlocked.
+    `fetch_…` reads only and is safe to repeat; it calls `wcsync.pulse.beat()` at each question. All raise
+    TransientError or ServiceBlocked.
     """
 
     def fetch_stored(

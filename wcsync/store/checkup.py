@@ -17,6 +17,7 @@ from wcsync.store.refusal import (
     PLAIN_PERMALINKS,
     WRONG_KEY,
     Way,
+    explain_write,
 )
 from wcsync.times import Clock
 
@@ -75,7 +76,7 @@ class Line:
     parse_rows: Callable[[Reply], object]
 
 
-def look(line: Line, clock: Clock, *, writing: bool) -> Iterator[Finding]:
+def look(line: Line, clock: Clock, *, writing: bool, mirroring: bool = False) -> Iterator[Finding]:
     """What works, what may not, in the order of the looks. Raises for what ends the look."""
     reply = line.ask("orders", wire.render_key_question())
     _sharpen(line, reply, clock)
@@ -94,6 +95,8 @@ def look(line: Line, clock: Clock, *, writing: bool) -> Iterator[Finding]:
         )
     if writing:
         yield _writing(line)
+    if mirroring:
+        yield _mirroring(line)
 
 
 def _sharpen(line: Line, reply: Reply, clock: Clock) -> None:
@@ -139,12 +142,37 @@ def _writing(line: Line) -> Finding:
     if reply.status == 404 and wire.says_no_such_order(reply.content):
         return Finding(code="may_write", message="the key may write order notes", severity=Severity.OK)
     if reply.status in {401, 403} and wire.parse_refusal(reply.content) is not None:
-        message = f"{MAY_NOT_WRITE.message}: orders are read and enrolled, but get no notes, products no course data"
-        remedy = (
-            f"{MAY_NOT_WRITE.remedy}, or set enabled = false under [notes] and [course_sync] in the config"
-        )
+        message = f"{MAY_NOT_WRITE.message}: orders are read and enrolled, but get no notes"
+        remedy = f"{MAY_NOT_WRITE.remedy}, or set enabled = false under [notes] in the config"
         return replace(MAY_NOT_WRITE, message=message, remedy=remedy, severity=Severity.WARNING)
     return _no_notes(f"status {reply.status}")
+
+
+def _mirroring(line: Line) -> Finding:
+    """Offers an empty list of changes: whoever may change products is told that none was made."""
+    try:
+        reply = line.tell("products/batch", {"update": []})
+    except WcsyncError as exc:
+        return _no_products(exc.finding.message if exc.finding else "no answer")
+    if reply.status == 200:
+        return Finding(code="may_write_products", message="the key may write products", severity=Severity.OK)
+    refusal = wire.parse_refusal(reply.content)
+    if reply.status not in {401, 403} or refusal is None:
+        return _no_products(f"status {reply.status}")
+    finding = explain_write("shop", reply.status, refusal, line.way).finding or MAY_NOT_WRITE
+    message = f"{finding.message}: no course data reaches the products"
+    remedy = f"{finding.remedy}, or set enabled = false under [course_sync] in the config"
+    return replace(finding, message=message, remedy=remedy, severity=Severity.WARNING)
+
+
+def _no_products(why: str) -> Finding:
+    return Finding(
+        code="products_refused",
+        message=f"something in front of it takes no changes of products from us ({why}); reading works",
+        remedy="let POST and PUT to /wp-json/wc/v3/products/ through the firewall, "
+        "or set enabled = false under [course_sync]",
+        severity=Severity.WARNING,
+    )
 
 
 def _no_notes(why: str) -> Finding:

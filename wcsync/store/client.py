@@ -162,7 +162,7 @@ class WooCommerce:
         self._talk.check(reply)
         self._talk.surely(wire.parse_new_note, reply)
 
-    def fetch_findings(self, clock: Clock, *, writing: bool) -> Iterator[Finding]:
+    def fetch_findings(self, clock: Clock, *, writing: bool, mirroring: bool = False) -> Iterator[Finding]:
         """Tries all that the daemon will need, and yields what works and what may not, each once. Changes nothing.
 
         Raises: TransientError, ServiceBlocked.
@@ -176,7 +176,7 @@ class WooCommerce:
             check=self._talk.check,
             parse_rows=self._parse_rows,
         )
-        yield from checkup.look(line, clock, writing=writing)
+        yield from checkup.look(line, clock, writing=writing, mirroring=mirroring)
         next(self.fetch_pages(clock() - timedelta(minutes=1)))  # the very question of every poll
 
     def close(self) -> None:

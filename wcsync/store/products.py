@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 from wcsync.errors import TransientError
 from wcsync.http import TOO_MUCH, Reply
 from wcsync.model import Product, ProductId, UnreadableProduct
+from wcsync.pulse import beat
 from wcsync.store.batches import LONGEST_SKUS, SHORT_SKUS, batched, length_of, sku_batches
 from wcsync.store.talk import Talk
 from wcsync.store.wire import products as wire
@@ -53,7 +54,10 @@ class Form(Generic[P]):
 
 
 class Products(Generic[P]):
-    """Reads a shop's products in one form. Raises, everywhere: TransientError, ServiceBlocked."""
+    """Reads a shop's products in one form, with a sign of life at each question.
+
+    Raises, everywhere: TransientError, ServiceBlocked.
+    """
 
     def __init__(self, talk: Talk, form: Form[P], page_size: int) -> None:
         self._talk = talk
@@ -128,6 +132,7 @@ class Products(Generic[P]):
             yield from self._list("products", {**self._form.fields, **wire.render_skus(batch, trash=trash)})
 
     def _one(self, product_id: ProductId) -> P | UnreadableProduct | None:
+        beat()
         reply = self._talk.ask(f"products/{product_id}", dict(self._form.fields))
         if reply.status == 404 and wire.says_no_such_product(reply.content):
             return None
@@ -196,6 +201,7 @@ class Products(Generic[P]):
         Page builders keep whole pages in a product's meta.
         """
         while True:
+            beat()
             size = self._window
             try:
                 return self._talk.ask(endpoint, {**query, **wire.render_window(offset, size)}), size

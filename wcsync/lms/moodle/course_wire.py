@@ -25,15 +25,15 @@ SKILLS = ("skills", "competencias", "compétences", "competences", "tags")
 DRAWN = "/course/generated/"
 SUBSECTION = "mod_subsection"
 
-_BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^>]*>", re.IGNORECASE)
-_TAG = re.compile(r"</?[a-zA-Z!][^>]*>")
+_BREAK = re.compile(r"<(?:br|/p|/div|/li|/h[1-6]|/tr)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z!][^<>]*>")
 
 
 class CustomField(msgspec.Struct):
     """`value`: as people see it; of a field that is empty None."""
 
     shortname: str
-    value: object = None
+    value: str | float | None = None
 
 
 class StoredFile(msgspec.Struct):
@@ -187,9 +187,9 @@ def _cover(told: FullCourse) -> Picture | None:
     return None
 
 
-def _lines(value: object) -> list[str]:
+def _lines(value: str | float | None) -> list[str]:
     """A text with or without tags, line by line, without empty ones."""
-    text = "" if value is None else str(value)
+    text = value if isinstance(value, str) else "" if value is None else f"{value:g}"
     lines = html.unescape(_TAG.sub("", _BREAK.sub("\n", text))).splitlines()
     return [line for line in map(one_line, lines) if line]
 

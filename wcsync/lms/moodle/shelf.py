@@ -39,9 +39,14 @@ GONE = (
 )
 CLOSED = "the web service user may not enter course {}; allow moodle/course:view in its role there"
 
+NO_SECTIONS = "shows no section of it, not even the first one, which every course has"
+
 CLOSED_TO_US = frozenset({"errorcoursecontextnotvalid", "requireloginerror"})
 SWITCHED_OFF = "competenciesarenotenabled"
 """From Moodle's source: the site has competencies switched off."""
+
+MOST_FAILURES = 3
+"""So many courses in a row that Moodle cannot show, and none that it can, are taken for a trouble of all."""
 
 Marks = tuple[int, int]
 T = TypeVar("T")
@@ -72,11 +77,13 @@ class Shelf:
         if not wanted:
             return CourseReading(courses={})
         site = self._fetch_site()
-        found = self._find([course_id for course_id in wanted if course_id != SITE_ITSELF])
+        unread = dict[CourseId, WcsyncError]()
+        found = self._find([course_id for course_id in wanted if course_id != SITE_ITSELF], unread)
         self._require_entry(found.values())
         courses, absent = dict[CourseId, Course](), dict[CourseId, str]()
-        unread = dict[CourseId, WcsyncError]()
         for course_id in wanted:
+            if course_id in unread:
+                continue
             try:
                 told = (
                     self._read(found[course_id], site, full=full)
@@ -111,9 +118,12 @@ class Shelf:
                 raise ServiceBlocked(f"{self._rest.name}: {finding}", finding=finding)
         return site
 
-    def _find(self, course_ids: Sequence[CourseId]) -> dict[CourseId, FullCourse]:
+    def _find(
+        self, course_ids: Sequence[CourseId], unread: dict[CourseId, WcsyncError]
+    ) -> dict[CourseId, FullCourse]:
         """Those of the courses that are to be seen. For many at once Moodle answers nothing where it does not know
-        one: then their halves are asked for, and the one it was is asked for by itself from then on.
+        one: then their halves are asked for, and the one it was is asked for by itself from then on. What it tells of a
+        course in a form that cannot be read goes to `unread`.
         """
         found = dict[CourseId, FullCourse]()
         waiting = _batches(course_ids, self._alone)
@@ -122,9 +132,14 @@ class Shelf:
             try:
                 told = self._ask(batch)
             except Stumbled as exc:
-                if exc.whole_service or len(batch) == 1:
+                if exc.whole_service:
                     raise
-                waiting += _smaller(batch)
+                if len(batch) > 1:
+                    waiting += _smaller(batch)
+                    continue
+                unread[batch[0]] = _stumbled_about(exc, batch[0])
+                if not found and len(unread) >= MOST_FAILURES:
+                    raise
             else:
                 found |= {CourseId(str(course.id)): course for course in told if str(course.id) in batch}
                 self._alone -= found.keys()
@@ -152,12 +167,13 @@ class Shelf:
         except Refused as refusal:
             if refusal.code in CLOSED_TO_US:
                 return CLOSED.format(told.id)
-            if self._find([CourseId(str(told.id))]):
-                raise Refused(_about(refusal, told), refusal.code) from refusal
+            course_id = CourseId(str(told.id))
+            unread = dict[CourseId, WcsyncError]()
+            if self._find([course_id], unread) or unread:
+                raise Refused(_about(refusal, course_id), refusal.code) from refusal
             return GONE.format(told.id)
         except Stumbled as exc:
-            whole = exc.whole_service
-            raise Stumbled(_about(exc, told), whole_service=whole, finding=exc.finding) from exc
+            raise _stumbled_about(exc, CourseId(str(told.id))) from exc
         return parse_course(told, self._lms, site.siteurl.rstrip("/"), inside.modules, inside.skills)
 
     def _inside(self, told: FullCourse, site: SiteInfo, *, full: bool) -> _Inside:
@@ -176,7 +192,10 @@ class Shelf:
     def _modules(self, course_id: CourseId) -> tuple[Module, ...]:
         beat()
         brief = [("options[0][name]", "excludecontents"), ("options[0][value]", "1")]
-        return parse_modules(self._rest.read(CONTENTS, [("courseid", course_id), *brief], list[Section]))
+        sections = self._rest.read(CONTENTS, [("courseid", course_id), *brief], list[Section])
+        if not sections:
+            raise Stumbled(f"{self._rest.name}: {NO_SECTIONS}")
+        return parse_modules(sections)
 
     def _skills(self, course_id: CourseId) -> tuple[str, ...]:
         beat()
@@ -198,9 +217,13 @@ def _by_target(targets: Collection[Target], told: Mapping[CourseId, T]) -> dict[
     return {target: told[target.course_id] for target in targets if target.course_id in told}
 
 
-def _about(exc: Refused | Stumbled, told: FullCourse) -> str:
+def _about(exc: Refused | Stumbled, course_id: CourseId) -> str:
     """Whoever mends it must know which course it is."""
-    return f"{exc}; it was about course {told.id}"
+    return f"{exc}; it was about course {course_id}"
+
+
+def _stumbled_about(exc: Stumbled, course_id: CourseId) -> Stumbled:
+    return Stumbled(_about(exc, course_id), whole_service=exc.whole_service, finding=exc.finding)
 
 
 def _has(site: SiteInfo, function: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 
 from wcsync.course import Course, CourseState, Module
 from wcsync.lms.threesixty.answers import (
@@ -56,7 +56,7 @@ def describe(path: DescribedPath, target: Target, site: str, around: Surrounding
         modules=tuple(_modules(path.steps, language, around)),
         duration_min=minutes(path.estimate),
         language=language,
-        modified_at=path.modified_at.astimezone(UTC),
+        modified_at=_in_utc(path.modified_at),
         state=CourseState.ARCHIVED if path.status == "archived" else CourseState.OPEN,
     )
 
@@ -77,6 +77,14 @@ def displayed(path: DescribedPath) -> tuple[Texts, str]:
 def minutes(estimate: Estimate | None) -> int | None:
     """How long it takes, None where that is not said, or said in days and more."""
     return None if estimate is None else _whole(estimate.value * MINUTES.get(estimate.unit, 0))
+
+
+def _in_utc(instant: datetime) -> datetime | None:
+    """None for one at the end of all calendars."""
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def _whole(duration_min: float | None) -> int | None:

@@ -11,14 +11,15 @@ of each path, the pages of all tags (5,000 each), and the courses (pages of 500,
 """
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from wcsync.course import CourseReading
+from wcsync.errors import TransientError
 from wcsync.lms.threesixty.answers import Author, Classroom, DescribedPath, InnerPath, Lesson, Tag, TagLink
 from wcsync.lms.threesixty.described import Surroundings, describe
-from wcsync.lms.threesixty.rest import PATHS_READ, Call, LacksScope, Refused, Rest
+from wcsync.lms.threesixty.rest import PATHS_READ, Call, LacksScope, Refused, Rest, Stumbled
 from wcsync.lms.threesixty.scopes import demanding
 from wcsync.lms.threesixty.shelf import Kind, Shelf
 from wcsync.mappers.courses.plain import one_line
@@ -40,6 +41,9 @@ NO_PATH = "its row in the mapping names no path, and only paths are described: a
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+NO_TAGS = "lists no tag at all, but its paths have some; asked again later"
 
 
 class Paths:
@@ -72,16 +76,28 @@ class Paths:
         try:
             with self._lock:
                 paths, around = self._read(named.values(), full=full)
+                unread = dict(self._unread(paths))
         except Refused as refusal:
             raise demanding(self._rest, refusal) from refusal
+        if unread and not paths.keys() - unread.keys():
+            raise next(iter(unread.values()))
         return CourseReading(
             courses={
                 target: describe(paths[path_id], target, self._site, around)
                 for target, path_id in named.items()
-                if path_id in paths
+                if path_id in paths and path_id not in unread
             },
-            absent={target: _gone(path_id) for target, path_id in named.items() if path_id not in paths},
-            silent=silent,
+            absent={
+                target: _gone(path_id)
+                for target, path_id in named.items()
+                if path_id not in paths and path_id not in unread
+            },
+            silent=silent
+            | {
+                target: f"{unread[path_id]}; it was about path {path_id}"
+                for target, path_id in named.items()
+                if path_id in unread
+            },
         )
 
     def _read(self, ids: Iterable[str], *, full: bool) -> tuple[Mapping[str, DescribedPath], Surroundings]:
@@ -102,6 +118,16 @@ class Paths:
         self._changed_since = started_at - OVERLAP
         return paths, around
 
+    def _unread(self, paths: Mapping[str, DescribedPath]) -> Iterator[tuple[str, Stumbled]]:
+        """The paths of which something cannot be read: without it they would show less than there is."""
+        yield from self._paths.unread.items()
+        missing = dict[str, Stumbled]()
+        for shelf in (self._lessons, self._inner, self._classrooms, self._authors):
+            missing |= shelf.unread
+        for path in paths.values():
+            ids = [step.id for step in path.steps] + [path.author_id, *path.co_author_ids]
+            yield from ((path.id, missing[one]) for one in ids if one in missing)
+
     def _forget(self, *, full: bool) -> None:
         self._paths.drop()
         if full:
@@ -120,7 +146,10 @@ class Paths:
         linked = {tag_id for tag_ids in tags.values() for tag_id in tag_ids}
         if linked and (changed or not linked <= self._tag_names.keys()):
             pages = self._rest.read_pages(TAGS, list[Tag])
-            self._tag_names = {tag.id: one_line(tag.name) for page in pages for tag in page}
+            names = {tag.id: one_line(tag.name) for page in pages for tag in page}
+            if not names:
+                raise TransientError(f"{self._rest.name}: {NO_TAGS}")
+            self._tag_names = names
         return {path_id: tuple(self._names(tag_ids)) for path_id, tag_ids in tags.items()}
 
     def _tags_as_of(self, path: DescribedPath) -> datetime | None:

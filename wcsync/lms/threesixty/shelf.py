@@ -1,12 +1,18 @@
 """Things that the 360Learning API shows one by one and in pages: read in whichever way takes fewer calls."""
 
 import math
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from wcsync.lms.threesixty.rest import Call, Refused, Rest
+import msgspec
+
+from wcsync.lms.threesixty.rest import Call, Refused, Rest, Stumbled
 from wcsync.pulse import beat
+
+MOST_FAILURES = 3
+"""So many in a row that cannot be read, and none that can, are taken for a trouble of all."""
 
 
 class Numbered(Protocol):
@@ -40,10 +46,16 @@ class Shelf(Generic[T]):
         self._kind = kind
         self._pages = kind.pages
         self._kept: dict[str, T] = {}
+        self._unread: dict[str, Stumbled] = {}
 
     @property
     def kept(self) -> Collection[str]:
         return self._kept.keys()
+
+    @property
+    def unread(self) -> Mapping[str, Stumbled]:
+        """Those that the last look told of in a form that cannot be read: they may well be there."""
+        return self._unread
 
     def fetch(self, ids: Iterable[str]) -> dict[str, T]:
         """Those of them that are there, in the order asked.
@@ -53,6 +65,7 @@ class Shelf(Generic[T]):
         """
         wanted = list(dict.fromkeys(ids))
         missing = [one for one in wanted if one not in self._kept]
+        self._unread = {}
         if len(missing) > self._pages:
             self._walk(set(missing))
         for one in missing:
@@ -62,8 +75,8 @@ class Shelf(Generic[T]):
 
     def renew(self, changed: Call) -> None:
         """Reads a list of what has changed, and takes over what is kept of it."""
-        for page in self._rest.read_pages(changed, self._page):
-            self._kept |= {thing.id: thing for thing in page if thing.id in self._kept}
+        for page in self._rest.read_pages(changed, list[msgspec.Raw]):
+            self._kept |= {thing.id: thing for thing in self._readable(page) if thing.id in self._kept}
 
     def drop(self, stale: Callable[[str], bool] = lambda _: True) -> None:
         """Forgets all that is stale, so that it is read again when it is next asked for."""
@@ -76,8 +89,8 @@ class Shelf(Generic[T]):
         """
         call, most = Call(method="GET", path=self._kind.path, scope=self._kind.scope), len(wanted)
         number = 0
-        for number, page in enumerate(self._rest.read_pages(call, self._page), 1):
-            found = {thing.id: thing for thing in page if thing.id in wanted}
+        for number, page in enumerate(self._rest.read_pages(call, list[msgspec.Raw]), 1):
+            found = {thing.id: thing for thing in self._readable(page) if thing.id in wanted}
             self._kept |= found
             wanted -= found.keys()
             if not wanted or number >= most:
@@ -92,7 +105,13 @@ class Shelf(Generic[T]):
         except Refused as refusal:
             if refusal.code != self._kind.gone:
                 raise
+        except Stumbled as exc:
+            self._unread[one] = exc
+            if exc.whole_service or (not self._kept and len(self._unread) >= MOST_FAILURES):
+                raise
 
-    @property
-    def _page(self) -> type[list[T]]:
-        return list[self._kind.shape]  # type: ignore[name-defined]  # a type known at run time alone
+    def _readable(self, page: Iterable[msgspec.Raw]) -> Iterator[T]:
+        """What of a page can be read. Whatever cannot is asked for by its id, if anybody wants it."""
+        for raw in page:
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                yield msgspec.json.decode(raw, type=self._kind.shape)

@@ -9,6 +9,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from wcsync.course import Image, Term
@@ -41,7 +42,7 @@ def canonical(markup: str) -> str:
 
     Tags are kept, as far as they say more than a paragraph or a break that WordPress makes by itself.
     """
-    markup = _without_open_comments(markup.replace("\\", "").replace("\r\n", "\n"))
+    markup = without_open_comments(markup.replace("\\", "").replace("\r\n", "\n"))
     text, end = list[str](), 0
     for found in _TAG.finditer(markup):
         text += [html.unescape(markup[end : found.start()]), _canonical_tag(found[0])]
@@ -76,10 +77,12 @@ class Form:
     empty: bool
     shown: str
 
-    @classmethod
-    def of_markup(cls, markup: str) -> "Form":
+    @staticmethod
+    @lru_cache(maxsize=16)
+    def of_markup(markup: str) -> "Form":
+        """Kept for a moment: a product that is as it should be holds each text twice, and each is asked for often."""
         form = canonical(markup)
-        return cls(exact=digest(markup), canonical=digest(form), empty=not form, shown=markup)
+        return Form(exact=digest(markup), canonical=digest(form), empty=not form, shown=markup)
 
     @classmethod
     def of_meta(cls, value: str | None) -> "Form":
@@ -121,13 +124,15 @@ def _digest_all(texts: Iterable[str]) -> str:
     return digest("\n".join(texts))
 
 
-def _without_open_comments(markup: str) -> str:
+def without_open_comments(markup: str) -> str:
     """A comment that never ends is text; looked for at each, its end would take time by the square."""
     end = markup.rfind("-->") + 1
     return markup[:end] + markup[end:].replace("<!--", "&lt;!--")
 
 
+@lru_cache(maxsize=512)
 def _canonical_tag(tag: str) -> str:
+    """Most tags of all courses are a few."""
     if tag.startswith("<!--"):
         return f"{_OPEN}!{' '.join(tag[4:-3].split())}{_SHUT}"
     named = _TAG_NAME.match(tag)

@@ -239,7 +239,7 @@ def _judge_merge(merge: Merge, after: Form, asked: Sequence[str], *, take_back: 
         )
         return Verdict.WRITE, "; ".join(said)
     if merge.missing:
-        return Verdict.EDITED, missing_because(mark, merge.missing)
+        return Verdict.EDITED, missing_because(merge.missing)
     return (Verdict.SAME, "") if asked else (Verdict.NOTHING, "the courses say nothing there")
 
 

@@ -2,25 +2,29 @@
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
 from itertools import zip_longest
 
+from wcsync.mappers.courses.canonical import without_open_comments
+
 AROUND = 40
 """Letters of what is the same that are shown before and after a change."""
 LONGEST = 300
 """Letters of what is new or gone in one place; the rest is counted."""
-MOST_WORDS = 4000
+MOST_WORDS = 1000
 """Of a line that is compared word by word: it takes time by the square."""
+MOST_LINES = 400
+"""Lines in which is looked for those that stayed, for the same reason."""
 
 _BREAKS = re.compile(
-    r"\s*(?:<br\b[^>]*>|</?(?:p|div|h[1-6]|ul|ol|table|tr|blockquote|section|details|summary|dl|dt|dd)\b[^>]*>)\s*",
+    r"<br\b[^<>]*>|</?(?:p|div|h[1-6]|ul|ol|table|tr|blockquote|section|details|summary|dl|dt|dd)\b[^<>]*>",
     re.IGNORECASE,
 )
-_ITEM = re.compile(r"\s*<li\b[^>]*>\s*", re.IGNORECASE)
-_PICTURE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+_ITEM = re.compile(r"<li\b[^<>]*>", re.IGNORECASE)
+_PICTURE = re.compile(r"<img\b[^<>]*>", re.IGNORECASE)
 _ALT = re.compile(r"""\balt=["']([^"'>]+)["']""", re.IGNORECASE)
 _ANY_TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
 _WORDS = re.compile(r"\s+|[^\s\w]|\w+")
@@ -53,7 +57,7 @@ Line = tuple[Piece, ...]
 
 def readable(markup: str) -> tuple[str, ...]:
     """HTML as lines of plain text: one for each paragraph, heading or item of a list; without empty ones."""
-    text = _ITEM.sub("\n• ", re.sub(r"</li>\s*", "\n", markup, flags=re.IGNORECASE))
+    text = _ITEM.sub("\n• ", re.sub(r"</li>", "\n", without_open_comments(markup), flags=re.IGNORECASE))
     text = _PICTURE.sub(_shown_picture, text)
     text = _ANY_TAG.sub("", _BREAKS.sub("\n", text))
     lines = (" ".join(line.split()) for line in html.unescape(text).split("\n"))
@@ -84,13 +88,23 @@ def _shown_picture(found: re.Match[str]) -> str:
 
 
 def _lines(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:
-    for tag, start, end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for tag, start, end, new_start, new_end in _opcodes(old, new):
         if tag == "replace":
             yield from _replaced(old[start:end], new[new_start:new_end])
         elif tag == "delete":
             yield from (_whole(Sign.GONE, line) for line in old[start:end])
         elif tag == "insert":
             yield from (_whole(Sign.NEW, line) for line in new[new_start:new_end])
+
+
+def _opcodes(old: Sequence[str], new: Sequence[str]) -> Iterable[tuple[str, int, int, int, int]]:
+    """As `SequenceMatcher` gives them; of long texts all between the first and the last change is one."""
+    if max(len(old), len(new)) <= MOST_LINES:
+        return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    shorter = min(len(old), len(new))
+    head = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    tail = next((at for at in range(shorter - head) if old[-1 - at] != new[-1 - at]), shorter - head)
+    return [("replace", head, len(old) - tail, head, len(new) - tail)]
 
 
 def _replaced(old: Sequence[str], new: Sequence[str]) -> Iterator[Line]:

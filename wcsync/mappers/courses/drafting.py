@@ -13,14 +13,15 @@ from typing import Protocol
 from wcsync.course import Sellable, StoredProduct
 from wcsync.mappers.courses.fields import PREFIX
 from wcsync.mappers.mapping_table import Mapping as Table
-from wcsync.mappers.mapping_table import Match
-from wcsync.mappers.selectors import LONGEST_SKU, line_of, line_of_sku
+from wcsync.mappers.mapping_table import Match, is_open
+from wcsync.mappers.selectors import LONGEST_SKU, fits_row, line_of, line_of_sku
 from wcsync.mappers.text_file import render_quoted
-from wcsync.model import ProductId, Target
+from wcsync.model import Line, ProductId, Target, UnreadableProduct
 
 MADE_FROM = f"{PREFIX}made_from"
 """The meta key by which a product that was made from a course is known again, also by a ledger that is new."""
 
+_DRAFT = "draft"
 _SHOWN_OF_DIGEST = 8
 _SHARED = "the row of another course would sell it as well: make its product and its row by hand"
 
@@ -75,6 +76,11 @@ class Shelf:
 def origin_of(target: Target) -> str:
     """What `MADE_FROM` says of a product made from this course."""
     return f"{target.lms}/{target.course_id}"
+
+
+def is_unpublished(product: StoredProduct) -> bool:
+    """Whether it was made from a course, and nobody but the shop's own people can see it yet."""
+    return product.status == _DRAFT and MADE_FROM in product.meta
 
 
 def is_sold(table: Table, target: Target) -> bool:
@@ -154,10 +160,14 @@ def judge(
     return _begin(sellable, skus, shelf, table)
 
 
-def judge_taken(sellable: Sellable, sku: str, product: StoredProduct | None, table: Table) -> Step:
+def judge_taken(
+    sellable: Sellable, sku: str, product: StoredProduct | UnreadableProduct | None, table: Table
+) -> Step:
     """What to do when the shop made no product because another has the SKU: `product`, None if it did not say which."""
     if product is None:
         return _skip(sellable, _in_trash(sku, None))
+    if isinstance(product, UnreadableProduct):
+        return _skip(sellable, _unreadable_with(sku, product))
     if _is_ours(product, sellable.target):
         return _adopt(sellable, product, sku, table)
     return _skip(sellable, _taken(sku, product))
@@ -167,7 +177,7 @@ def _begin(sellable: Sellable, skus: Sequence[str], shelf: Shelf, table: Table) 
     """A SKU is free if no product has it and no row waits for it. One that a product without a row has is probably
     this very course, made by a person: a second product for it would be one too many."""
     for sku in skus:
-        found, match = shelf.by_sku(sku), table.match(line_of_sku(sku))
+        found, match = shelf.by_sku(sku), _deciding(table, line_of_sku(sku))
         if found is None and (match is None or any(_same(one, sellable.target) for one in match.targets)):
             return Step(sellable=sellable, action=Action.MAKE, sku=sku)
         if found is None:
@@ -176,12 +186,21 @@ def _begin(sellable: Sellable, skus: Sequence[str], shelf: Shelf, table: Table) 
             return _adopt(sellable, found, sku, table)
         if found.in_trash:
             return _skip(sellable, _in_trash(sku, found))
-        if table.match(line_of(found)) is None:
+        if _deciding(table, line_of(found)) is None:
             return _skip(sellable, _taken(sku, found))
     return _skip(
         sellable,
-        f"other courses' products have the SKUs it could get ({', '.join(skus)}): make its product by hand",
+        f"other products or rows have the SKUs it could get ({', '.join(skus)}): make its product by hand",
     )
+
+
+def _deciding(table: Table, line: Line) -> Match | None:
+    """What decides about it, but for a wildcard that ignores: a row of its own is narrower, and may be added."""
+    match = table.match(line)
+    if match is None or not match.ignore:
+        return match
+    sources = match.source.split(", ")
+    return None if any(row.source in sources and is_open(row) for row in table.rows) else match
 
 
 def _judge_made(
@@ -213,13 +232,19 @@ def _adopt(sellable: Sellable, product: StoredProduct, sku: str, table: Table) -
     """A product made from it is there: it needs its row, unless people decided otherwise meanwhile."""
     if product.in_trash:
         return _skip(sellable, _in_trash(product.sku or sku, product))
-    match = table.match(line_of(product))
+    match = _deciding(table, line_of(product))
     if match is not None and not any(_same(one, sellable.target) for one in match.targets):
         what = "is to be ignored" if match.ignore else "sells something else"
         return _skip(
             sellable, f"{_called(product)}, made from it, {what} by {match.source}: correct that row"
         )
-    return Step(sellable=sellable, action=Action.ADOPT, sku=product.sku, product=product)
+    return Step(sellable=sellable, action=Action.ADOPT, sku=_sku_of_row(product), product=product)
+
+
+def _sku_of_row(product: StoredProduct) -> str:
+    """'' where the product's own would not do: orders hold those of variations, and people may have given it one that
+    stands for others too."""
+    return product.sku if "variable" not in product.kind and fits_row(product.sku) else ""
 
 
 def _sold_by_sku(target: Target, shelf: Shelf, table: Table) -> bool:
@@ -265,6 +290,13 @@ def _taken(sku: str, product: StoredProduct) -> str:
 def _in_trash(sku: str, product: StoredProduct | None) -> str:
     which = _called(product) if product is not None else "a product"
     return f"{which} in the shop's trash has the SKU {sku}: restore it, or delete it for good"
+
+
+def _unreadable_with(sku: str, product: UnreadableProduct) -> str:
+    return (
+        f"product {product.product_id} has the SKU {sku}, and what the shop says of it cannot be read "
+        f"({product.reason}): look at it there"
+    )
 
 
 def _deleted(sellable: Sellable, product_id: ProductId) -> Step:

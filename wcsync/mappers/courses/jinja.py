@@ -55,8 +55,18 @@ _NOT_THERE: Mapping[type[nodes.Node], str] = {
     nodes.FromImport: "from … import",
     nodes.Extends: "extends",
     nodes.Block: "block",
+    nodes.ScopedEvalContextModifier: "autoescape",
 }
-_TROUBLES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, MemoryError)
+_TROUBLES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    MemoryError,
+)
 
 
 class _Missing(StrictUndefined):
@@ -242,6 +252,8 @@ def _explained(error: BaseException) -> BadTemplate:
             problem = _suggested(str(error.message or "it cannot be used"))
         case RecursionError() | MemoryError() | SyntaxError():
             problem, line = "it is nested too deeply", None
+        case AssertionError():  # Jinja's own, of what truncate is given
+            problem = f"a value does not fit: {error}"
         case ZeroDivisionError():
             problem = "it divides by zero"
         case _:

@@ -118,7 +118,10 @@ def stand(mark: Mark, verdict: Verdict, reason: str) -> Mark:
 
 
 def take_back_with(mark: Mark) -> str:
-    return f"take it back with `wcsync courses push --take-back {field_of(mark.field)}`"
+    """Of this product alone: whoever pastes it means no other."""
+    return (
+        f"take it back with `wcsync courses push --only {mark.product_id} --take-back {field_of(mark.field)}`"
+    )
 
 
 def contested_because(mark: Mark) -> str:
@@ -128,8 +131,8 @@ def contested_because(mark: Mark) -> str:
     )
 
 
-def missing_because(mark: Mark, missing: Iterable[str]) -> str:
-    return f"a person took away {', '.join(sorted(missing))}, and so it stays; {take_back_with(mark)}"
+def missing_because(missing: Iterable[str]) -> str:
+    return f"a person took away {', '.join(sorted(missing))}, and so it stays"
 
 
 def _judge_difference(case: Case) -> Judgement:
@@ -146,12 +149,10 @@ def _judge_ours(case: Case) -> Judgement:
     if not case.mark.sent and not is_ours(case.mark, case.current):
         if case.current.empty:
             return _judged(case, Verdict.WRITE, "it is empty")
-        reason = f"it had a content before wcsync first wrote it; {take_back_with(case.mark)}"
-        return _judged(case, Verdict.FOREIGN, reason)
+        return _judged(case, Verdict.FOREIGN, "it had a content before wcsync first wrote it")
     if not is_ours(case.mark, case.current):
         did = "emptied" if case.current.empty else "changed"
-        reason = f"a person {did} what wcsync wrote, and so it stays; {take_back_with(case.mark)}"
-        return _judged(case, Verdict.EDITED, reason)
+        return _judged(case, Verdict.EDITED, f"a person {did} what wcsync wrote, and so it stays")
     return _judged(case, Verdict.WRITE, "the course changed")
 
 

@@ -89,7 +89,7 @@ def _gives_away(address: str) -> bool:
     plain = _unquoted(address).casefold()
     if any(inside in plain for inside in _INSIDE):
         return True
-    tail = re.split(r"[?#]", plain, maxsplit=1)
+    tail = re.split(r"[?#;]", plain, maxsplit=1)
     pairs = parse_qsl(re.sub(r"[?#;]", "&", tail[1]), keep_blank_values=True) if len(tail) > 1 else []
     return any(_SECRET.search(name) for name, _ in pairs)
 
@@ -112,8 +112,10 @@ def _plain_host(host: str) -> str:
 
 def _ascii_host(host: str) -> str:
     host = unquote(host).rstrip(".").lower()
+    if not host or len(host) > LONGEST_ADDRESS:  # the codec takes the square of the length
+        return host
     try:
-        return host.encode("idna").decode() if host else ""
+        return host.encode("idna").decode()
     except UnicodeError:
         return host
 

@@ -74,6 +74,7 @@ def merge_terms(
     there = [key_of(term.name) for term in current]
     asked = {key_of(name): plain(name) for name in wanted if key_of(name)}
     fresh = _fresh(there, asked, mark, ownership, take_back=take_back)
+    filled = ownership is Ownership.FILL and bool(there)  # what is lacking then, nobody took away
     ours = set(mark.ours) & set(there)
     gone = _gone(there, ours - asked.keys(), ownership)
     if at_least_one and not fresh and gone >= set(there):
@@ -84,7 +85,7 @@ def merge_terms(
         ours=_sorted((ours - gone) | set(fresh)),
         added=tuple(fresh),
         removed=_sorted(gone),
-        missing=tuple(key for key in asked if key not in there and key not in fresh),
+        missing=() if filled else tuple(key for key in asked if key not in there and key not in fresh),
         mark=replace(mark, ours=_sorted(ours), known=_sorted(set(mark.known) | (asked.keys() & set(there)))),
     )
 

@@ -14,6 +14,9 @@ SHORTCODE = "\ue000"
 BRACKET, BACKSLASH, AMPERSAND = "&#091;", "&#092;", "&#038;"
 """As WordPress writes them: neither a shortcode nor eaten. https://developer.wordpress.org/reference/functions/wp_unslash/"""
 
+MOST_READ = 2000
+"""Letters of a plain text that are looked at at all, where 200 are kept: entities of entities take many turns."""
+
 _BLANK = re.compile(r"\s+")
 _TWISTING = frozenset("\u200b\u200e\u200f\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Invisible, or turning the direction of what follows. Joiners stay: scripts and emoji need them."""
@@ -67,7 +70,7 @@ def name_of(text: str) -> str:
 def bare(text: str) -> str:
     """For options, tags and categories, where no entity works: what a shop would take for markup is replaced by what
     looks like it. Entities are undone first, as the shop undoes them too. One line, at most 200 letters."""
-    before = ""
+    before, text = "", text[:MOST_READ]
     while before != text:
         before, text = text, one_line(html.unescape(text.replace(SHORTCODE, "[")))
     return cut(text.translate(_LOOKALIKES), LONGEST_NAME)

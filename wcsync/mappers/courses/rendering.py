@@ -90,7 +90,7 @@ def _meta(rules: Rules, occasion: Occasion) -> Mapping[str, str | None]:
     meta[_key("state")] = _state(occasion.courses) if rules.mark_gone else None
     for key, template in (rules.meta or {}).items():
         text = _rendered(f"{Field.META} {key}", template, Output.PLAIN, occasion)
-        text = clean(_unmarked(text)).strip()[:LONGEST_META]
+        text = _plain(clean(_unmarked(text))).strip()[:LONGEST_META]
         if text:
             meta[key] = text
     return meta
@@ -147,6 +147,7 @@ def _unmarked(text: str) -> str:
 
 
 def _plain(text: str) -> str:
+    """Themes write meta into pages, and not all of them escape it."""
     return text.replace("<", "‹").replace(">", "›")
 
 

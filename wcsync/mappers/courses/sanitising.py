@@ -6,6 +6,7 @@ of them would write differently. https://developer.wordpress.org/reference/funct
 
 import html
 import re
+from collections import Counter
 from collections.abc import Callable, Collection
 from functools import partial
 
@@ -18,6 +19,9 @@ MOST_READ = 1_000_000
 """Letters of what an LMS sent that are looked at at all."""
 MOST_DEEP = 200
 """Tags that may be open at a time; more is no text that a person wrote."""
+MOST_WITHIN = 500_000
+"""Tags, each counted with all that are open around it: browsers, and nh3, open bold and the like anew in every
+paragraph until it is closed, so that a short text can make millions of elements."""
 
 BLOCKS = frozenset({
     "address", "article", "aside", "blockquote", "caption", "dd", "details", "div", "dl", "dt",
@@ -55,7 +59,7 @@ _PEOPLES_WORD = re.compile(r"[A-Za-z0-9_ :.-]{1,200}")
 _AS_TYPESET = str.maketrans(
     {"'": "’", '"': "”", "<": "‹", ">": "›", "[": "(", "]": ")", "\\": "/", SHORTCODE: "("}
 )
-_PIECES = re.compile(r"(<[^>]*>)")
+_PIECES = re.compile(r"(<[^<>]*>)")
 _PRE = re.compile(r"(<pre(?:>| [^>]*>).*?</pre>)", re.DOTALL)
 _BLANK = re.compile(r"\s+")
 _LINK_TO_NOTHING = re.compile(r"<a>(.*?)</a>", re.DOTALL)
@@ -111,7 +115,7 @@ def first_paragraph(markup: str, longest: int) -> str:
 
 def _settled(markup: str, once: Callable[[str], str]) -> str:
     """Repeated until it changes nothing more; mere text if that does not come about."""
-    if len(_OPENS.findall(markup)) > MOST_DEEP and _depth(markup) > MOST_DEEP:
+    if len(_OPENS.findall(markup)) > MOST_DEEP and _is_tangled(markup):
         return _as_text(markup, once)
     before, after = markup, once(markup)
     for _ in range(8):
@@ -126,14 +130,22 @@ def _as_text(markup: str, once: Callable[[str], str]) -> str:
     return once(f"<p>{plain}</p>") if plain else ""
 
 
-def _depth(markup: str) -> int:
-    """How deep tags may be nested at most: those that are never closed count as open to the end."""
-    depth = deepest = 0
-    for closes, tag in re.findall(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)", markup):
-        if tag.lower() not in _OFTEN_UNCLOSED:
-            depth = max(0, depth - 1) if closes else depth + 1
-            deepest = max(deepest, depth)
-    return deepest
+def _is_tangled(markup: str) -> bool:
+    """Whether tags are nested too deeply, or too many too deeply. Those that are never closed count as open to the end,
+    and one that closes nothing does not count."""
+    open_ones, depth, within = Counter[str](), 0, 0
+    for closes, written in re.findall(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)", markup):
+        tag = written.lower()
+        within += depth
+        if closes and not open_ones[tag]:
+            continue
+        if tag not in _OFTEN_UNCLOSED:
+            step = -1 if closes else 1
+            open_ones[tag] += step
+            depth += step
+        if depth > MOST_DEEP or within > MOST_WITHIN:
+            return True
+    return False
 
 
 def _clean_html(markup: str, attribute_filter: AttributeFilter, attributes: dict[str, set[str]]) -> str:

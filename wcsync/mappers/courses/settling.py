@@ -77,7 +77,7 @@ def _settled_list(one: Writing, stored: tuple[Term, ...]) -> Mark:
     mark = written_terms(one.mark, one.sent, one.ours, one.wanted, stored)
     missing = set(one.wanted).intersection(mark.known) - {key_of(term.name) for term in stored}
     if missing:
-        return replace(mark, standing=Standing.EDITED, note=missing_because(mark, missing))
+        return replace(mark, standing=Standing.EDITED, note=missing_because(missing))
     return replace(mark, standing=Standing.OURS, note="")
 
 

@@ -1,6 +1,6 @@
 """Courses as templates see them: every text clean, and nothing in it that works in a shop. Pure."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
@@ -126,7 +126,9 @@ def _lines(texts: Sequence[str], line: Callable[[str], str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, map(line, texts))))[:MOST_WORDS]
 
 
-def _line(text: str, foreign: Collection[str]) -> str:
+@lru_cache(maxsize=2048)
+def _line(text: str, foreign: frozenset[str]) -> str:
+    """Kept: a module's texts are asked for with HTML and without, and its kind and heading are those of many."""
     return _marked(one_line(scrub(one_line(text), foreign)))
 
 
