@@ -203,7 +203,7 @@ class TestARun:
         spine.shop.edit(1001, sku="PY-1")
         for word in ("1000", "py-1", "campus/1002"):
             assert spine.run(only=frozenset({word})).written == 1, word
-        assert spine.ledger.mirror.read_state().last_run is None
+        assert spine.ledger.mirror.read_runs().last_run is None
 
     def test_a_look_writes_nothing_anywhere(self, spine: MirrorSpine) -> None:
         sell_many(spine, 3)
@@ -938,7 +938,7 @@ class TestTheSchedule:
         spine.stop_after = 4
         assert spine.run().code == INTERRUPTED
         assert 0 < len(calls) < 10
-        assert spine.ledger.mirror.read_state().last_run is None
+        assert spine.ledger.mirror.read_runs().last_run is None
 
     def test_a_stop_leaves_a_long_reading_of_products(self, spine: MirrorSpine) -> None:
         ids = sell_many(spine, 1200)
@@ -985,7 +985,10 @@ class TestTheSchedule:
         """Workers wait for the ledger meanwhile."""
         ids = sell_many(spine, 250)
         spine.run()
-        spine.ledger.mirror.forget_marks(list(map(ProductId, ids)), ["name", "description"], spine.clock())
+        blank = [
+            Mark(product_id=ProductId(one), field=field) for one in ids for field in ("name", "description")
+        ]
+        spine.ledger.mirror.record_marks(blank, spine.clock())
         keep, sizes = SqliteMirror.record_marks, list[int]()
 
         def record(self: SqliteMirror, marks: Sequence[Mark], now: datetime) -> None:

@@ -76,21 +76,6 @@ def read_only(clinic: Clinic) -> None:
     clinic.shop.gate.permissions = "read"
 
 
-def mirroring(arrange: Arrange) -> Arrange:
-    """The same where course data is to be mirrored, too."""
-
-    def both(clinic: Clinic) -> None:
-        clinic.more += "\n[course_sync]\nenabled = true\n"
-        arrange(clinic)
-
-    return both
-
-
-def read_only_without_notes(clinic: Clinic) -> None:
-    clinic.more += "\n[notes]\nenabled = false\n"
-    read_only(clinic)
-
-
 def write_only(clinic: Clinic) -> None:
     clinic.shop.gate.permissions = "write"
 
@@ -259,11 +244,6 @@ SHOP: dict[str, tuple[Arrange, str, bool]] = {
     "captcha before orders alone": (shop_fails(kind="html200", match="/wc/v3/"), "page_instead", True),
     "firewall with 403": (shop_fails(kind="status", status=403, body=PAGE), "firewall", True),
     "password prompt": (shop_fails(kind="status", status=401, body=PAGE), "password_prompt", True),
-    "read-only key that is to mirror courses": (
-        mirroring(read_only_without_notes),
-        "key_may_not_write",
-        False,
-    ),
     "firewall before notes": (notes_behind_a_firewall, "notes_refused", False),
     "PHP warnings": (shop_fails(kind="php_warning"), "php_output", False),
     "half an answer": (shop_fails(kind="truncated"), "not_json", True),
@@ -527,16 +507,6 @@ MOODLE: dict[str, tuple[Arrange, str, bool]] = {
     "half an answer": (moodle_fails(kind="truncated"), "not_json", True),
     "firewall with 403": (moodle_fails(kind="status", status=403, body=PAGE), "firewall", True),
     "redirect": (moodle_fails(kind="redirect"), "redirected", True),
-    "contents of courses may not be read": (
-        mirroring(without_function("core_course_get_contents")),
-        "missing_function",
-        False,
-    ),
-    "competencies may not be read": (
-        mirroring(without_function("core_competency_list_course_competencies")),
-        "missing_function",
-        False,
-    ),
     "unknown course": (no_such_course, "unknown_course", True),
     "course hidden from us": (hidden_from_us, "unknown_course", True),
     "hidden course": (course(visible=False), "course_hidden", False),
@@ -674,9 +644,6 @@ THREESIXTY: dict[str, tuple[Arrange, str, bool]] = {
     "no scope users:read": (academy_scope("users:read"), "missing_scope", True),
     "no scope groups:read": (academy_scope("groups:read"), "missing_scope", True),
     "no scope paths:read": (academy_scope("paths:read"), "missing_scope", False),
-    "no scope paths:read for the mirror": (mirroring(academy_scope("paths:read")), "missing_scope", False),
-    "no scope courses:read": (mirroring(academy_scope("courses:read")), "missing_scope", False),
-    "no scope classrooms:read": (mirroring(academy_scope("classrooms:read")), "missing_scope", False),
     "unknown group": (academy_option(group=NOBODY), "unknown_group", True),
     "public group": (academy_group(public=True), "group_public", False),
     "subgroups": (academy_group(subgroup=True), "group_has_subgroups", False),

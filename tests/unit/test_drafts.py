@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from time import process_time
@@ -19,6 +20,7 @@ from wcsync.drafts import DraftMaker, Made, Plan
 from wcsync.errors import ConfigError, PermanentError, ServiceBlocked, TransientError
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.lms.registry import KINDS
+from wcsync.mappers.courses.decisions import decide
 from wcsync.mappers.courses.drafting import MADE_FROM, Action, choose_skus, clean_sku
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.wanted import Wanted, WantedPicture
@@ -601,3 +603,16 @@ def test_another_lms_has_drafts_of_its_own(office: Office) -> None:
         office.shop.products
     )
     assert ProductId(0) not in office.shop.products
+
+
+def test_what_was_written_into_a_draft_is_ours_for_the_mirror(office: Office) -> None:
+    [made, _] = office.make()
+    assert made.product_id is not None
+    marks = office.ledger.mirror.read_marks([made.product_id])[made.product_id]
+    assert {"name", "description", "attributes:Author"} <= marks.keys()
+    stored = office.shop.products[made.product_id]
+    renamed = Wanted(name="Another name", description="<p>Another text</p>", attributes={"Author": ("Eva",)})
+    plan = decide(stored, renamed, Rules(), marks, office.clock(), timedelta())
+    assert plan.patch is not None
+    assert (plan.patch.name, plan.patch.description) == (renamed.name, renamed.description)
+    assert not plan.edited

@@ -175,38 +175,33 @@ class MirrorContract(ABC):
 
     # -- runs --------------------------------------------------------------------------------------------------------
     def test_before_the_first_run_there_is_nothing_to_tell(self, mirror: Mirror) -> None:
-        assert mirror.read_state() == MirrorState()
+        assert mirror.read_runs() == MirrorState()
 
     def test_the_last_run_is_kept_as_it_was(self, mirror: Mirror) -> None:
         mirror.record_run(make_run(), full=False)
-        state = mirror.read_state()
+        state = mirror.read_runs()
         assert (state.last_run, state.last_good_at, state.last_full_at) == (make_run(), T0, None)
 
     def test_a_full_run_counts_unless_no_course_was_read(self, mirror: Mirror) -> None:
         mirror.record_run(replace(make_run(FAILED), courses=0), full=True)
-        assert mirror.read_state().last_full_at is None
+        assert mirror.read_runs().last_full_at is None
         mirror.record_run(make_run(FAILED, 30), full=True)
-        assert mirror.read_state().last_full_at == at(30)
+        assert mirror.read_runs().last_full_at == at(30)
         mirror.record_run(make_run(STOPPED, 60), full=True)
-        assert mirror.read_state().last_full_at == at(60)
+        assert mirror.read_runs().last_full_at == at(60)
         mirror.record_run(make_run(DONE, 120), full=False)
-        assert mirror.read_state().last_full_at == at(60)
+        assert mirror.read_runs().last_full_at == at(60)
 
     def test_a_stop_is_remembered_until_a_run_is_good(self, mirror: Mirror) -> None:
         stop = make_run(STOPPED, 60)
         for run in (make_run(), stop, make_run(FAILED, 120)):
             mirror.record_run(run, full=False)
-        state = mirror.read_state()
+        state = mirror.read_runs()
         assert (state.last_run, state.stop, state.bad_since) == (make_run(FAILED, 120), stop, at(60))
         assert state.last_good_at == T0
         mirror.record_run(make_run(DONE, 180), full=False)
-        state = mirror.read_state()
+        state = mirror.read_runs()
         assert (state.stop, state.bad_since, state.last_good_at) == (None, None, at(180))
-
-    def test_it_tells_which_fields_do_not_stand_as_we_left_them(self, mirror: Mirror) -> None:
-        edited = make_mark(1018, "name", Standing.EDITED)
-        mirror.record_marks([make_mark(), edited], T0)
-        assert tuple(mirror.read_standing()) == (edited,)
 
     # -- all of it ---------------------------------------------------------------------------------------------------
     def test_all_of_it_survives_the_process(self, mirror: Mirror, tmp_path: Path) -> None:
@@ -215,7 +210,7 @@ class MirrorContract(ABC):
         again, close = self.open(tmp_path)
         try:
             assert again.read_marks([ONE]) == mirror.read_marks([ONE])
-            assert again.read_state() == mirror.read_state()
+            assert again.read_runs() == mirror.read_runs()
         finally:
             close()
 
@@ -314,7 +309,7 @@ def test_a_ledger_from_before_the_mirror_keeps_all_it_knows(tmp_path: Path) -> N
         cursor = ledger.read_cursor("orders")
         assert cursor is not None
         assert (cursor.position, ledger.read_mapping()) == (T0, "[]")
-        assert ledger.mirror.read_state() == MirrorState()
+        assert ledger.mirror.read_runs() == MirrorState()
         ledger.mirror.record_marks([make_mark()], T0)
         assert ledger.mirror.read_marks([ONE])[ONE]
     finally:

@@ -47,7 +47,7 @@ def test_readme_names_every_dependency() -> None:
 def mirror_codes() -> set[str]:
     files = [*(ROOT / "wcsync/pollers").glob("course*.py"), ROOT / "wcsync/mappers/courses/guards.py"]
     text = "".join(path.read_text(encoding="utf-8") for path in files)
-    said = r"""\bcode ?= ?(.*)|_(?:halted|left)\(\s*\w+,\s*("[a-z_]+")|^[A-Z_]+ = (".*")"""
+    said = r"""\bcode ?= ?(.*)|_(?:halted|left)\(\s*\w+,\s*("[a-z_]+")|^[A-Z_, ]+ = (".*")"""
     found = {
         word
         for groups in re.findall(said, text, re.MULTILINE)

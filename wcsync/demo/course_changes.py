@@ -38,7 +38,7 @@ class Mirroring:
     def wait_for_first(self) -> None:
         """Until the daemon has carried over all course data for the first time, or patience runs out."""
         deadline = time.monotonic() + BEGIN_PATIENCE_S
-        while self.app.ledger.mirror.read_state().last_run is None and time.monotonic() < deadline:
+        while self.app.ledger.mirror.read_runs().last_run is None and time.monotonic() < deadline:
             if self.app.stop.wait(0.05):
                 return
 

@@ -121,5 +121,5 @@ class Mirror(Protocol):
     def record_run(self, run: Run, *, full: bool) -> None:
         """Keeps the last run, and beside it when the last full and the last good one were."""
 
-    def read_state(self) -> MirrorState:
-        """One row is read, however many products there are."""
+    def read_runs(self) -> MirrorState:
+        """One row, however many products there are."""

@@ -147,7 +147,7 @@ class SqliteMirror:
             state = _after(read_runs(db), run, full=full)
             put_fact(db, RUNS, _render_runs(state))
 
-    def read_state(self) -> MirrorState:
+    def read_runs(self) -> MirrorState:
         return read_runs(self._db)
 
     @property
@@ -156,7 +156,7 @@ class SqliteMirror:
 
 
 def read_runs(db: sqlite3.Connection) -> MirrorState:
-    """As `Mirror.read_state`."""
+    """As `Mirror.read_runs`."""
     known = json.loads(read_fact(db, RUNS) or "{}")
     return MirrorState(
         last_run=_run_of(known.get("last_run")),

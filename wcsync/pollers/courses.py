@@ -136,7 +136,7 @@ class CourseSync:
             self.patient.note_error(exc)
             halts.append(_halt_of(exc))
         run = _sum(at, outlook, halts, tally, duration_s=self.timer() - began)
-        _tell(run, halts, None if options.only else self.mirror.read_state().last_run, full=full)
+        _tell(run, halts, None if options.only else self.mirror.read_runs().last_run, full=full)
         return run
 
     def _record(self, run: Run, options: Options, *, full: bool) -> None:
@@ -146,7 +146,7 @@ class CourseSync:
 
     def is_due(self) -> bool:
         """Whether the next run is to begin now: by the ledger, so that a restart begins none before its time."""
-        now, last = self.clock(), self.mirror.read_state().last_run
+        now, last = self.clock(), self.mirror.read_runs().last_run
         if last is None or last.at > now:
             return self.patient.may_call()
         wait_s = self.pacing.every_s
@@ -155,7 +155,7 @@ class CourseSync:
         return now - last.at >= timedelta(seconds=wait_s) and self.patient.may_call()
 
     def _is_full(self, options: Options, now: datetime) -> bool:
-        last = self.mirror.read_state().last_full_at
+        last = self.mirror.read_runs().last_full_at
         due = last is None or not timedelta() <= now - last < timedelta(seconds=self.pacing.full_every_s)
         return options.full or (due and not options.only)
 

@@ -142,10 +142,8 @@ def _writing(line: Line) -> Finding:
     if reply.status == 404 and wire.says_no_such_order(reply.content):
         return Finding(code="may_write", message="the key may write order notes", severity=Severity.OK)
     if reply.status in {401, 403} and wire.parse_refusal(reply.content) is not None:
-        message = f"{MAY_NOT_WRITE.message}: orders are read and enrolled, but get no notes, products no course data"
-        remedy = (
-            f"{MAY_NOT_WRITE.remedy}, or set enabled = false under [notes] and [course_sync] in the config"
-        )
+        message = f"{MAY_NOT_WRITE.message}: orders are read and enrolled, but get no notes"
+        remedy = f"{MAY_NOT_WRITE.remedy}, or set enabled = false under [notes] in the config"
         return replace(MAY_NOT_WRITE, message=message, remedy=remedy, severity=Severity.WARNING)
     return _no_notes(f"status {reply.status}")
 

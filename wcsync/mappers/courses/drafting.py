@@ -21,7 +21,7 @@ from wcsync.model import Line, ProductId, Target, UnreadableProduct
 MADE_FROM = f"{PREFIX}made_from"
 """The meta key by which a product that was made from a course is known again, also by a ledger that is new."""
 
-_DRAFT, _TRASH = "draft", "trash"
+_DRAFT = "draft"
 _SHOWN_OF_DIGEST = 8
 _NAMELESS = "its LMS does not say what a row could call it"
 _SHARED = "the row of another course would sell it as well: make its product and its row by hand"
