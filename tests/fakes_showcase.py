@@ -320,11 +320,12 @@ def _pages(many: Collection[object]) -> int:
 
 
 def _stored_attributes(attributes: Sequence[Attribute]) -> tuple[Attribute, ...]:
-    """In the order of their positions; of one name the last, and none of the shop's own without an option."""
-    kept = dict[str, Attribute]()
+    """In the order of their positions; of one name the last, and none of the shop's own without an option. One of the
+    shop's own and one of the product's may have the same name."""
+    kept = dict[tuple[bool, str], Attribute]()
     for one in attributes:
         parts = [html.unescape(part).strip() for option in one.options for part in option.split("|")]
         stored = replace(one, name=one.name.strip(), options=tuple(filter(None, parts)))
         if stored.options or not stored.attribute_id:
-            kept[stored.name.casefold()] = stored
+            kept[bool(stored.attribute_id), stored.name.casefold()] = stored
     return tuple(sorted(kept.values(), key=lambda one: one.position))

@@ -402,7 +402,7 @@ class People(RuleBasedStateMachine):
         return images[0].image_id if images else 0
 
 
-People.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+People.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
 TestPeopleAndTheMirror = People.TestCase
 
 

@@ -101,6 +101,7 @@ def courses_push(
         take_back=frozenset(map(Field, take_back)),
         allow_many=allow_many,
         allow_gone=_lms_names(config, allow_gone),
+        full=True,  # a person asks: what the shop refused before is tried again
     )
     if dry_run:
         sys.exit(_show(config, options, as_json=as_json))

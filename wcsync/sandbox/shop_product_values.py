@@ -28,15 +28,18 @@ def stored_price(value: Any) -> str:
 
 
 def stored_attributes(sent: Iterable[Mapping[str, Any]], shop_wide: Mapping[int, str]) -> list[Json]:
-    """The whole list, as sent but for what is no attribute; sorted by position, of one name the last."""
-    kept: dict[str, Json] = {}
+    """The whole list, as sent but for what is no attribute; sorted by position, of one name the last.
+
+    Shop-wide ones are kept under the names of their taxonomies, so that one of the product's own may be called the same.
+    """
+    kept: dict[tuple[bool, str], Json] = {}
     for one in sent:
         attribute_id = int(one.get("id") or 0)
         name = shop_wide.get(attribute_id, "") if attribute_id else plain(str(one.get("name", "")))
         options = _options(one.get("options"), shop_wide=bool(attribute_id))
         if not name or (attribute_id and not options) or options is None:
             continue
-        kept[slug(name)] = {
+        kept[bool(attribute_id), slug(name)] = {
             "id": attribute_id,
             "name": name,
             "position": abs(int(one.get("position") or 0)),
