@@ -85,13 +85,15 @@ def targets(draw: st.DrawFn) -> tuple[Target, ...]:
     return tuple(Target(lms=lms, course_id=course, options=tuple(sorted(options))) for course in courses)
 
 
+OF_VARIATIONS = ("sync", "sync_description", "sync_images", "sync_meta", "template_description")
 TEMPLATES = ("{{ course.name|upper }}", "=a\nb | c", "- '\"")
 
 
 @st.composite
-def syncs(draw: st.DrawFn) -> tuple[tuple[str, str], ...]:
+def syncs(draw: st.DrawFn, about: MapRow) -> tuple[tuple[str, str], ...]:
     said: dict[str, str] = {}
-    for key in draw(st.lists(st.sampled_from(SYNC_KEYS), max_size=2)):
+    keys = SYNC_KEYS if about.variation_id is None else OF_VARIATIONS
+    for key in draw(st.lists(st.sampled_from(keys), max_size=2)):
         said[key] = draw(
             st.sampled_from([word.value for word in Ownership] if key in OWNERSHIPS else TEMPLATES)
         )
@@ -107,7 +109,7 @@ def row_lists(draw: st.DrawFn) -> list[MapRow]:
         sold = (
             replace(about, ignore=True)
             if ignore
-            else replace(about, targets=draw(targets()), sync=draw(syncs()))
+            else replace(about, targets=draw(targets()), sync=draw(syncs(about)))
         )
         rows.setdefault(about.selector, sold)
     return list(rows.values())

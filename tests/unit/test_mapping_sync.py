@@ -170,3 +170,19 @@ def test_a_field_that_is_named_counts_before_all() -> None:
 def test_a_row_that_says_nothing_changes_nothing() -> None:
     base = replace(Rules(), templates={Field.NAME: "y"}, language="fr")
     assert rules_for(base, ()) == base
+
+
+@pytest.mark.parametrize("key", ["sync_name", "sync_tags", "template_name"])
+def test_a_variation_has_no_say_in_what_its_product_shows(key: str) -> None:
+    value = "off" if key.startswith("sync") else "{{ course.name }}"
+    [problem] = refuse(f'[[map]]\nvariation_id = 9\nlms = "campus"\ncourse = "42"\n{key} = "{value}"\n')
+    assert problem.where == "mapping.toml:5"
+    assert "a variation, which has only its description, images, meta" in problem.message
+
+
+def test_a_variation_may_say_what_it_has_for_itself() -> None:
+    row = (
+        '[[map]]\nvariation_id = 9\nlms = "campus"\ncourse = "42"\nsync = "own"\nsync_description = "fill"\n'
+    )
+    [read_row] = read(row).rows
+    assert dict(read_row.sync) == {"sync": "own", "sync_description": "fill"}

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from wcsync.mappers.cells import find_hidden
-from wcsync.mappers.courses.fields import SYNC, TEMPLATE, WITH_TEMPLATE, Field, Ownership
+from wcsync.mappers.courses.fields import FOR_VARIATIONS, SYNC, TEMPLATE, WITH_TEMPLATE, Field, Ownership
 from wcsync.mappers.courses.templates import GUIDE, check_template, output_of
 from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import render_quoted, render_suggestion
 
 _TEMPLATES = {f"{TEMPLATE}_{field}": field for field in WITH_TEMPLATE}
 OWNERSHIPS = (SYNC, *(f"{SYNC}_{field}" for field in Field))
+_FIELDS = {f"{SYNC}_{field}": field for field in Field} | _TEMPLATES
 SYNC_KEYS = (*OWNERSHIPS, *_TEMPLATES)
 """All keys a row may have for the mirror, whatever its LMS."""
 
@@ -25,6 +26,8 @@ def parse_sync(cells: Cells, places: Mapping[str, str]) -> Sync:
     said = []
     for key in SYNC_KEYS:
         if key in cells:
+            if "variation_id" in cells:
+                problems.attempt(_check_variation, key, places[key])
             value = problems.attempt(_parse_value, key, cells[key], places[key])
             said.append((key, value or ""))
     problems.raise_any()
@@ -38,6 +41,17 @@ def merge_sync(said: Iterable[Sync]) -> Sync:
         for key, value in sync:
             merged.setdefault(key, value)
     return tuple(sorted(merged.items()))
+
+
+def _check_variation(key: str, where: str) -> None:
+    field = _FIELDS.get(key)
+    if field is not None and field not in FOR_VARIATIONS:
+        own = ", ".join(sorted(FOR_VARIATIONS))
+        raise refused(
+            where,
+            f"{key} means nothing to a variation, which has only its {own} for itself",
+            "Remove it, or write it in the row of the product.",
+        )
 
 
 def _parse_value(key: str, values: Sequence[str], where: str) -> str:

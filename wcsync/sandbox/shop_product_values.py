@@ -30,7 +30,7 @@ def stored_price(value: Any) -> str:
 def stored_attributes(sent: Iterable[Mapping[str, Any]], shop_wide: Mapping[int, str]) -> list[Json]:
     """The whole list, as sent but for what is no attribute; sorted by position, of one name the last.
 
-    Shop-wide ones are kept under the names of their taxonomies, so that one of the product's own may be called the same.
+    Shop-wide ones are kept by their taxonomies: one of the product's own may be called the same.
     """
     kept: dict[tuple[bool, str], Json] = {}
     for one in sent:
