@@ -312,3 +312,13 @@ def _summaries(value: object) -> list[str]:
             with suppress(ValueError):
                 return _summaries(json.loads(value))
     return []
+
+
+@pytest.mark.parametrize("text", ["<p>{}</p>", "{}", "<p> {} </p><p>More</p>", "<p>Before</p><p>{}</p>"])
+def test_an_address_that_stands_alone_is_a_link_and_no_embedded_page(text: str) -> None:
+    address = "https://video.example.org/watch?v=1&amp;t=2#now"
+    safe = sanitise(text.format(address), [SITE])
+    assert f'<a href="{address}">{address}</a>' in safe
+    assert f"<p>{address}" not in safe
+    assert sanitise(safe, [SITE]) == safe
+    assert finish(safe) == safe

@@ -69,6 +69,10 @@ _EMPTY = re.compile(
 )
 _BLOCK_EDGE = re.compile(rf"\s*(</?(?:{'|'.join(sorted(BLOCKS))})(?:>| [^>]*>))\s*")
 _END_OF_BLOCK = re.compile(rf"</(?:{'|'.join(sorted(BLOCKS))})>|<br>|<hr>")
+_ALONE = re.compile(r"""(<p>|^)(https?://(?:[^\s<>"'&\\\[\]]|&amp;)+)(</p>|$)""")
+_AS_LINK = r'\1<a href="\2">\2</a>\3'
+"""An address that is all of a paragraph: WordPress would fetch it and show what is there.
+https://developer.wordpress.org/reference/classes/wp_embed/autoembed/"""
 _OPENS = re.compile(r"<[a-zA-Z]")
 
 AttributeFilter = Callable[[str, str, str], str | None]
@@ -82,7 +86,7 @@ def sanitise(text: str, sites: Collection[str], more: str = "…") -> str:
 
     def once(markup: str) -> str:
         cleaned = _clean_html(markup, filtered, _ATTRIBUTES)
-        return _each_text(cleaned, lambda part: _protected(scrub(part, foreign)))
+        return _ALONE.sub(_AS_LINK, _each_text(cleaned, lambda part: _protected(scrub(part, foreign))))
 
     return _bounded(_settled(clean(text[:MOST_READ]), once), once, more)
 
