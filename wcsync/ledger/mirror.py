@@ -112,7 +112,7 @@ class Mirror(Protocol):
         """How often these bytes were sent to the shop since they were last known to have arrived."""
 
     def record_try(self, digest: str) -> None:
-        """They are about to be sent."""
+        """The shop broke down over them, or did not answer."""
 
     def read_drafts(self, lms: LmsName) -> dict[CourseId, DraftMark]: ...
 

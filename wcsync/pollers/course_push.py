@@ -171,11 +171,14 @@ class Pusher:
         assert one.patch is not None, one.task
         patch, picture = one.patch, one.task.wanted.picture
         uploads = picture is not None and needs_upload(patch)
-        if picture is not None and uploads:
-            self.mirror.record_try(picture.digest)
         try:
             [answer] = self._send([one], lambda: [self.showcase.push_patch(patch)])
-        except PermanentError as exc:
+        except (PermanentError, TransientError) as exc:
+            lost = isinstance(exc, PermanentError) or exc.answer_lost
+            if picture is not None and uploads and lost:  # not where we ourselves were killed
+                self.mirror.record_try(picture.digest)
+            if isinstance(exc, TransientError):
+                raise
             return Pushed(product_id=patch.product_id, stored=None, code=BROKE_DOWN, problem=str(exc))
         if picture is not None and uploads:  # it came to an end, whatever it was
             self.mirror.record_upload(picture.digest, None, self.clock())
