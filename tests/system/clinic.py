@@ -143,7 +143,7 @@ class Clinic:
         parts = ["[store]", *_lines(store | self.store)]
         rows = []
         for name, lms in self.lms.items():
-            parts += ["[[lms]]", f'name = "{name}"', "timeout_s = 0.5", *_lines(lms.keys)]
+            parts += ["[[lms]]", f'name = "{name}"', "timeout_s = 1.0", *_lines(lms.keys)]
             for row in lms.rows:
                 quoted = {key: f'"{value}"' for key, value in row.items()}
                 about = self.select or {"product_id": str(self.product)}

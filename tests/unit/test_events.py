@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ def names_of(call: ast.Call, of_services: set[str]) -> set[str]:
     return of_services if isinstance(first, ast.Subscript) else set()
 
 
+@cache
 def written() -> dict[str, set[str]]:
     """Each event that the code can write, with the keys it may have."""
     found: dict[str, set[str]] = {}
