@@ -19,7 +19,7 @@ demo: venv
 	$(BIN)/wcsync demo
 
 test: venv
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 lint: venv
 	$(BIN)/ruff format --check .
