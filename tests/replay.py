@@ -19,6 +19,8 @@ COMPARED = (
     "location",
     "retry-after",
 )
+SITE = "https://127.0.0.1:8444"
+"""What the recorded shop believes its address to be."""
 START = datetime(2026, 11, 21, 19, 0, tzinfo=UTC)
 
 Exchange = dict[str, Any]

@@ -1,45 +1,17 @@
 """How the sandbox shop stores and writes products, against recorded exchanges with a real one."""
 
-import ssl
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 import pytest
-import trustme
 
 from tests.pictures import Pictures
 from tests.replay import Exchange, HandClock, cases, error_of, now, recorded, replay, then
 from wcsync.sandbox.shop import SandboxShop
 
-SITE = "https://127.0.0.1:8444"
 API = "/wp-json/wc/v3/products"
-
-
-@pytest.fixture(scope="module")
-def client_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def shop(server_tls: ssl.SSLContext, clock: HandClock) -> Iterator[SandboxShop]:
-    with SandboxShop(tls=server_tls, clock=clock) as shop:
-        shop.site_url = SITE
-        yield shop
-
-
-@pytest.fixture
-def client(shop: SandboxShop, client_tls: ssl.SSLContext) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=shop.url, verify=client_tls, auth=("ck_sandbox", "cs_sandbox")) as client:
-        yield client
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-import ssl
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,38 +12,22 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-import trustme
 
-from tests.replay import START, Exchange, HandClock, cases, error_of, now, outline, recorded, replay, then
+from tests.replay import (
+    SITE,
+    START,
+    Exchange,
+    HandClock,
+    cases,
+    error_of,
+    now,
+    outline,
+    recorded,
+    replay,
+    then,
+)
 from wcsync.sandbox.exchange import Pairs
 from wcsync.sandbox.shop import SandboxShop
-
-SITE = "https://127.0.0.1:8444"
-
-
-@pytest.fixture(scope="module")
-def client_tls(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def shop(server_tls: ssl.SSLContext, clock: HandClock) -> Iterator[SandboxShop]:
-    with SandboxShop(tls=server_tls, clock=clock) as shop:
-        shop.site_url = SITE
-        yield shop
-
-
-@pytest.fixture
-def client(shop: SandboxShop, client_tls: ssl.SSLContext) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=shop.url, verify=client_tls, auth=("ck_sandbox", "cs_sandbox")) as client:
-        yield client
 
 
 @pytest.fixture
