@@ -80,11 +80,12 @@ def _examine_course_data(lms: Lms, tell: Tell, told: Collection[str]) -> Iterato
     tell(f"{lms.name}: whether course data can be read")
     try:
         lacks = lms.fetch_course_findings()
-        found = [Diagnosis.of(lms.name, finding) for finding in lacks if finding.message not in told]
     except REMOTE_ERRORS as exc:
-        lacks, found = (), [Diagnosis.of_error(lms.name, exc)]
-    if not lacks and not found:
-        yield fine(lms.name, "course_data", "course data can be read")
+        found = [Diagnosis.of_error(lms.name, exc)]
+    else:
+        found = [Diagnosis.of(lms.name, finding) for finding in lacks if finding.message not in told]
+        if not lacks:
+            yield fine(lms.name, "course_data", "course data can be read")
     for diagnosis in found:
         yield replace(diagnosis, message=f"for course data: {diagnosis.message}", fatal=False)
 
