@@ -21,6 +21,7 @@ from wcsync.notes import OrderNotes
 from wcsync.patient import Patient
 from wcsync.pollers.orders import OrdersPoller
 from wcsync.retry import Backoff
+from wcsync.sale import NOTHING_SPECIAL, Circumstances
 from wcsync.worker import Worker
 
 QUARANTINE_S = 90.0
@@ -104,11 +105,13 @@ class Spine:
         self._open()
         return self.ledger.recover(self.clock(), self.clock())
 
-    def plan(self, order: Order, known: Sequence[Entitlement]) -> OrderPlan:
+    def plan(
+        self, order: Order, known: Sequence[Entitlement], circumstances: Circumstances = NOTHING_SPECIAL
+    ) -> OrderPlan:
         planner = Planner(
             mapping=self.mapping, paid_statuses=self.paid_statuses, identify=self.ledger.identify
         )
-        return planner.plan(order, known)
+        return planner.plan(order, known, circumstances)
 
     def record(self, *orders: Order) -> None:
         """Has the ledger know these orders without a poll."""

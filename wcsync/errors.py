@@ -65,6 +65,10 @@ class TransientError(WcsyncError):
         self.whole_service = whole_service
 
 
+class BudgetSpent(TransientError):
+    """The LMS may get no further account for now: the row waits, and a person is told once. Nothing was sent."""
+
+
 class PermanentError(WcsyncError):
     """The same call will fail again: the row goes to the dead list and a person is told once."""
 

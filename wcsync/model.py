@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 
+from wcsync.sale import UNLIMITED, Access, Cause, Circumstances, Refund, Withdrawal
+
 OrderId = NewType("OrderId", int)
 LineId = NewType("LineId", int)
 ProductId = NewType("ProductId", int)
@@ -15,17 +17,24 @@ LmsName = NewType("LmsName", str)
 LearnerKey = NewType("LearnerKey", str)
 """Keyed hash of a normalised address: who a learner is, wherever no address is needed."""
 
+NOBODY = LearnerKey("")
+"""Whose an open seat is."""
+
 Identify = Callable[[str], LearnerKey]
 """Turns an address into its learner key. The key it hashes with belongs to one ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A buyer or learner. `email` is trimmed and otherwise as written; names may be empty."""
+    """A buyer or learner. `email` is trimmed and otherwise as written; names may be empty.
+
+    `fields`: what an LMS may want besides, by the names the config gives them, as in ("company", "Acme"); sorted.
+    """
 
     email: str
     first_name: str = ""
     last_name: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
 
     def __repr__(self) -> str:
         return "Person(…)"
@@ -33,7 +42,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line item. `variation_id` 0 = none, `product_id` 0 = the product is gone; `total` as the shop wrote it."""
+    """One line item. `variation_id` 0 = none, `product_id` 0 = the product is gone; `total` as the shop wrote it.
+
+    `learners`: those whom the line itself names, in its order. `container`: it stands for a bundle whose parts are
+    lines of their own; `part_of`: the line of the bundle it is a part of, 0 = none.
+    """
 
     line_id: LineId
     product_id: ProductId
@@ -42,11 +55,17 @@ class Line:
     name: str
     quantity: Decimal
     total: str = ""
+    learners: tuple[Person, ...] = ()
+    container: bool = False
+    part_of: LineId = LineId(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An order as the shop told it. `refunded_total` is positive, in the order's currency."""
+    """An order as the shop told it. `refunded_total` is positive, in the order's currency.
+
+    `learners`: those whom the order as a whole names. `renews`: the subscriptions that this order pays anew.
+    """
 
     order_id: OrderId
     number: str
@@ -59,6 +78,9 @@ class Order:
     buyer: Person
     lines: tuple[Line, ...]
     refunded_total: Decimal = Decimal(0)
+    refunds: tuple[Refund, ...] = ()
+    learners: tuple[Person, ...] = ()
+    renews: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +153,8 @@ class Target:
 class Entitlement:
     """One seat sold, a snapshot of the mapping row of that day. Its key is made of facts alone.
 
-    `product_id`, `variation_id`: what the line was about that day.
+    `learner_key` NOBODY: an open seat. `starts_at`: when its access begins, by the shop's facts. `cause`: why it is not
+    live, None while it is. `product_id`, `variation_id`: what the line was about that day.
     """
 
     order_id: OrderId
@@ -139,12 +162,15 @@ class Entitlement:
     seat: int
     target: Target
     learner_key: LearnerKey
-    until: datetime | None
     live: bool
     reason: str
     source: str
     product_id: ProductId
     variation_id: ProductId
+    starts_at: datetime
+    access: Access = UNLIMITED
+    on_withdraw: Withdrawal | None = None
+    cause: Cause | None = None
 
 
 class Verdict(StrEnum):
@@ -208,21 +234,31 @@ class Desired(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What should be, for one learner and course: in (until when; None = unlimited) or out."""
+    """What should be, for one learner and course: in (until when; None = unlimited) or out.
+
+    Of out: `cause`, why, and `on_withdraw`, what is to be done about it (None = as the LMS's section says).
+    """
 
     desired: Desired
     until: datetime | None = None
     options: tuple[Option, ...] = ()
+    cause: Cause | None = None
+    on_withdraw: Withdrawal | None = None
 
 
 class Outcome(StrEnum):
-    """What an LMS call came to. `UNKNOWN`: accepted, but the LMS cannot yet say whether it took effect."""
+    """What an LMS call came to. `UNKNOWN`: accepted, but the LMS cannot yet say whether it took effect.
+
+    `SUSPENDED`: the enrolment stays and lets nobody in; `EXPIRED`: the LMS itself ended it at the end we gave it.
+    """
 
     CREATED = "created"
     ALREADY = "already"
     RESTORED = "restored"
     REMOVED = "removed"
     ABSENT = "absent"
+    SUSPENDED = "suspended"
+    EXPIRED = "expired"
     UNKNOWN = "unknown"
 
 
@@ -232,6 +268,7 @@ class Seat:
 
     `user_id`: the LMS's own id as last seen, None if not known; it may be stale.
     `applied_until`: the end we last gave the LMS for this very enrolment; `applied`: it once confirmed one of ours.
+    `dormant`: we suspended it, or it reached the end we gave it: letting the learner in again lifts that.
     """
 
     learner: Person
@@ -241,6 +278,7 @@ class Seat:
     user_id: str | None = None
     applied: bool = False
     applied_until: datetime | None = None
+    dormant: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,5 +331,5 @@ class Message:
     open_since: datetime | None
 
 
-PlanOrder = Callable[[Order, Sequence[Entitlement]], OrderPlan]
-"""A plan of an order, given the seats it is already known to have sold."""
+PlanOrder = Callable[[Order, Sequence[Entitlement], Circumstances], OrderPlan]
+"""A plan of an order, given the seats it is already known to have sold and what else decides."""

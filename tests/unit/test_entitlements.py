@@ -23,6 +23,7 @@ from wcsync.model import (
     Verdict,
     Wish,
 )
+from wcsync.sale import Access
 
 MAPPING = FakeMapping(
     {"PY-101": ("campus", "42"), "BOTH": [("campus", "42"), ("academy", "7")], "T-SHIRT": None}
@@ -34,6 +35,7 @@ def identify(email: str) -> LearnerKey:
 
 
 ANA = identify("ana@example.test")
+LONG_AGO = T0 - timedelta(days=365)
 
 
 def plan(
@@ -64,7 +66,7 @@ def seat(
     *, live: bool = True, until: datetime | None = None, options: tuple[tuple[str, str], ...] = ()
 ) -> Entitlement:
     (one,) = sold()
-    return replace(one, live=live, until=until, target=replace(one.target, options=options))
+    return replace(one, live=live, access=Access(until=until), target=replace(one.target, options=options))
 
 
 # -- what counts as paid ---------------------------------------------------------------------------------------------
@@ -329,20 +331,22 @@ def test_a_quantity_that_is_no_number_is_no_plan() -> None:
 
 
 def test_nobody_with_no_live_seat_is_to_be_in() -> None:
-    assert wish_for([]) == wish_for([seat(live=False)]) == Wish(desired=Desired.OUT)
+    assert wish_for([], LONG_AGO) == wish_for([seat(live=False)], LONG_AGO) == Wish(desired=Desired.OUT)
 
 
 def test_one_live_seat_among_ended_ones_is_enough() -> None:
-    assert wish_for([seat(live=False), seat()]).desired is Desired.IN
+    assert wish_for([seat(live=False), seat()], LONG_AGO).desired is Desired.IN
 
 
 def test_the_latest_end_counts_and_ended_seats_count_for_nothing() -> None:
     one, other, gone = T0, T0 + timedelta(days=1), T0 + timedelta(days=9)
-    assert wish_for([seat(until=one), seat(until=other), seat(until=gone, live=False)]).until == other
+    assert (
+        wish_for([seat(until=one), seat(until=other), seat(until=gone, live=False)], LONG_AGO).until == other
+    )
 
 
 def test_no_end_is_later_than_any() -> None:
-    assert wish_for([seat(until=T0), seat()]) == Wish(desired=Desired.IN)
+    assert wish_for([seat(until=T0), seat()], LONG_AGO) == Wish(desired=Desired.IN)
 
 
 def test_options_of_all_live_seats_are_wished_for_once_and_sorted() -> None:
@@ -351,7 +355,7 @@ def test_options_of_all_live_seats_are_wished_for_once_and_sorted() -> None:
         seat(options=(("group", "1"), ("group", "2"))),
         seat(options=(("group", "9"),), live=False),
     ]
-    assert wish_for(seats).options == (("group", "1"), ("group", "2"))
+    assert wish_for(seats, LONG_AGO).options == (("group", "1"), ("group", "2"))
 
 
 @pytest.mark.parametrize(

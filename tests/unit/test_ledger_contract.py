@@ -29,6 +29,7 @@ from wcsync.model import (
     Person,
     Unreadable,
 )
+from wcsync.sale import NOTHING_SPECIAL, Circumstances
 
 CREATED = Applied(outcome=Outcome.CREATED, user_id="100")
 ACADEMY = LmsName("academy")
@@ -47,11 +48,13 @@ class Stage:
     parked: Callable[[], list[dict[str, object]]]
     mapping: FakeMapping
 
-    def plan(self, order: Order, known: Sequence[Entitlement]) -> OrderPlan:
+    def plan(
+        self, order: Order, known: Sequence[Entitlement], circumstances: Circumstances = NOTHING_SPECIAL
+    ) -> OrderPlan:
         planner = Planner(
             mapping=self.mapping, paid_statuses=frozenset({"completed"}), identify=self.ledger.identify
         )
-        return planner.plan(order, known)
+        return planner.plan(order, known, circumstances)
 
     def record(self, *orders: Order, now: datetime = T0) -> None:
         self.ledger.record_page(orders, (), self.plan, None, now)
@@ -110,7 +113,9 @@ class LedgerContract(ABC):
     def test_a_crash_in_the_middle_of_a_page_leaves_nothing_of_it(self, stage: Stage) -> None:
         stage.ledger.start_cursor("orders", T0, T0)
 
-        def crash_on_the_second(order: Order, known: Sequence[Entitlement]) -> OrderPlan:
+        def crash_on_the_second(
+            order: Order, known: Sequence[Entitlement], _circumstances: Circumstances
+        ) -> OrderPlan:
             if order.order_id == 2:
                 raise KeyboardInterrupt
             return stage.plan(order, known)
@@ -125,7 +130,7 @@ class LedgerContract(ABC):
         assert cursor.position == T0
 
     def test_after_such_a_crash_the_page_can_be_recorded(self, stage: Stage) -> None:
-        def crash(order: Order, known: Sequence[Entitlement]) -> OrderPlan:
+        def crash(_order: Order, _known: Sequence[Entitlement], _circumstances: Circumstances) -> OrderPlan:
             raise RuntimeError("boom")
 
         with pytest.raises(RuntimeError):

@@ -24,6 +24,7 @@ from wcsync.ledger.schema import migrations
 from wcsync.mappers.entitlements import Planner
 from wcsync.mappers.mapping import Mapping
 from wcsync.model import Applied, Entitlement, Order, OrderPlan, Outcome
+from wcsync.sale import Circumstances
 
 
 @pytest.fixture
@@ -375,11 +376,11 @@ def test_a_ledger_that_is_closed_under_a_thread_lets_it_finish_its_transaction_a
     unmapped = Planner(mapping=Mapping(), paid_statuses=frozenset(), identify=ledger.identify).plan
     planned: list[Order] = []
 
-    def plan(order: Order, earlier: Sequence[Entitlement]) -> OrderPlan:
+    def plan(order: Order, earlier: Sequence[Entitlement], circumstances: Circumstances) -> OrderPlan:
         planned.append(order)
         begun.set()
         assert go_on.wait(20)
-        return unmapped(order, earlier)
+        return unmapped(order, earlier, circumstances)
 
     ledger.record_page([make_order(1), make_order(2)], (), unmapped, None, T0)
     outcome: list[object] = []

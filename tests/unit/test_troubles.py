@@ -128,11 +128,11 @@ class Desk:
             self.mirrored(outcome)
             self.wait(4 * 3600)
 
-    def _plan(self, order: Any, known: Any) -> Any:
+    def _plan(self, order: Any, known: Any, circumstances: Any) -> Any:
         mapping = FakeMapping({"PY-101": ("campus", "42")})
         statuses = frozenset({"completed"})
         planner = Planner(mapping=mapping, paid_statuses=statuses, identify=self.ledger.identify)
-        return planner.plan(order, known)
+        return planner.plan(order, known, circumstances)
 
     def claim(self, way: str) -> Message | None:
         return self.ledger.claim_message(way, self.clock())

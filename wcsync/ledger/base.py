@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from wcsync.health import Health
+from wcsync.ledger.desk import Desk
 from wcsync.ledger.mirror import Mirror
 from wcsync.mappers.troubles import Look, Rules
 from wcsync.model import (
@@ -16,6 +17,7 @@ from wcsync.model import (
     LmsName,
     Message,
     Order,
+    OrderId,
     Person,
     PlanOrder,
     Presence,
@@ -23,6 +25,7 @@ from wcsync.model import (
     Unconfirmed,
     Unreadable,
 )
+from wcsync.sale import Cause, Subscription, Withdrawal
 
 LONGEST_WAIT = timedelta(days=8)
 """Longer than any wait the config allows: what waits longer was put off by a clock that was ahead."""
@@ -82,6 +85,44 @@ class PageRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many withdrawals may be done without a person's word, in 24 hours and counting those that wait.
+
+    More than `most`, or more than `share` of all who are in, stop them all before the next one; `FEW` never do.
+    """
+
+    most: int = 25
+    share: float = 0.1
+
+
+FEW = 5
+"""So few withdrawals are no mass, whatever share they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barred:
+    """Withdrawals that wait for a person's word. `waiting`: how many; `done`: in the last 24 hours; `inside`: how many
+    learners are in by our doing."""
+
+    waiting: int
+    done: int
+    inside: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLimit:
+    """How many accounts may be made in an LMS: since `day_began`, and in all. None = any number.
+
+    `next_day`: when the next day begins.
+    """
+
+    day_began: datetime
+    next_day: datetime
+    per_day: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One due enrolment, leased.
 
@@ -91,7 +132,8 @@ class Claim:
     under way, so that the account may be in the making. `written`: an earlier call that changes the enrolment was never
     confirmed. `nothing_sent`: there never was one. `found`: the learner was in the course before us.
     `shared`: another address of the same account is to stay in this course. `refused_at`: when this row met the
-    service's refusal last, if that was its last trouble.
+    service's refusal last, if that was its last trouble. `cause`, `on_withdraw`: of a wish for out, as in `Wish`.
+    `allowed`: a person allowed this very withdrawal.
     """
 
     lms: LmsName
@@ -112,6 +154,9 @@ class Claim:
     shared: bool
     refused_at: datetime | None
     service_was_up: bool
+    cause: Cause | None = None
+    on_withdraw: Withdrawal | None = None
+    allowed: bool = False
 
     @property
     def course_id(self) -> CourseId:
@@ -143,11 +188,13 @@ class Surrender:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """What the ledger knows of a service: who it was when last seen ('' = never) and how it does."""
+    """What the ledger knows of a service: who it was when last seen ('' = never) and how it does. `zone`: an IANA name
+    or an offset, '' if it never told."""
 
     identity: str
     health: Health
     checked_at: datetime | None
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,6 +218,10 @@ class Ledger(Protocol):
     @property
     def mirror(self) -> Mirror:
         """What the mirror of courses remembers."""
+
+    @property
+    def desk(self) -> Desk:
+        """What people decide about orders and learners."""
 
     # -- reading orders ------------------------------------------------------------------------------------------
     def read_cursor(self, name: str) -> Cursor | None:
@@ -207,11 +258,35 @@ class Ledger(Protocol):
         Orders read as unpaid are then news again the next time they are read.
         """
 
+    def record_deleted(self, order_ids: Sequence[OrderId], plan: PlanOrder, now: datetime) -> PageRecord:
+        """Keeps that the shop does not know these orders any more: their status is `sale.DELETED` from now on. Safe to
+        repeat; an order that the shop knows again is read as any other."""
+
+    def record_subscriptions(
+        self, subscriptions: Sequence[Subscription], plan: PlanOrder, move: CursorMove | None, now: datetime
+    ) -> int:
+        """Keeps how subscriptions stand and plans the orders anew that they are about. Returns how many were news.
+
+        As `record_page`: one transaction, never older over newer, the cursor last, safe to repeat.
+        """
+
+    def end_expired(self, now: datetime) -> int:
+        """Brings the wishes in line whose end has come. Returns how many changed. Safe to repeat."""
+
     # -- working off ---------------------------------------------------------------------------------------------
-    def claim(self, lms: LmsName, now: datetime) -> Claim | None:
+    def claim(self, lms: LmsName, now: datetime, limits: Limits | None = None) -> Claim | None:
         """Leases the oldest due enrolment whose learner is not being worked on in this LMS.
 
-        None: nothing is due, or the service is to be left alone for now.
+        None: nothing is due, or the service is to be left alone for now. Beyond `limits` no withdrawal is leased, but
+        for those that a person allowed and those whose time has come; while a walk through the shop's orders is under
+        way neither, so that a mass is seen as one.
+        """
+
+    def reserve_account(self, claim: Claim, limit: AccountLimit, now: datetime) -> datetime | None:
+        """Counts an account that is about to be made. None: there is room. Else when to ask again; nothing is counted.
+
+        Safe to repeat: a learner's account in an LMS counts once. `settle_deferred` with the kind "budget" parks the
+        lines that wait for it.
         """
 
     def record_sending(self, claim: Claim, now: datetime, *, enrolling: bool) -> bool:
@@ -257,8 +332,9 @@ class Ledger(Protocol):
     def read_service(self, name: str, now: datetime) -> Known:
         """What is known of a service; up and unknown if never seen."""
 
-    def record_identity(self, name: str, identity: str, title: str, now: datetime) -> None:
-        """Confirms who a service is. A changed identity forgets the account ids it gave us."""
+    def record_identity(self, name: str, identity: str, title: str, now: datetime, *, zone: str = "") -> None:
+        """Confirms who a service is. A changed identity forgets the account ids it gave us. `zone`: its time zone, ''
+        leaves what is known."""
 
     def record_health(self, name: str, health: Health) -> None:
         """Keeps how a service does, for `status` and for the next start."""

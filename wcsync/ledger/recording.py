@@ -9,7 +9,15 @@ from functools import partial
 from wcsync.ledger.base import CursorMove, PageRecord
 from wcsync.ledger.order_notes import note_order
 from wcsync.ledger.people import read_learner
-from wcsync.ledger.rows import digest_order, entitlement_of, order_of, plain, render_options, text_of
+from wcsync.ledger.rows import (
+    digest_order,
+    entitlement_of,
+    order_of,
+    plain,
+    render_access,
+    render_options,
+    text_of,
+)
 from wcsync.ledger.wishes import OF_THE_LMS, refresh_wish
 from wcsync.model import (
     Entitlement,
@@ -24,6 +32,7 @@ from wcsync.model import (
     Unreadable,
     Verdict,
 )
+from wcsync.sale import NOTHING_SPECIAL
 from wcsync.times import render_instant
 
 REPLAN_BATCH = 200
@@ -116,7 +125,7 @@ class Recorder:
 
     def _record_order(self, order: Order, plan_order: PlanOrder) -> PageRecord:
         known = self._read_entitlements(order.order_id)
-        plan = plan_order(order, known)
+        plan = plan_order(order, known, NOTHING_SPECIAL)
         paid_before = self._read_paid(order.order_id)
         self._write_order(order, paid=plan.paid)
         self._write_lines(order, plan.lines)
@@ -202,10 +211,11 @@ class Recorder:
 
     def _write_entitlements(self, entitlements: Sequence[Entitlement]) -> None:
         self._db.executemany(
-            "INSERT INTO entitlements (order_id, line_id, seat, lms, course_id, learner_key, options, until, live, "
-            "reason, source, product_id, variation_id, sold_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (order_id, line_id, seat, lms, course_id) DO UPDATE SET "
-            "live = excluded.live, reason = excluded.reason",
+            "INSERT INTO entitlements (order_id, line_id, seat, lms, course_id, learner_key, options, live, reason, "
+            "source, product_id, variation_id, starts_at, access, on_withdraw, cause, sold_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (order_id, line_id, seat, lms, course_id) DO UPDATE SET learner_key = excluded.learner_key, "
+            "live = excluded.live, reason = excluded.reason, cause = excluded.cause, starts_at = excluded.starts_at",
             [
                 (
                     seat.order_id,
@@ -215,12 +225,15 @@ class Recorder:
                     seat.target.course_id,
                     seat.learner_key,
                     render_options(seat.target.options),
-                    text_of(seat.until),
                     int(seat.live),
                     seat.reason,
                     seat.source,
                     seat.product_id,
                     seat.variation_id,
+                    text_of(seat.starts_at),
+                    render_access(seat.access),
+                    seat.on_withdraw or "",
+                    seat.cause or "",
                     self._now_text,
                 )
                 for seat in entitlements

@@ -22,6 +22,7 @@ from wcsync.model import (
     ProductId,
     Target,
 )
+from wcsync.sale import UNLIMITED, Access, Cause, Withdrawal
 from wcsync.times import parse_instant, render_instant
 
 LONGEST_REASON = 2000
@@ -46,6 +47,31 @@ def render_options(options: Sequence[Option]) -> str:
 
 def parse_options(text: str) -> tuple[Option, ...]:
     return tuple((key, value) for key, value in json.loads(text))
+
+
+def render_access(access: Access) -> str:
+    """'' for access without end, else JSON of what limits it."""
+    if access.unlimited:
+        return ""
+    said = {
+        "days": access.days,
+        "until": text_of(access.until),
+        "with_subscription": access.with_subscription,
+        "zone": access.zone,
+    }
+    return json.dumps({key: value for key, value in said.items() if value})
+
+
+def parse_access(text: str) -> Access:
+    if not text:
+        return UNLIMITED
+    said = json.loads(text)
+    return Access(
+        days=said.get("days"),
+        until=instant_of(said.get("until")),
+        with_subscription=said.get("with_subscription", False),
+        zone=said.get("zone", ""),
+    )
 
 
 def digest_order(order: Order, key: bytes) -> str:
@@ -89,12 +115,15 @@ def entitlement_of(row: sqlite3.Row) -> Entitlement:
             options=parse_options(row["options"]),
         ),
         learner_key=LearnerKey(row["learner_key"]),
-        until=instant_of(row["until"]),
         live=bool(row["live"]),
         reason=row["reason"],
         source=row["source"],
         product_id=ProductId(row["product_id"]),
         variation_id=ProductId(row["variation_id"]),
+        starts_at=parse_instant(row["starts_at"]),
+        access=parse_access(row["access"]),
+        on_withdraw=Withdrawal(row["on_withdraw"]) if row["on_withdraw"] else None,
+        cause=Cause(row["cause"]) if row["cause"] else None,
     )
 
 

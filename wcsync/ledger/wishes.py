@@ -30,7 +30,7 @@ def refresh_wish(
         "WHERE s.lms = ? AND s.course_id = ? AND s.learner_key = ?",
         key,
     ).fetchall()
-    wish = wish_for(entitlement_of(seat) for seat in seats if seat["paid"] or _may_be_in(row))
+    wish = wish_for((entitlement_of(seat) for seat in seats if seat["paid"] or _may_be_in(row)), now)
     if row is None:
         if wish.desired is Desired.IN:
             _insert(connection, key, wish, now)

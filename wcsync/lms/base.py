@@ -16,14 +16,14 @@ A new LMS costs one file, one registry line and one class in the contract suite:
 The rules every `ensure_…` keeps:
 
 - It looks before it writes, because it is called again after any crash and after any lost answer.
-- Before each call that may change something it calls `intent.declare()`, with `Write.BESIDE` for accounts, groups and
-  the like. If that raises, an earlier call may still be under way at the far side and a negative look proves nothing
-  yet.
+- Before each call that may change something it calls `intent.declare()`, with `Write.ACCOUNT` for a call that makes an
+  account, and `Write.BESIDE` for groups and the like. If that raises, an earlier call may still
+  be under way at the far side and a negative look proves nothing yet.
 - Before it reports that something is *not* there as a success (`ABSENT`), it calls `intent.confirm_absence()`.
 - Where the LMS lets a learner in only later, in its own time, `ensure_enrolled` says in `Applied.confirm` what a person
   should look at if that does not happen; `fetch_presences` is then asked until it does.
-- It never shortens, lifts a suspension, changes a teacher, or removes what it cannot tell to be a learner's own
-  enrolment. It raises PermanentError with a sentence that says what a person has to do.
+- It never shortens, lifts a suspension that is not ours (`Seat.dormant`), changes a teacher, or removes what it cannot
+  tell to be a learner's own enrolment. It raises PermanentError with a sentence that says what a person has to do.
 """
 
 from collections.abc import Collection, Sequence
@@ -37,6 +37,18 @@ from pydantic import BaseModel, ConfigDict, Field
 from wcsync.course import CourseReading, Sellable
 from wcsync.errors import Finding
 from wcsync.model import Applied, LmsName, Offer, Presence, Seat, Target
+from wcsync.sale import Withdrawal
+
+
+class Budget(BaseModel):
+    """How many new accounts wcsync may make in an LMS, each of which may cost a licence. Absent = no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+    per_day: int | None = Field(
+        default=None, strict=True, ge=0, description="new accounts per day by the shop's calendar"
+    )
+    total: int | None = Field(default=None, strict=True, ge=0, description="new accounts in all")
 
 
 class LmsSettings(BaseModel):
@@ -60,18 +72,31 @@ class LmsSettings(BaseModel):
         le=3600,
         description="seconds during which 'not found' is not believed after a lost answer; more than twice timeout_s",
     )
+    on_withdraw: Withdrawal | None = Field(
+        default=None,
+        description="what is done once a learner's last seat has ended: unenrol, suspend, keep or ask; "
+        "absent: unenrol, and suspend after access that was sold for a time",
+    )
+    profile: dict[str, str] = Field(
+        default_factory=dict,
+        description="fields of accounts we create, and which of [learners.fields] fills each",
+    )
+    budget: Budget | None = Field(default=None, description="how many accounts wcsync may make here")
 
 
 class Capability(StrEnum):
-    """What not every LMS can do."""
+    """What not every LMS can do: end an enrolment by itself at a date; keep one that lets nobody in."""
 
     END_DATE = "end_date"
+    SUSPEND = "suspend"
 
 
 class Write(StrEnum):
-    """What a call may change: the enrolment itself, or only something beside it (account, group, cohort)."""
+    """What a call may change: the enrolment itself, an account that is made (or brought back), which may cost a
+    licence, or only something beside them (group, cohort)."""
 
     ENROLMENT = "enrolment"
+    ACCOUNT = "account"
     BESIDE = "beside"
 
 
@@ -82,7 +107,8 @@ class Intent(Protocol):
         """Commits to disk that a write is about to be sent.
 
         Only what was declared as an enrolment is ever taken for ours when the learner is found in the course later.
-        Raises TransientError while the answer to an earlier write is still open.
+        Raises TransientError while the answer to an earlier write is still open, and BudgetSpent before an account
+        that the config's budget has no room for.
         """
 
     def confirm_absence(self) -> None:
@@ -165,10 +191,17 @@ class Lms(Protocol):
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         """The learner is in the course until `seat.until`: created, already or restored.
 
-        Creates the account if there is none.
+        Creates the account if there is none, with `seat.learner.fields` as the section's `profile` says.
         """
 
     def ensure_withdrawn(self, seat: Seat, intent: Intent) -> Applied:
         """The learner is out of the course: removed or absent. The account stays."""
+
+    def ensure_suspended(self, seat: Seat, intent: Intent) -> Applied:
+        """The learner's enrolment stays, with all progress, and lets nobody in: suspended; absent where there is none.
+
+        Only for an LMS with `Capability.SUSPEND`. `ensure_enrolled` of a seat that is `dormant` lets the learner in
+        again.
+        """
 
     def close(self) -> None: ...

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from string import ascii_lowercase, ascii_uppercase
 from typing import Protocol
@@ -19,6 +20,7 @@ from wcsync.model import (
     Verdict,
     Wish,
 )
+from wcsync.sale import NOTHING_SPECIAL, Cause, Circumstances
 
 COMPLETED = "completed"
 TRASH = "trash"
@@ -53,7 +55,9 @@ class Planner:
     paid_statuses: frozenset[str]
     identify: Identify
 
-    def plan(self, order: Order, known: Sequence[Entitlement]) -> OrderPlan:
+    def plan(
+        self, order: Order, known: Sequence[Entitlement], circumstances: Circumstances = NOTHING_SPECIAL
+    ) -> OrderPlan:
         """What `order` means, given the seats it is already known to have sold.
 
         A seat once sold keeps the course and the learner it was sold with; only its life follows the order.
@@ -120,23 +124,25 @@ class Planner:
                 seat=1,
                 target=target,
                 learner_key=learner_key,
-                until=None,
                 live=True,
                 reason="",
                 source=match.source,
                 product_id=line.product_id,
                 variation_id=line.variation_id,
+                starts_at=order.completed_at or order.paid_at or order.created_at,
+                access=terms.access,
+                on_withdraw=terms.on_withdraw,
             )
-            for target in match.targets
+            for target, terms in match.deals()
         ]
 
 
-def wish_for(entitlements: Iterable[Entitlement]) -> Wish:
-    """What should be for one learner and course: in while any seat is live, until the latest end of them all."""
+def wish_for(entitlements: Iterable[Entitlement], now: datetime) -> Wish:
+    """What should be at `now` for one learner and course: in while a seat is live, until the latest end of all."""
     live = [seat for seat in entitlements if seat.live]
     if not live:
         return Wish(desired=Desired.OUT)
-    ends = [seat.until for seat in live]
+    ends = [seat.access.until for seat in live]
     until = None if None in ends else max(end for end in ends if end is not None)
     options = sorted({option for seat in live for option in seat.target.options})
     return Wish(desired=Desired.IN, until=until, options=tuple(options))
@@ -160,9 +166,9 @@ def usable_address(email: str) -> bool:
 
 def _follow(seat: Entitlement, standing: Standing, status: str) -> Entitlement:
     if standing is Standing.PAID:
-        return replace(seat, live=True, reason="")
+        return replace(seat, live=True, reason="", cause=None)
     if standing is Standing.ENDED:
-        return replace(seat, live=False, reason=f"order {status}")
+        return replace(seat, live=False, reason=f"order {status}", cause=Cause.ORDER)
     return seat
 
 

@@ -4,11 +4,13 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 import msgspec
 
 from wcsync.mappers.mapping_sync import merge_sync
 from wcsync.model import CourseId, Line, LmsName, ProductId, Target
+from wcsync.sale import PLAIN_TERMS, SeatRule, Terms
 
 ANY_COURSE = r"\S+"
 
@@ -52,6 +54,7 @@ class MapRow:
     else `product_id`, else `sku`, where `*` stands for any characters and `?` for one.
     `ignore`: this product is no course and is not to be listed as unmapped. `source`: file and line.
     `sync`: what the row says of the mirror, key and value as written: `sync`, `sync_name`, `template_description`, ….
+    `terms`: on what terms it sells; `seats`: who gets several seats, None = as the config says.
     """
 
     source: str
@@ -61,6 +64,8 @@ class MapRow:
     targets: tuple[Target, ...] = ()
     ignore: bool = False
     sync: tuple[tuple[str, str], ...] = ()
+    terms: Terms = PLAIN_TERMS
+    seats: SeatRule | None = None
 
     @property
     def selector(self) -> tuple[str, str]:
@@ -74,12 +79,23 @@ class MapRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What a line sells. No targets and not ignored cannot be. `sync`: what its rows say of the mirror."""
+    """What a line sells. No targets and not ignored cannot be. `sync`: what its rows say of the mirror.
+
+    `terms`: on what terms, target by target; shorter than `targets` = plain ones for the rest. `seats`: who gets
+    several seats, None = as the config says. `by_name`: a row is about this very product, variation or SKU.
+    """
 
     targets: tuple[Target, ...]
     source: str
     ignore: bool = False
     sync: tuple[tuple[str, str], ...] = ()
+    terms: tuple[Terms, ...] = ()
+    seats: SeatRule | None = None
+    by_name: bool = True
+
+    def deals(self) -> list[tuple[Target, Terms]]:
+        """Each course with the terms it is sold on."""
+        return list(zip_longest(self.targets, self.terms[: len(self.targets)], fillvalue=PLAIN_TERMS))  # type: ignore[arg-type]  # only terms run out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wcsync.model import LearnerKey, Person
+from wcsync.model import NOBODY, LearnerKey, Person
 
 NOTE_CHANNEL = "note"
 """What the outbox calls order notes."""
@@ -32,9 +32,6 @@ class Fate(StrEnum):
     NOT_ENDED = "not_ended"
     STAYS = "stays"
     PARKED = "parked"
-
-
-NOBODY = LearnerKey("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
