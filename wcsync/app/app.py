@@ -13,7 +13,6 @@ from wcsync.app import periods
 from wcsync.app.build import (
     ask_lms,
     ask_shop,
-    build_backoff,
     build_channels,
     build_heartbeat,
     build_lmss,
@@ -25,31 +24,26 @@ from wcsync.app.build import (
     target_keys,
     tempo,
 )
+from wcsync.app.crew import Crew
 from wcsync.app.mirror import CourseMirror, Surroundings
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
-from wcsync.confirmer import Confirmer
 from wcsync.gate import SHOP, Answerer, Gate
 from wcsync.health import Condition
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
-from wcsync.lms.base import Lms
 from wcsync.mappers.mapping import Mapping
-from wcsync.messenger import Messenger
 from wcsync.model import OrderId, PlanOrder
-from wcsync.notes import OrderNotes
-from wcsync.notify.base import Channel
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
-from wcsync.pollers.orders import OnPage, OrdersPoller, Pass
+from wcsync.pollers.orders import OnPage, Pass
 from wcsync.pollers.troubles import TroubleWatch
 from wcsync.pool import Pool
 from wcsync.pulse import beat
 from wcsync.schedule import Job
 from wcsync.times import Clock
-from wcsync.worker import Worker
 
 log = structlog.get_logger(__name__)
 
@@ -87,20 +81,18 @@ class App:
         }
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
         self._patients = {name: self._patient(name) for name in self.gates}
-        self.poller = self._poller()
-        self.channels = [*self._channels(), *build_channels(config, clock)]
+        crew = self._crew()
+        self.poller = crew.orders()
+        self.channels = [*crew.notes(), *build_channels(config, clock)]
         self._watch = TroubleWatch(ledger=self.ledger, rules=build_rules(config), clock=clock)
         self._heartbeat = build_heartbeat(config)
         self._mirrors: list[CourseMirror] = []
         self.longest_s = longest_turn_s(config)
         self.pool = Pool(
-            [self._worker(lms) for lms in self.lmss.values()],
+            crew.workers(),
             config.orders.workers,
             self.stop,
-            singles=[
-                *(self._messenger(channel) for channel in self.channels),
-                *(self._confirmer(lms) for lms in self.lmss.values()),
-            ],
+            singles=crew.singles(self.channels, lambda: self._watch.looked),
             longest_s=self.longest_s,
         )
 
@@ -271,53 +263,22 @@ class App:
         every_s = self.config.store.identity_every_s
         return Gate(name, ask, self.ledger, self.clock, every_s=every_s)
 
+    def _crew(self) -> Crew:
+        return Crew(
+            config=self.config,
+            ledger=self.ledger,
+            store=self.store,
+            lmss=self.lmss,
+            gates=self.gates,
+            patients=self._patients,
+            planner=self._planner,
+            stopping=self._at_page,
+            clock=self.clock,
+            dice=self._dice,
+        )
+
     def _patient(self, name: str) -> Patient:
         return Patient(name=name, ledger=self.ledger, clock=self.clock, dice=self._dice)
-
-    def _poller(self) -> OrdersPoller:
-        return OrdersPoller(
-            store=self.store,
-            ledger=self.ledger,
-            gate=self.gates[SHOP],
-            patient=self._patients[SHOP],
-            planner=self._planner,
-            clock=self.clock,
-            overlap_s=self.config.orders.overlap_s,
-            start=self.config.orders.start_at,
-            stopping=self._at_page,
-        )
-
-    def _channels(self) -> list[Channel]:
-        notes = OrderNotes(
-            store=self.store,
-            ledger=self.ledger,
-            clock=self.clock,
-            quarantine_s=3 * self.config.store.timeout_s,
-        )
-        return [notes] if self.config.notes.enabled else []
-
-    def _messenger(self, channel: Channel) -> Messenger:
-        """Order notes go to the shop, and only while it is up and the one that is known. Alerts that an earlier process
-        left wait for the first look: they may be out of date."""
-        notes = isinstance(channel, OrderNotes)
-        return Messenger(
-            channel=channel,
-            ledger=self.ledger,
-            patient=self._patient(channel.service),
-            backoff=build_backoff(self.config),
-            clock=self.clock,
-            ready=self._patients[SHOP].is_up if notes else lambda: self._watch.looked,
-            gate=self.gates[SHOP].check if notes else lambda: None,
-        )
-
-    def _confirmer(self, lms: Lms) -> Confirmer:
-        return Confirmer(
-            lms=lms,
-            ledger=self.ledger,
-            gate=self.gates[lms.name],
-            patient=self._patients[lms.name],
-            clock=self.clock,
-        )
 
     def _at_batch(self) -> bool:
         """As `_at_page`, and a breath in which others may write."""
@@ -334,18 +295,6 @@ class App:
 
     def _planner(self) -> PlanOrder:
         return plan_by(self.config, self.mapping.current, self.ledger)
-
-    def _worker(self, lms: Lms) -> Worker:
-        settings = next(entry for entry in self.config.lms if entry.name == lms.name)
-        return Worker(
-            lms=lms,
-            ledger=self.ledger,
-            gate=self.gates[lms.name],
-            patient=self._patients[lms.name],
-            backoff=build_backoff(self.config),
-            quarantine_s=settings.quarantine_s,
-            clock=self.clock,
-        )
 
     def _replan(self) -> None:
         self._replan_owed.clear()  # first: what is owed from now on is owed again
