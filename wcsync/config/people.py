@@ -1,4 +1,4 @@
-"""Who learns and for how long that is remembered, what takes access back, and the proof: the config's sections of it."""
+"""Who learns, what takes access back, the proof, how long people are remembered: the config's sections of it."""
 
 import re
 from typing import Annotated, Literal
