@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wcsync import screen
-from wcsync.app import build_lmss, build_store, target_keys
+from wcsync.app import build_lmss, build_store, target_keys, utc_now
 from wcsync.cli.common import (
     EXIT_CONFIG,
     EXIT_UNAVAILABLE,
@@ -67,7 +67,7 @@ def mapping_check(*, config_path: Path | None, remote: bool, as_json: bool) -> N
 def _check_remote(config: Config, table: Mapping, *, as_json: bool) -> int:
     waiting = screen.Waiting()
     with _services(config) as (store, lmss):
-        looked = examine_mapping(store, lmss, table, waiting.tell)
+        looked = examine_mapping(store, lmss, table, utc_now(), waiting.tell)
     waiting.done()
     problems = [one for one in looked.diagnoses if one.fatal]
     notes = [one for one in looked.diagnoses if not one.fatal and not one.ok]
