@@ -9,7 +9,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wcsync.errors import Finding, PermanentError, ServiceBlocked
 from wcsync.http import DEFAULT_TIMEOUT_S, Outgoing, Redirected, Reply, Service, Transport
-from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
+from wcsync.model import (
+    Order,
+    OrderId,
+    Page,
+    Product,
+    ProductId,
+    SubscriptionPage,
+    Unreadable,
+    UnreadableProduct,
+)
+from wcsync.sale import Subscription
 from wcsync.store import checkup, wire
 from wcsync.store.api import API_VERSION, HEADERS, Api
 from wcsync.store.base import ShopIdentity, Showcase
@@ -18,6 +28,7 @@ from wcsync.store.listing import Listing
 from wcsync.store.products import SUMMARIES, Products
 from wcsync.store.refusal import NO_WOOCOMMERCE, Way
 from wcsync.store.showcase import WooShowcase
+from wcsync.store.subscriptions import Subscriptions
 from wcsync.store.talk import Talk
 from wcsync.times import Clock
 
@@ -63,6 +74,7 @@ class WooCommerce:
             page_size=page_size,
             check=self._talk.check,
         )
+        self._subscriptions = Subscriptions(self._talk, page_size)
 
     def fetch_identity(self) -> ShopIdentity:
         """Who answers at the configured address, asked without keys.
@@ -116,6 +128,22 @@ class WooCommerce:
         if isinstance(order, Unreadable):
             return Unreadable(order_id=order_id, reason=order.reason)
         return order
+
+    def fetch_subscription_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[SubscriptionPage]:
+        """As `fetch_pages`, of subscriptions. One page that is not `offered` if the shop has none of them at all.
+
+        Raises: TransientError, ServiceBlocked.
+        https://woocommerce.github.io/subscriptions-rest-api-docs/#list-all-subscriptions
+        """
+        return self._subscriptions.walk(before_skipped_hour(since, self._zone), first_page)
+
+    def fetch_subscription(self, subscription_id: int) -> Subscription | Unreadable | None:
+        """One subscription as it stands, in the trash or not; None if the shop does not know it (any more).
+
+        Raises: TransientError, ServiceBlocked.
+        https://woocommerce.github.io/subscriptions-rest-api-docs/#retrieve-a-subscription
+        """
+        return self._subscriptions.fetch(subscription_id)
 
     def fetch_products(
         self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
