@@ -15,7 +15,7 @@ from wcsync.mappers.mapping_csv import SEVERAL
 from wcsync.mappers.mapping_rows import LATER, SELECTORS, Targets, course_keys, known_keys
 from wcsync.mappers.mapping_sync import SYNC_KEYS
 from wcsync.mappers.mapping_table import MapRow, course_key
-from wcsync.mappers.mapping_terms import SEATS, UNTIL, render_terms
+from wcsync.mappers.mapping_terms import UNTIL, render_sale
 from wcsync.mappers.selectors import as_line
 from wcsync.model import LmsName, Option, Product, Target
 from wcsync.sale import SeatRule, Terms
@@ -105,7 +105,7 @@ def _grouped(deals: Iterable[tuple[Target, Terms]]) -> dict[Goes, list[str]]:
 
 def _sale(terms: Terms, seats: SeatRule | None) -> Cells:
     """The apostrophe keeps a spreadsheet from writing the date in a way of its own."""
-    cells = render_terms(terms) | ({SEATS: str(seats)} if seats else {})
+    cells = render_sale(terms, seats)
     return cells | ({UNTIL: f"'{cells[UNTIL]}"} if UNTIL in cells else {})
 
 

@@ -78,6 +78,11 @@ def render_terms(terms: Terms) -> dict[str, str]:
     return {key: text for key, text in said.items() if text}
 
 
+def render_sale(terms: Terms, seats: SeatRule | None) -> dict[str, str]:
+    """As `render_terms`, with who gets the seats."""
+    return render_terms(terms) | ({SEATS: str(seats)} if seats else {})
+
+
 def render_until(until: datetime) -> str:
     """As `_parse_until` reads it: a day that is over with its last moment, else the time by the shop's clock or UTC."""
     if until.tzinfo is not None:

@@ -39,11 +39,15 @@ class BatchFailed(PermanentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopIdentity:
-    """Who answers: the shop's own address as it states it itself, its name, and its clock if it told."""
+    """Who answers: the shop's own address as it states it itself, its name, and its clock if it told.
+
+    `zone`: the clock on its wall, as an IANA name that this machine knows or an offset as in "+05:30"; '' = not told.
+    """
 
     url: str
     name: str
     server_time: datetime | None
+    zone: str = ""
 
 
 class Store(Protocol):
