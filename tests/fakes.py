@@ -225,6 +225,7 @@ class FakeStore:
     orders: dict[int, Order] = field(default_factory=dict)
     now: datetime = T0
     url: str = "https://shop.example.com"
+    zone: str = ""
     page_size: int = 3
     unreadable: list[Unreadable] = field(default_factory=list)
     on_page: Callable[[int], None] = lambda _number: None
@@ -253,7 +254,7 @@ class FakeStore:
 
     def fetch_identity(self) -> ShopIdentity:
         self.before_identity()
-        return ShopIdentity(url=self.url, name="Shop", server_time=self._server_time())
+        return ShopIdentity(url=self.url, name="Shop", server_time=self._server_time(), zone=self.zone)
 
     def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
         self.asked.append(since)

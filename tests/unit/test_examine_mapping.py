@@ -159,6 +159,16 @@ def test_access_that_is_over_is_told_before_anybody_buys_it(
     assert codes(found) == ([(SHOP, "until_past")] if told else [])
 
 
+@pytest.mark.parametrize(("zone", "told"), [("+05:30", True), ("-08:00", False)])
+def test_a_time_is_over_when_the_clock_of_the_shop_says_so(
+    store: FakeStore, lmss: dict[LmsName, FakeLms], zone: str, told: bool
+) -> None:
+    store.zone = zone
+    here = T0.replace(tzinfo=None).isoformat()
+    found = look(store, lmss, f'{CAMPUS_ROW.format(42)}\nuntil = "{here}"')
+    assert bool(codes(found)) is told
+
+
 def test_rows_of_the_same_end_are_told_together(store: FakeStore, lmss: dict[LmsName, FakeLms]) -> None:
     past = "until = 2020-06-30"
     found = look(store, lmss, f"{CAMPUS_ROW.format(42)}\n{past}", f"{CAMPUS_ROW.format(43)}\n{past}")
