@@ -4,7 +4,7 @@ import re
 import ssl
 import tomllib
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import pytest
@@ -959,6 +959,7 @@ def test_what_is_said_of_people_becomes_what_the_program_asks_for(path: Path) ->
         "deleted": Aftermath.END,
     }
     assert config.taking_back.limits == Limits(most=3, share=0.1)
+    assert config.reconcile.time_of_day == time(3)
 
 
 def test_by_default_the_keys_of_known_plugins_are_read(path: Path) -> None:

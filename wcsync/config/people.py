@@ -1,6 +1,7 @@
 """Who learns, what takes access back, the proof, how long people are remembered: the config's sections of it."""
 
 import re
+from datetime import time
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -159,6 +160,11 @@ class ReconcileSettings(Section):
         default="sample", description="how many learners are looked up in their LMS: all, sample or none"
     )
     sample: int = Field(default=200, ge=1, le=1_000_000, description="how many a sample is")
+
+    @property
+    def time_of_day(self) -> time:
+        """`at`, as a clock shows it."""
+        return time.fromisoformat(self.at)
 
 
 class RetentionSettings(Section):
