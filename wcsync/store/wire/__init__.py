@@ -26,12 +26,22 @@ from wcsync.store.wire.orders import (
     render_order_query,
     render_orders_query,
 )
+from wcsync.store.wire.subscriptions import (
+    SUBSCRIPTION_STATUSES,
+    parse_subscription,
+    parse_subscriptions,
+    render_subscription_query,
+    render_subscriptions_query,
+    says_no_subscriptions,
+    says_no_such_subscription,
+)
 
 __all__ = [
     "CANNOT_VIEW",
     "NOT_AUTHENTICATED",
     "NO_SALE",
     "STATUSES",
+    "SUBSCRIPTION_STATUSES",
     "Index",
     "Refusal",
     "Totals",
@@ -41,6 +51,8 @@ __all__ = [
     "parse_order",
     "parse_refusal",
     "parse_rows",
+    "parse_subscription",
+    "parse_subscriptions",
     "parse_totals",
     "render_index_query",
     "render_key_question",
@@ -49,5 +61,9 @@ __all__ = [
     "render_order_query",
     "render_orders_query",
     "render_status_question",
+    "render_subscription_query",
+    "render_subscriptions_query",
+    "says_no_subscriptions",
     "says_no_such_order",
+    "says_no_such_subscription",
 ]
