@@ -58,8 +58,12 @@ def write_learner(db: sqlite3.Connection, key: LearnerKey, person: Person, now: 
 
 def require_order(db: sqlite3.Connection, order_id: OrderId) -> None:
     """Raises KeyError for an order that was never read."""
-    if db.execute("SELECT 1 FROM orders WHERE order_id = ?", (order_id,)).fetchone() is None:
+    if not is_known(db, order_id):
         raise KeyError(order_id)
+
+
+def is_known(db: sqlite3.Connection, order_id: OrderId) -> bool:
+    return db.execute("SELECT 1 FROM orders WHERE order_id = ?", (order_id,)).fetchone() is not None
 
 
 def _give_line(db: sqlite3.Connection, giving: Giving, identify: Identify, now: datetime) -> int:
