@@ -1,5 +1,5 @@
-"""How many withdrawals may be done without a person's word. A mass of them is stopped before its first: a bulk edit or a
-broken answer of the shop is mended sooner than a school let in again.
+"""How many withdrawals may be done without a person's word. A mass of them is stopped before its first: a bulk edit or
+a broken answer of the shop is mended sooner than a school let in again.
 
 Everything here runs inside the caller's transaction, if any.
 """
