@@ -143,11 +143,13 @@ def effect_of(claim: Claim, customs: Customs, now: datetime) -> Effect | Applied
         return lambda lms, intent: _enrol(claim, lms, intent)
     if claim.found:
         return Stay.KEPT
-    if claim.nothing_sent or claim.shared:
-        asleep = claim.seat.dormant and not claim.shared
-        return _settled(claim, Outcome.SUSPENDED if asleep else Outcome.ABSENT)
-    if claim.cause is Cause.EXPIRED and Capability.END_DATE in customs.capabilities and _ended(claim, now):
-        return _settled(claim, Outcome.EXPIRED)
+    uncalled = _uncalled(claim, customs, now)
+    if uncalled is not None:
+        return Applied(outcome=uncalled, user_id=claim.seat.user_id)
+    return _withdrawing(claim, customs, now)
+
+
+def _withdrawing(claim: Claim, customs: Customs, now: datetime) -> Effect | Stay:
     match customs.withdrawal(claim):
         case Withdrawal.KEEP:
             return Stay.KEPT
@@ -157,6 +159,18 @@ def effect_of(claim: Claim, customs: Customs, now: datetime) -> Effect | Applied
             return lambda lms, intent: _suspend(claim, lms, intent, ended=_ended(claim, now))
         case Withdrawal.UNENROL:
             return lambda lms, intent: lms.ensure_withdrawn(claim.seat, intent)
+
+
+def _uncalled(claim: Claim, customs: Customs, now: datetime) -> Outcome | None:
+    """What a withdrawal comes to that takes no call."""
+    if claim.shared:
+        return Outcome.ABSENT
+    if claim.nothing_sent:
+        return Outcome.SUSPENDED if claim.seat.dormant else Outcome.ABSENT
+    keeps_ends = Capability.END_DATE in customs.capabilities
+    if claim.cause is Cause.EXPIRED and keeps_ends and _ended(claim, now):
+        return Outcome.EXPIRED
+    return None
 
 
 def _enrol(claim: Claim, lms: Lms, intent: LedgerIntent) -> Applied:
@@ -181,10 +195,6 @@ def _ended(claim: Claim, now: datetime) -> bool:
     """Whether the LMS was told to end it by now, and nothing that might have moved that end is in doubt."""
     end = claim.seat.applied_until
     return claim.seat.applied and not claim.written and end is not None and end <= now
-
-
-def _settled(claim: Claim, outcome: Outcome) -> Applied:
-    return Applied(outcome=outcome, user_id=claim.seat.user_id)
 
 
 def _rendered(budget: Budget) -> str:
