@@ -25,12 +25,13 @@ from wcsync.config.loading import SECTIONS
 from wcsync.config.sections import MailSettings, WebSettings
 from wcsync.credentials import Secret, Sources
 from wcsync.errors import ConfigError, Problem
-from wcsync.lms.base import LmsSettings
+from wcsync.lms.base import Budget, LmsSettings
 from wcsync.lms.moodle import Moodle, MoodleSettings
 from wcsync.lms.registry import KINDS, Kind
 from wcsync.mappers.courses.fields import Field as CourseField
 from wcsync.mappers.courses.fields import Ownership
 from wcsync.mappers.courses.rules import Rules
+from wcsync.sale import Withdrawal
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -795,12 +796,21 @@ def example_sections() -> dict[str, Written]:
     return {f"lms {keys['kind'][1]}" if name == "lms" else name: keys for name, keys in sections}
 
 
+def shown_default(field: FieldInfo) -> object:
+    """The default as TOML has it; None where there is none to be shown, so that the example may show a value."""
+    default = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(default, tuple):
+        return list(default) or None
+    return str(default) if isinstance(default, Path) else default if default != {} else None
+
+
 MODELS: dict[str, type[BaseModel]] = {
     **SECTIONS,
     "alerts.mail": MailSettings,
     "alerts.web": WebSettings,
     **{f"course_sync.{field}": type(getattr(CourseSyncSettings(), field)) for field in CourseField},
     **{f'lms "{name}"': kind.settings for name, kind in KINDS.items()},
+    "lms.budget": Budget,
 }
 CREDENTIALS = (
     "woocommerce_key",
@@ -818,7 +828,8 @@ URL_CREDENTIALS = ("alerts_url", "heartbeat_url")
 def keys_of(section: str) -> dict[str, FieldInfo]:
     """The keys that stand in the section itself, not in one of its own."""
     fields = MODELS[section].model_fields
-    return {key: field for key, field in fields.items() if f"{section}.{key}" not in MODELS}
+    family = section.partition(" ")[0]
+    return {key: field for key, field in fields.items() if f"{family}.{key}" not in MODELS}
 
 
 FIELDS = [
@@ -834,7 +845,7 @@ def test_the_example_has_the_sections_of_the_config_in_their_order() -> None:
 
 
 def test_the_example_has_a_section_for_each_kind_of_lms() -> None:
-    assert {name for name in example_sections() if name.startswith("lms")} == {
+    assert {name for name in example_sections() if name.startswith("lms ")} == {
         f'lms "{kind}"' for kind in KINDS
     }
 
@@ -855,9 +866,8 @@ def test_the_example_shows_the_default(section: str, key: str, field: FieldInfo)
     value = tomllib.loads(f"x = {written}")["x"]
     if is_set:
         assert field.is_required() or key == "kind"
-    elif field.default is not None and not field.is_required():
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
-        assert value == (str(default) if isinstance(default, Path) else default)
+    elif not field.is_required() and shown_default(field) is not None:
+        assert value == shown_default(field)
 
 
 @pytest.mark.parametrize(("section", "key", "field"), FIELDS)
@@ -908,3 +918,100 @@ def test_key_and_secret_that_were_exchanged_are_told_with_their_lines(
     assert problem.where == f"config.toml:{line}: store.{key}"
     assert right in problem.remedy
     assert value not in str(problem)
+
+
+# -- who learns, what ends access, the proof ---------------------------------------------------------------------------
+
+
+def test_whoever_is_never_wanted_is_compared_as_addresses_are(path: Path) -> None:
+    said = '[learners]\nnever = [" Eve@Example.com", "Competitor.com", "@other.example"]\n'
+    config = load(path, STORE + CAMPUS + said).config
+    assert config.learners.never == ("eve@example.com", "@competitor.com", "@other.example")
+
+
+def test_an_lms_has_its_own_way_of_withdrawing_its_fields_and_its_budget(path: Path) -> None:
+    said = (
+        'on_withdraw = "keep"\nprofile = { institution = "company" }\n[lms.budget]\nper_day = 20\n'
+        '[learners.fields]\ncompany = ["billing.company"]\n'
+    )
+    config = load(path, STORE + CAMPUS + said).config
+    [lms] = config.lms
+    assert (lms.on_withdraw, lms.profile) == (Withdrawal.KEEP, {"institution": "company"})
+    assert lms.budget == Budget(per_day=20)
+    assert config.learners.fields == {"company": ("billing.company",)}
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "where", "message", "remedy"),
+    [
+        pytest.param(
+            "learners", 'never = ["eve"]', "never.0", "neither an e-mail address", "a domain", id="never-word"
+        ),
+        pytest.param(
+            "learners", 'never = ["a b@example.com"]', "never.0", "neither", "whole address", id="never-blank"
+        ),
+        pytest.param(
+            "learners", 'never = "eve@example.com"', "never", "must be a list", "addresses", id="never-text"
+        ),
+        pytest.param("learners", 'email = [""]', "email.0", "is no meta key", "learner.email", id="meta-key"),
+        pytest.param(
+            "learners",
+            'fields = { "vat id" = ["x"] }',
+            "fields",
+            '"vat id" cannot',
+            "a word",
+            id="field-name",
+        ),
+        pytest.param(
+            "learners", 'seats = "all"', "seats", "'buyer-once'", "rows may differ", id="seats-unknown"
+        ),
+        pytest.param(
+            "taking_back",
+            'trash = "hold"',
+            "trash",
+            "must be 'end', 'ask' or 'keep'",
+            "trash",
+            id="aftermath",
+        ),
+        pytest.param(
+            "taking_back", "max_withdrawals_share = 1.5", "max_withdrawals_share", "at most 1", "", id="share"
+        ),
+        pytest.param("reconcile", 'at = "3 am"', "at", "is no time of day", '"03:00"', id="at-words"),
+        pytest.param("reconcile", 'at = "24:00"', "at", "is no time of day", '"03:00"', id="at-beyond"),
+        pytest.param("reconcile", 'lms = "some"', "lms", "'all', 'sample' or 'none'", "", id="lms"),
+        pytest.param("reconcile", "sample = 0", "sample", "at least 1", "", id="sample"),
+        pytest.param("retention", "days = 0", "days", "at least 1", "erased", id="days"),
+        pytest.param("subscriptions", "every = 60", "every", "unknown key", "every_s", id="misspelt"),
+    ],
+)
+def test_a_mistake_about_people_is_told_with_its_line_and_remedy(
+    path: Path, section: str, line: str, where: str, message: str, remedy: str
+) -> None:
+    problem = refuse_one(path, f"[{section}]\n{line}\n{STORE}{CAMPUS}")
+    assert problem.where == f"config.toml:2: {section}.{where}"
+    assert message in problem.message
+    assert remedy in problem.remedy
+
+
+def test_a_mistake_in_the_budget_of_the_second_lms_has_its_own_line(path: Path) -> None:
+    second = CAMPUS.replace('"campus"', '"annex"')
+    text = f"{STORE}{CAMPUS}[lms.budget]\ntotal = 1\n{second}[lms.budget]\n\nper_day = -1\n"
+    problem = refuse_one(path, text)
+    assert problem.where == "config.toml:19: lms.1.budget.per_day"
+    assert problem.message == "must be at least 0"
+
+
+def test_a_field_of_accounts_is_filled_by_one_that_is_read_of_orders(path: Path) -> None:
+    said = 'profile = { institution = "compny" }\n[learners.fields]\ncompany = ["billing.company"]\n'
+    problem = refuse_one(path, STORE + CAMPUS + said)
+    assert problem.where == "config.toml:10: lms.0.profile.institution"
+    assert problem.message == '"compny" is not in [learners.fields]'
+    assert 'Did you mean "company"?' in problem.remedy
+
+
+def test_a_key_of_the_budget_that_stands_in_its_lms_is_shown_its_place(path: Path) -> None:
+    problem = refuse_one(path, STORE + CAMPUS + "per_day = 20\n")
+    assert (problem.where, problem.remedy) == (
+        "config.toml:10: lms.0.per_day",
+        "It belongs below [lms.budget].",
+    )

@@ -23,6 +23,7 @@ SHOP_GUIDE = (
 )
 
 _BLOCK = re.compile(r"#?\[\[lms\]\]")
+_HEADER = re.compile(r"#?\[.*\]")
 _KEY = re.compile(r"#?([a-z_]+) = (.*)")
 _CREDENTIAL = re.compile(r'\{ credential = "([^"]+)" \}')
 
@@ -137,8 +138,8 @@ def _render_campus(campus: Campus, secrets: Mapping[str, str], way: Way) -> Iter
     for line in _blocks()[campus.kind]:
         match = _KEY.fullmatch(line)
         key = match[1] if match else ""
-        if _BLOCK.fullmatch(line):
-            yield "[[lms]]"
+        if _HEADER.fullmatch(line):
+            yield line.removeprefix("#")
         elif key in secrets:
             yield f"{key} = {_reference(secrets[key], way)}"
         elif match and key in {"name", "kind", "url"}:

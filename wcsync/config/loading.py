@@ -10,13 +10,14 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from wcsync.config.complaints import explain
+from wcsync.config.people import LearnersSettings
 from wcsync.config.section import Section
 from wcsync.config.sections import Config, RetrySettings
 from wcsync.config.values import CaFile, SiteUrl
 from wcsync.credentials import Origin, Sources, read_plain_file
 from wcsync.errors import Problem
 from wcsync.gate import SHOP
-from wcsync.lms.base import LmsSettings
+from wcsync.lms.base import Budget, LmsSettings
 from wcsync.lms.registry import KINDS, Kind
 from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import MAX_BYTES, render_quoted, render_suggestion
@@ -119,6 +120,7 @@ class _Reading:
         self._check_retry(sections["retry"])
         lms = [self._lms(number, raw) for number, raw in enumerate(self._lms_tables())]
         self._check_names(lms)
+        self._check_profiles(sections["learners"], lms)
         self._problems.raise_any()
         return Config(**sections, lms=tuple(filter(None, lms)))
 
@@ -210,6 +212,22 @@ class _Reading:
                 )
             taken.setdefault(name, f"see {render_where(self._file, ('lms', number, 'name'))}")
 
+    def _check_profiles(self, learners: BaseModel | None, lms: Sequence[LmsSettings | None]) -> None:
+        """What fills a field of an account is one of the fields that are read of an order."""
+        if not isinstance(learners, LearnersSettings):
+            return
+        for number, settings in enumerate(lms):
+            for key, field_name in settings.profile.items() if settings else ():
+                if field_name not in learners.fields:
+                    message = f"{render_quoted(field_name)} is not in [learners.fields]"
+                    self._blame(("lms", number, "profile", key), message, _field_remedy(field_name, learners))
+
+
+def _field_remedy(name: str, learners: LearnersSettings) -> str:
+    if learners.fields:
+        return render_suggestion(name, learners.fields)
+    return "Say there which meta keys it is read from, or remove it here."
+
 
 def render_where(file: TomlFile, path: KeyPath) -> str:
     """`config.toml:14: orders.poll_every_s`."""
@@ -218,11 +236,13 @@ def render_where(file: TomlFile, path: KeyPath) -> str:
 
 def _home(key: str) -> str | None:
     """Where a key belongs that stands in the wrong place."""
-    homes = [f"[{name}]" for name, model in SECTIONS.items() if _has_value(model, key)]
+    homes = [
+        f"[{name}]" for name, model in (*SECTIONS.items(), ("lms.budget", Budget)) if _has_value(model, key)
+    ]
     return f"It belongs below {' or '.join(homes)}." if homes else None
 
 
-def _has_value(model: type[Section], key: str) -> bool:
+def _has_value(model: type[BaseModel], key: str) -> bool:
     """Whether the section has that key, and not a section of that name."""
     field = model.model_fields.get(key)
     of_section = field and isinstance(field.annotation, type) and issubclass(field.annotation, Section)

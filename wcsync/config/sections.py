@@ -8,6 +8,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, Field, SerializeAsAny, model_validator
 
 from wcsync.config.course_sync import CourseSyncSettings
+from wcsync.config.people import (
+    LearnersSettings,
+    ReconcileSettings,
+    RetentionSettings,
+    SubscriptionsSettings,
+    TakingBackSettings,
+)
 from wcsync.config.section import DAY_S, Section
 from wcsync.config.values import (
     CaFile,
@@ -277,6 +284,9 @@ class Config(Section):
 
     store: StoreSettings
     orders: OrdersSettings = Field(default_factory=OrdersSettings)
+    learners: LearnersSettings = Field(default_factory=LearnersSettings)
+    taking_back: TakingBackSettings = Field(default_factory=TakingBackSettings)
+    subscriptions: SubscriptionsSettings = Field(default_factory=SubscriptionsSettings)
     retry: RetrySettings = Field(default_factory=RetrySettings)
     lms: tuple[SerializeAsAny[LmsSettings], ...] = Field(min_length=1)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
@@ -285,6 +295,8 @@ class Config(Section):
     notes: NotesSettings = Field(default_factory=NotesSettings)
     alerts: AlertsSettings = Field(default_factory=AlertsSettings)
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)
+    reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings)
+    retention: RetentionSettings = Field(default_factory=RetentionSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     def secrets(self) -> tuple[str, ...]:
