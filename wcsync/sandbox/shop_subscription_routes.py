@@ -11,7 +11,7 @@ from wcsync.sandbox.shop_lists import Lists, Site, all_unbuilt, route, unbuilt
 from wcsync.sandbox.shop_query import read_order_query
 from wcsync.sandbox.shop_render import Render
 from wcsync.sandbox.shop_shapes import ITEM_METHODS, Json, link
-from wcsync.sandbox.shop_subscriptions import SUBSCRIPTION_STATUSES, SubscriptionState
+from wcsync.sandbox.shop_subscriptions import SubscriptionState
 
 SCHEDULE = ("start", "trial_end", "next_payment", "payment_retry", "last_payment", "cancelled", "end")
 
@@ -34,7 +34,7 @@ class Subscriptions(Lists):
     _state: SubscriptionState
 
     def find(self, call: Call) -> Result:
-        query = read_order_query(call.fields, SUBSCRIPTION_STATUSES, self._state.timezone)
+        query = read_order_query(call.fields, self._state.subscription_statuses, self._state.timezone)
         found = query.select(self._state.subscriptions)
         rows = [self._subscription(one) for one in found.ids]
         return self._paged("/subscriptions", call.fields, query, found, rows)

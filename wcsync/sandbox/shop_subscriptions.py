@@ -32,7 +32,7 @@ class SubscriptionState(ShopState):
     """What becomes of subscriptions. Each method happens at `clock()`, is thread-safe and counts as a change.
 
     `offers_subscriptions`: whether the plugin is switched on; `subscriptions` maps an id to a plain dict, as `orders`
-    does, and goes on while the plugin is off.
+    does, and goes on while the plugin is off. `subscription_statuses`: another plugin may add some.
     """
 
     def __init__(self, *, clock: Clock, timezone: str, lock: threading.RLock) -> None:
@@ -40,6 +40,7 @@ class SubscriptionState(ShopState):
         self.offers_subscriptions = False
         self.subscriptions: dict[int, Json] = {}
         self.raw_subscriptions: dict[int, Json] = {}
+        self.subscription_statuses: list[str] = list(SUBSCRIPTION_STATUSES)
 
     def start_subscription(self, order_id: int, *, at: datetime | None = None) -> int:
         """One to all that an order is about, each month; active once that order is paid. Answers its id."""
