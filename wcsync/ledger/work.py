@@ -48,7 +48,7 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
         "state = iif(revision = :revision, :settled, :due)",
         {
             "applied": claim.desired.value,
-            "until": text_of(claim.seat.until) if claim.desired is Desired.IN else None,
+            "until": text_of(_end_there(claim, applied)),
             "revision": claim.revision,
             "now": render_instant(now),
             "outcome": applied.outcome.value,
@@ -67,6 +67,13 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
         _audit(db, claim, f"{claim.desired.value}_applied", applied.outcome.value, now)
         _note(db, claim, now)
     return settled
+
+
+def _end_there(claim: Claim, applied: Applied) -> datetime | None:
+    """The end that the enrolment has in the LMS by our doing; a dormant one keeps it."""
+    if claim.desired is Desired.IN:
+        return claim.seat.until
+    return claim.seat.applied_until if applied.outcome in _DORMANT else None
 
 
 def settle_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> bool:
