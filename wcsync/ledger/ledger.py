@@ -39,11 +39,13 @@ from wcsync.ledger.base import (
 )
 from wcsync.ledger.circumstances import record_subscription
 from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
+from wcsync.ledger.desk import Desk
 from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.mirror import Mirror
 from wcsync.ledger.order_notes import note_waiting
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import instant_of
+from wcsync.ledger.sqlite_desk import SqliteDesk
 from wcsync.ledger.sqlite_mirror import SqliteMirror
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.entitlements import normalise_address
@@ -91,6 +93,10 @@ class SqliteLedger:
     @property
     def mirror(self) -> Mirror:
         return SqliteMirror(lambda: self._db)
+
+    @property
+    def desk(self) -> Desk:
+        return SqliteDesk(lambda: self._db, self._recorder, self.identify)
 
     # -- reading orders ------------------------------------------------------------------------------------------
     def read_cursor(self, name: str) -> Cursor | None:
