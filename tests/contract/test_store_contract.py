@@ -29,7 +29,8 @@ from wcsync.model import Order, OrderId, Page, Unreadable
 from wcsync.sale import Refund, RefundLine
 from wcsync.sandbox.faults import Fault, Kind
 from wcsync.store.base import Store
-from wcsync.store.client import STATUSES_LAST_S, WooCommerce
+from wcsync.store.client import WooCommerce
+from wcsync.store.listing import STATUSES_LAST_S
 
 
 @pytest.fixture(autouse=True)
