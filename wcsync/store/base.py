@@ -60,8 +60,8 @@ class Store(Protocol):
         """Yields every order of any status modified after `since`, in order of id, page by page to the end.
 
         Orders may repeat while the shop is busy, never go missing, but for one deleted for good between two
-        pages; that shows as a `total` that shrinks. An empty last page is yielded too. One malformed order is
-        an `Unreadable` on its page.
+        pages; that shows as a `total` that shrinks. An empty last page is yielded too. One malformed order, or
+        one whose refunds cannot be read, is an `Unreadable` on its page.
         """
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:

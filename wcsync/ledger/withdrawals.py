@@ -1,0 +1,55 @@
+"""How many withdrawals may be done without a person's word. A mass of them is stopped before its first: a bulk edit or
+a broken answer of the shop is mended sooner than a school let in again.
+
+Everything here runs inside the caller's transaction, if any.
+"""
+
+import sqlite3
+from datetime import datetime, timedelta
+from math import ceil
+
+from wcsync.ledger.base import FEW, Barred, Limits
+from wcsync.ledger.schema import M006_LEFT, M006_UNASKED
+from wcsync.times import render_instant
+
+LATELY = timedelta(hours=24)
+
+_WAITING = f"enrolments INDEXED BY enrolments_leaving WHERE state IN ('due', 'leased') AND {M006_UNASKED}"
+_DONE = f"enrolments INDEXED BY enrolments_left WHERE {M006_LEFT} AND applied_at > :since"
+_INSIDE = "enrolments INDEXED BY enrolments_inside WHERE applied = 'in' AND ours = 1"
+_WALKING = "SELECT 1 FROM cursors WHERE walk_page IS NOT NULL LIMIT 1"
+
+
+def are_stopped(db: sqlite3.Connection, limits: Limits, now: datetime) -> bool:
+    """Whether withdrawals that nobody asked for have to wait. Quick, however large the ledger is."""
+    if not _count(db, _WAITING, now, 1):
+        return False
+    if db.execute(_WALKING).fetchone() is not None:
+        return True
+    ceiling = max(limits.most, FEW) + 1
+    done, waiting = _count(db, _DONE, now, ceiling), _count(db, _WAITING, now, ceiling)
+    total = done + waiting
+    if total <= FEW or total > limits.most:
+        return total > FEW
+    if not limits.share:
+        return True
+    enough = ceil(total / limits.share)
+    return total > limits.share * (done + _count(db, _INSIDE, now, enough))
+
+
+def barred(db: sqlite3.Connection, limits: Limits, now: datetime) -> Barred | None:
+    """The withdrawals that wait for a person's word; None while there are no more than the limits allow."""
+    waiting, done = _count(db, _WAITING, now), _count(db, _DONE, now)
+    total, inside = waiting + done, _count(db, _INSIDE, now) + done
+    if not waiting or total <= FEW or (total <= limits.most and total <= limits.share * inside):
+        return None
+    return Barred(waiting=waiting, done=done, inside=inside)
+
+
+def _count(db: sqlite3.Connection, which: str, now: datetime, most: int = -1) -> int:
+    """How many there are; up to `most` are counted."""
+    row = db.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {which} LIMIT :most)",
+        {"most": most, "since": render_instant(now - LATELY)},
+    ).fetchone()
+    return int(row[0])
