@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Collection
 
 from wcsync.ledger.parking import ALSO, BOUGHT_AGAIN
-from wcsync.model import NOBODY, LineId, Parked
+from wcsync.model import NOBODY, Entitlement, LineId, Parked
+from wcsync.times import render_instant
 
 _SEATS = """
     SELECT s.line_id, s.lms, s.course_id, s.learner_key, s.starts_at
@@ -32,14 +33,22 @@ def find_repeats(db: sqlite3.Connection, order_id: int) -> list[Parked]:
     ]
 
 
-def others_with(db: sqlite3.Connection, order_id: int, keys: Collection[tuple[str, str, str]]) -> list[int]:
-    """The other orders that gave these learners these courses."""
+def later_orders(db: sqlite3.Connection, order_id: int, seats: Collection[Entitlement]) -> list[int]:
+    """The other orders whose entries these seats of an order may have a part in: what was bought after them for the
+    same learner."""
     found: set[int] = set()
-    for key in keys:
-        if key[2] != NOBODY:
+    for seat in seats:
+        if seat.learner_key != NOBODY and seat.access.unlimited:
             rows = db.execute(
-                "SELECT DISTINCT order_id FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ?",
-                key,
+                "SELECT order_id FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ? "
+                "AND (starts_at, order_id) > (?, ?)",
+                (
+                    seat.target.lms,
+                    seat.target.course_id,
+                    seat.learner_key,
+                    render_instant(seat.starts_at),
+                    order_id,
+                ),
             ).fetchall()
             found.update(row["order_id"] for row in rows)
     return sorted(found - {order_id})
