@@ -3,7 +3,6 @@
 Everything here runs inside the caller's transaction; whoever changes what an order means plans it anew afterwards.
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,15 +10,17 @@ from datetime import datetime
 
 from wcsync.ledger.aliases import key_in_use
 from wcsync.ledger.order_notes import note_orders_of
+from wcsync.ledger.order_rows import parse_refunds
+from wcsync.ledger.parking import WITHDRAW_ASKED, unpark
 from wcsync.ledger.rows import plain
-from wcsync.ledger.wishes import audit, enrolment_subject, refresh_wish
+from wcsync.ledger.schema import M006_UNASKED
+from wcsync.ledger.wishes import audit, enrolment_subject
 from wcsync.mappers.addresses import blot_addresses
 from wcsync.model import LearnerKey, LineId, OrderId
 from wcsync.retry import Event, State, next_state
 from wcsync.sale import DELETED, Decision
 from wcsync.times import render_instant
 
-WITHDRAW_ASKED = "withdraw_asked"
 SEATS_OVER = "seats_over"
 REFUND_AMOUNT = "refund_amount"
 _BY_STATUS = {"trashed": "trash", "deleted": DELETED}
@@ -39,9 +40,8 @@ _WAITING = """
     AND (e.state IN ('due', 'leased') OR (e.state = 'settled' AND e.outcome = 'asked'))
     AND e.allowed_revision <> e.revision
 """
-_ALL_WAITING = """
-    SELECT lms, course_id, learner_key, state FROM enrolments
-    WHERE desired = 'out' AND state IN ('due', 'leased') AND allowed_revision <> revision
+_ALL_WAITING = f"""
+    SELECT lms, course_id, learner_key FROM enrolments WHERE state IN ('due', 'leased') AND {M006_UNASKED}
 """
 _LIVE = "SELECT count(*) FROM entitlements WHERE order_id = ? AND live = 1"
 
@@ -95,7 +95,7 @@ def waiting_of(db: sqlite3.Connection, order_id: OrderId, line_id: LineId | None
 
 
 def all_waiting(db: sqlite3.Connection) -> list[Key]:
-    """Withdrawals that are due and that nobody has allowed yet."""
+    """Withdrawals that are due and that make up a mass: none that a person asked for, none whose time has come."""
     return [_key_of(row) for row in db.execute(_ALL_WAITING).fetchall()]
 
 
@@ -132,16 +132,6 @@ def release(db: sqlite3.Connection, order_id: OrderId, now: datetime) -> bool:
     return cursor.rowcount > 0
 
 
-def refresh_wishes_of(db: sqlite3.Connection, order_id: OrderId, now: datetime) -> None:
-    """A hold decides which seats count: all wishes behind an order's seats are brought in line."""
-    rows = db.execute(
-        "SELECT DISTINCT lms, course_id, learner_key FROM entitlements WHERE order_id = ? AND learner_key <> ''",
-        (order_id,),
-    ).fetchall()
-    for row in rows:
-        refresh_wish(db, *_key_of(row), now)
-
-
 def _decisions(
     db: sqlite3.Connection,
     order_id: OrderId,
@@ -164,7 +154,7 @@ def _decisions(
 def _refunds_named(db: sqlite3.Connection, order_id: OrderId, reason: str) -> list[int]:
     """The refunds of an order that the question is about: it names them, and perhaps other numbers too."""
     row = db.execute("SELECT refunds FROM orders WHERE order_id = ?", (order_id,)).fetchone()
-    known = [refund["id"] for refund in json.loads(row["refunds"])] if row is not None else []
+    known = [refund.refund_id for refund in parse_refunds(row["refunds"])] if row is not None else []
     named = {int(number) for number in re.findall(r"[0-9]+", reason)}
     return [refund_id for refund_id in known if refund_id in named]
 
@@ -195,22 +185,9 @@ def _allow(db: sqlite3.Connection, key: Key, row: sqlite3.Row, now: datetime) ->
         "outcome), changed_at = ? WHERE lms = ? AND course_id = ? AND learner_key = ?",
         (state.value, stamp, stamp, *key),
     )
-    _answer(db, key)
+    unpark(db, {WITHDRAW_ASKED}, key)
     audit(db, "operator", "withdrawal_allowed", enrolment_subject(*key), "", now)
     note_orders_of(db, *key, now)
-
-
-def _answer(db: sqlite3.Connection, key: Key) -> None:
-    """Takes the question off the list for the lines that sold this, once none of their withdrawals asks any more."""
-    db.execute(
-        f"""DELETE FROM parked WHERE kind = '{WITHDRAW_ASKED}' AND (order_id, line_id) IN (
-            SELECT order_id, line_id FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ?)
-        AND NOT EXISTS (
-            SELECT 1 FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, learner_key)
-            WHERE s.order_id = parked.order_id AND s.line_id = parked.line_id AND e.desired = 'out'
-            AND e.state = 'settled' AND e.outcome = 'asked')""",
-        key,
-    )
 
 
 def _key_of(row: sqlite3.Row) -> Key:

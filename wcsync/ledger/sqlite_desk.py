@@ -8,6 +8,7 @@ from wcsync.ledger import decisions, erasing, relinking, seats
 from wcsync.ledger.aliases import key_in_use
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.desk import Ended, Giving, OpenSeats, Trace
+from wcsync.ledger.parking import WITHDRAW_ASKED
 from wcsync.ledger.recording import Recorder
 from wcsync.model import Identify, LearnerKey, LineId, OrderId, Person, PlanOrder
 
@@ -52,7 +53,7 @@ class SqliteDesk:
             if made:
                 self._replan(db, [order_id], plan, now)
             left = inside - decisions.live_keys(db, order_id)
-            asking = any(row["kind"] == decisions.WITHDRAW_ASKED for row in asked)
+            asking = any(row["kind"] == WITHDRAW_ASKED for row in asked)
             waiting = decisions.waiting_of(db, order_id, line_id) if asking else []
             return Ended(
                 kinds=_answered(asked, made_seats=any(one.cause == "seats" for one in made)),
@@ -73,7 +74,6 @@ class SqliteDesk:
             held = decisions.hold(db, order_id, reason, now)
             if held:
                 self._replan(db, [order_id], plan, now)
-                decisions.refresh_wishes_of(db, order_id, now)
             return held
 
     def release(self, order_id: OrderId, plan: PlanOrder, now: datetime) -> bool:
@@ -81,7 +81,6 @@ class SqliteDesk:
             released = decisions.release(db, order_id, now)
             if released:
                 self._replan(db, [order_id], plan, now)
-                decisions.refresh_wishes_of(db, order_id, now)
             return released
 
     def trace(self, email: str) -> Trace | None:
@@ -114,11 +113,10 @@ class SqliteDesk:
     def _replan(
         self, db: sqlite3.Connection, orders: Sequence[OrderId], plan: PlanOrder, now: datetime
     ) -> None:
-        """By what the shop said last; an order that was never read has nothing to be planned."""
+        """By what the shop said last; one that was never read has nothing to be planned."""
         recorder = self._record(db, now)
         for order_id in orders:
-            if seats.is_known(db, order_id):
-                recorder.replan(order_id, plan)
+            recorder.replan(order_id, plan)
 
 
 def _answered(asked: Sequence[sqlite3.Row], *, made_seats: bool) -> tuple[str, ...]:
