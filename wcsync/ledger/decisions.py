@@ -5,19 +5,16 @@ Everything here runs inside the caller's transaction; whoever changes what an or
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from wcsync.ledger.aliases import key_in_use
-from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.order_rows import parse_refunds
-from wcsync.ledger.parking import WITHDRAW_ASKED, unpark
+from wcsync.ledger.parking import WITHDRAW_ASKED
 from wcsync.ledger.rows import plain
-from wcsync.ledger.schema import M006_UNASKED
-from wcsync.ledger.wishes import audit, enrolment_subject
+from wcsync.ledger.wishes import audit
 from wcsync.mappers.addresses import blot_addresses
 from wcsync.model import LearnerKey, LineId, OrderId
-from wcsync.retry import Event, State, next_state
 from wcsync.sale import DELETED, Decision
 from wcsync.times import render_instant
 
@@ -33,22 +30,16 @@ _QUESTIONS = """
         kind IN ('trashed', 'deleted', 'refund_amount', 'seats_over') OR kind LIKE '%\\_asked' ESCAPE '\\')
     AND (:line_id IS NULL OR line_id IN (0, :line_id)) ORDER BY line_id, kind
 """
-_WAITING = """
-    SELECT DISTINCT e.lms, e.course_id, e.learner_key, e.state FROM enrolments AS e
-    JOIN entitlements AS s USING (lms, course_id, learner_key)
-    WHERE s.order_id = :order_id AND (:line_id IS NULL OR s.line_id = :line_id) AND e.desired = 'out'
-    AND (e.state IN ('due', 'leased') OR (e.state = 'settled' AND e.outcome = 'asked'))
-    AND e.allowed_revision <> e.revision
-"""
-_ALL_WAITING = f"""
-    SELECT lms, course_id, learner_key FROM enrolments WHERE state IN ('due', 'leased') AND {M006_UNASKED}
-"""
 _LIVE = "SELECT count(*) FROM entitlements WHERE order_id = ? AND live = 1"
 
 
-def questions(db: sqlite3.Connection, order_id: OrderId, line_id: LineId | None) -> list[sqlite3.Row]:
-    """What is asked about an order that "end it" answers, also what a person took off the list."""
-    return db.execute(_QUESTIONS, {"order_id": order_id, "line_id": line_id}).fetchall()
+def questions(
+    db: sqlite3.Connection, order_id: OrderId, line_id: LineId | None, learner: LearnerKey | None
+) -> list[sqlite3.Row]:
+    """What is asked about an order that "end it" answers, also what a person took off the list. Whoever names a
+    learner answers nothing else than whose seat goes."""
+    rows = db.execute(_QUESTIONS, {"order_id": order_id, "line_id": line_id}).fetchall()
+    return [row for row in rows if learner is None or row["kind"] == SEATS_OVER]
 
 
 def decide(
@@ -84,35 +75,7 @@ def live_keys(db: sqlite3.Connection, order_id: OrderId) -> set[Key]:
         "AND learner_key <> ''",
         (order_id,),
     ).fetchall()
-    return {_key_of(row) for row in rows}
-
-
-def waiting_of(db: sqlite3.Connection, order_id: OrderId, line_id: LineId | None) -> list[Key]:
-    """Withdrawals behind an order's seats that nobody has allowed yet."""
-    return [
-        _key_of(row) for row in db.execute(_WAITING, {"order_id": order_id, "line_id": line_id}).fetchall()
-    ]
-
-
-def all_waiting(db: sqlite3.Connection) -> list[Key]:
-    """Withdrawals that are due and that make up a mass: none that a person asked for, none whose time has come."""
-    return [_key_of(row) for row in db.execute(_ALL_WAITING).fetchall()]
-
-
-def allow(db: sqlite3.Connection, keys: Iterable[Key], now: datetime) -> int:
-    """Lets these be withdrawn, as they are wished for now; one that asked becomes due again. Returns how many."""
-    allowed = 0
-    for key in keys:
-        row = db.execute(
-            "SELECT state, outcome FROM enrolments WHERE lms = ? AND course_id = ? AND learner_key = ? "
-            "AND desired = 'out' AND allowed_revision <> revision",
-            key,
-        ).fetchone()
-        if row is None or not _can_be_allowed(row):
-            continue
-        allowed += 1
-        _allow(db, key, row, now)
-    return allowed
+    return {key_of(row) for row in rows}
 
 
 def hold(db: sqlite3.Connection, order_id: OrderId, reason: str, now: datetime) -> bool:
@@ -171,24 +134,6 @@ def _seats_of(
     return [row["seat"] for row in rows]
 
 
-def _can_be_allowed(row: sqlite3.Row) -> bool:
-    return row["state"] in {State.DUE, State.LEASED} or row["outcome"] == "asked"
-
-
-def _allow(db: sqlite3.Connection, key: Key, row: sqlite3.Row, now: datetime) -> None:
-    state, stamp = State(row["state"]), render_instant(now)
-    if state is State.SETTLED:
-        state = next_state(state, Event.WISHED)
-    db.execute(
-        "UPDATE enrolments SET allowed_revision = revision, state = ?, next_attempt_at = iif(state = 'settled', ?, "
-        "next_attempt_at), attempts = iif(state = 'settled', 0, attempts), outcome = iif(state = 'settled', '', "
-        "outcome), changed_at = ? WHERE lms = ? AND course_id = ? AND learner_key = ?",
-        (state.value, stamp, stamp, *key),
-    )
-    unpark(db, {WITHDRAW_ASKED}, key)
-    audit(db, "operator", "withdrawal_allowed", enrolment_subject(*key), "", now)
-    note_orders_of(db, *key, now)
-
-
-def _key_of(row: sqlite3.Row) -> Key:
+def key_of(row: sqlite3.Row) -> Key:
+    """Which enrolment a row is about."""
     return row["lms"], row["course_id"], row["learner_key"]

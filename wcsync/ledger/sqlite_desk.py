@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from wcsync.ledger import decisions, erasing, relinking, seats
+from wcsync.ledger import decisions, erasing, relinking, seats, withdrawals
 from wcsync.ledger.aliases import key_in_use
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.desk import Ended, Giving, OpenSeats, Trace
@@ -47,27 +47,28 @@ class SqliteDesk:
         now: datetime,
     ) -> Ended:
         with transaction(self._connect()) as db:
-            asked = decisions.questions(db, order_id, line_id)
+            asked = decisions.questions(db, order_id, line_id, learner)
             before, inside = decisions.count_live(db, order_id), decisions.live_keys(db, order_id)
             made = decisions.decide(db, order_id, line_id, learner, asked, now)
             if made:
                 self._replan(db, [order_id], plan, now)
             left = inside - decisions.live_keys(db, order_id)
             asking = any(row["kind"] == WITHDRAW_ASKED for row in asked)
-            waiting = decisions.waiting_of(db, order_id, line_id) if asking else []
+            waiting = withdrawals.waiting_of(db, order_id, line_id)
+            meant = [row for row in waiting if asking or decisions.key_of(row) in left]
             return Ended(
                 kinds=_answered(asked, made_seats=any(one.cause == "seats" for one in made)),
                 seats=before - decisions.count_live(db, order_id),
-                allowed=decisions.allow(db, sorted({*left, *waiting}), now),
+                allowed=withdrawals.allow(db, meant, now),
                 unanswered=_unanswered(asked, learner),
             )
 
     def allow(self, order_id: OrderId | None, now: datetime) -> int:
         with transaction(self._connect()) as db:
             if order_id is None:
-                return decisions.allow(db, decisions.all_waiting(db), now)
+                return withdrawals.allow(db, withdrawals.all_waiting(db), now)
             seats.require_order(db, order_id)
-            return decisions.allow(db, decisions.waiting_of(db, order_id, None), now)
+            return withdrawals.allow(db, withdrawals.waiting_of(db, order_id), now)
 
     def hold(self, order_id: OrderId, reason: str, plan: PlanOrder, now: datetime) -> bool:
         with transaction(self._connect()) as db:

@@ -5,6 +5,7 @@ Everything here runs inside the caller's transaction, if any.
 """
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -24,7 +25,8 @@ _WALKING = "SELECT 1 FROM cursors WHERE walk_page IS NOT NULL LIMIT 1"
 _WAITING_OF = """
     SELECT DISTINCT e.lms, e.course_id, e.learner_key, e.state, e.revision FROM enrolments AS e
     JOIN entitlements AS s USING (lms, course_id, learner_key)
-    WHERE s.order_id = :order_id AND e.desired = 'out' AND e.allowed_revision <> e.revision
+    WHERE s.order_id = :order_id AND (:line_id IS NULL OR s.line_id = :line_id)
+    AND e.desired = 'out' AND e.allowed_revision <> e.revision
     AND (e.state IN ('due', 'leased') OR (e.state = 'settled' AND e.outcome = 'asked'))
 """
 _ALL_WAITING = f"SELECT lms, course_id, learner_key, state, revision FROM {_WAITING}"
@@ -62,11 +64,18 @@ def barred(db: sqlite3.Connection, limits: Limits, now: datetime) -> Barred | No
     return Barred(waiting=waiting, done=done, inside=inside)
 
 
-def allow(db: sqlite3.Connection, order_id: int | None, now: datetime) -> int:
-    """A person allows what waits for them: the withdrawals of an order, those asked about among them, or all that the
-    limits hold back. Returns how many."""
-    sql = _ALL_WAITING if order_id is None else _WAITING_OF
-    rows = db.execute(sql, {"order_id": order_id} if order_id is not None else {}).fetchall()
+def waiting_of(db: sqlite3.Connection, order_id: int, line_id: int | None = None) -> list[sqlite3.Row]:
+    """Withdrawals behind an order's seats that nobody has allowed yet, those asked about among them."""
+    return db.execute(_WAITING_OF, {"order_id": order_id, "line_id": line_id}).fetchall()
+
+
+def all_waiting(db: sqlite3.Connection) -> list[sqlite3.Row]:
+    """All withdrawals that the limits hold back, or may."""
+    return db.execute(_ALL_WAITING).fetchall()
+
+
+def allow(db: sqlite3.Connection, rows: Sequence[sqlite3.Row], now: datetime) -> int:
+    """A person allows these, which wait for them. One that was asked about is due again. Returns how many."""
     for row in rows:
         key, state = (row["lms"], row["course_id"], row["learner_key"]), State(row["state"])
         asked = state is State.SETTLED
