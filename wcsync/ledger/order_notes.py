@@ -21,33 +21,20 @@ from wcsync.retry import State
 from wcsync.times import render_instant
 
 _SEATS = """
-    SELECT s.lms, s.course_id, e.learner_key, s.live, substr(l.name, 1, 500) AS name,
-        e.state, e.desired, e.applied, e.outcome, e.ours, e.error
+    SELECT s.lms, s.course_id, s.learner_key, s.live, substr(l.name, 1, 500) AS name,
+        e.state, e.desired, e.applied, e.outcome, e.error
     FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, learner_key)
     LEFT JOIN order_lines AS l USING (order_id, line_id)
     WHERE s.order_id = ? ORDER BY s.line_id, s.seat, s.lms, s.course_id
-"""
-# What becomes of the address that a learner had before.
-_LEFT_BEHIND = """
-    SELECT DISTINCT s.lms, s.course_id, e.learner_key, 0 AS live, substr(l.name, 1, 500) AS name,
-        e.state, e.desired, e.applied, e.outcome, e.ours, e.error
-    FROM entitlements AS s JOIN aliases AS a ON a.new_key = s.learner_key
-    JOIN enrolments AS e ON e.lms = s.lms AND e.course_id = s.course_id AND e.learner_key = a.old_key
-    LEFT JOIN order_lines AS l USING (order_id, line_id)
-    WHERE s.order_id = ? AND s.relinked > 0 AND e.desired = 'out' AND e.cause = 'relinked'
-    ORDER BY s.line_id, s.lms, s.course_id, e.learner_key
 """
 _PARKED = """
     SELECT p.kind, p.reason, substr(l.name, 1, 500) AS name
     FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id)
     WHERE p.order_id = ? AND p.dropped_at IS NULL AND p.kind <> ? ORDER BY p.line_id, p.kind
 """
-_ORDERS_OF_ENROLMENT = """
-    SELECT order_id FROM entitlements WHERE lms = :lms AND course_id = :course_id AND learner_key = :learner_key
-    UNION SELECT s.order_id FROM aliases AS a JOIN entitlements AS s ON s.learner_key = a.new_key
-    WHERE a.old_key = :learner_key AND s.lms = :lms AND s.course_id = :course_id AND s.relinked > 0
-    ORDER BY order_id
-"""
+_ORDERS_OF_ENROLMENT = (
+    "SELECT DISTINCT order_id FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ?"
+)
 _WAITING = """
     SELECT DISTINCT s.order_id FROM enrolments AS e INDEXED BY enrolments_waiting
     JOIN entitlements AS s USING (lms, course_id, learner_key)
@@ -58,8 +45,7 @@ _WAITING = """
 def note_orders_of(db: sqlite3.Connection, lms: str, course_id: str, learner_key: str, now: datetime) -> None:
     """An enrolment was settled: the orders behind it may have news."""
     if NOTE_CHANNEL in wanted_channels(db):
-        key = {"lms": lms, "course_id": course_id, "learner_key": learner_key}
-        for row in db.execute(_ORDERS_OF_ENROLMENT, key).fetchall():
+        for row in db.execute(_ORDERS_OF_ENROLMENT, (lms, course_id, learner_key)).fetchall():
             _note(db, row["order_id"], now, waiting=False)
 
 
@@ -103,8 +89,7 @@ def _ended_before(line: NoteLine, known: Collection[NoteLine]) -> bool:
 
 
 def _seats(db: sqlite3.Connection, order_id: int) -> Iterator[NoteLine]:
-    left_behind = db.execute(_LEFT_BEHIND, (order_id,)).fetchall()
-    for row in [*db.execute(_SEATS, (order_id,)).fetchall(), *left_behind]:
+    for row in db.execute(_SEATS, (order_id,)).fetchall():
         fate, reason = _fate(row)
         if fate is not None:
             yield NoteLine(
@@ -151,14 +136,11 @@ def _fate_of_ended(row: sqlite3.Row) -> tuple[Fate | None, str]:
             return Fate.ENDING, ""
         case State.DEAD:
             return Fate.NOT_ENDED, row["error"]
-    if row["outcome"] in _GONE:
+    if row["outcome"] in {Outcome.REMOVED, Outcome.ABSENT}:
         return (Fate.ENDED, "") if row["applied"] == Desired.OUT else (None, "")
-    if row["outcome"] == "kept" and row["ours"]:
-        return Fate.STAYS, "it was sold so (on_withdraw)"
     return _ENDED_OTHERWISE.get(row["outcome"], (None, ""))
 
 
-_GONE = frozenset({Outcome.REMOVED, Outcome.ABSENT, Outcome.SUSPENDED, Outcome.EXPIRED})
 _ENDED_OTHERWISE: dict[str, tuple[Fate, str]] = {
     "": (Fate.CALLED_OFF, ""),
     "dropped": (Fate.DEALT_WITH, ""),
