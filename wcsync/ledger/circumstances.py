@@ -21,7 +21,7 @@ _ALIASES = """
     WITH RECURSIVE chain (old_key, new_key) AS (
         SELECT a.old_key, a.new_key FROM json_each(?) AS k JOIN aliases AS a ON a.old_key = k.value
         UNION SELECT a.old_key, a.new_key FROM chain AS c JOIN aliases AS a ON a.old_key = c.new_key)
-    SELECT old_key, new_key FROM chain
+    SELECT old_key, new_key FROM chain JOIN aliases USING (old_key, new_key) ORDER BY at, old_key
 """
 
 
@@ -122,5 +122,6 @@ def _decisions(db: sqlite3.Connection, order_id: int) -> frozenset[Decision]:
 
 
 def _aliases(db: sqlite3.Connection, keys: Iterable[LearnerKey]) -> tuple[tuple[str, str], ...]:
+    """Chains followed, an earlier word before a later one."""
     rows = db.execute(_ALIASES, (json.dumps(sorted(set(keys))),)).fetchall()
-    return tuple(sorted((row["old_key"], row["new_key"]) for row in rows))
+    return tuple((row["old_key"], row["new_key"]) for row in rows)

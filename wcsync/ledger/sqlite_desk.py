@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from wcsync.ledger import decisions, erasing, relinking, seats, withdrawals
+from wcsync.ledger import allowing, decisions, erasing, relinking, seats
 from wcsync.ledger.aliases import key_in_use
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.desk import Ended, Giving, OpenSeats, Trace
@@ -54,21 +54,21 @@ class SqliteDesk:
                 self._replan(db, [order_id], plan, now)
             left = inside - decisions.live_keys(db, order_id)
             asking = any(row["kind"] == WITHDRAW_ASKED for row in asked)
-            waiting = withdrawals.waiting_of(db, order_id, line_id)
+            waiting = allowing.waiting_of(db, order_id, line_id)
             meant = [row for row in waiting if asking or decisions.key_of(row) in left]
             return Ended(
                 kinds=_answered(asked, made_seats=any(one.cause == "seats" for one in made)),
                 seats=before - decisions.count_live(db, order_id),
-                allowed=withdrawals.allow(db, meant, now),
+                allowed=allowing.allow(db, meant, now),
                 unanswered=_unanswered(asked, learner),
             )
 
     def allow(self, order_id: OrderId | None, now: datetime) -> int:
         with transaction(self._connect()) as db:
             if order_id is None:
-                return withdrawals.allow(db, withdrawals.all_waiting(db), now)
+                return allowing.allow(db, allowing.all_waiting(db), now)
             seats.require_order(db, order_id)
-            return withdrawals.allow(db, withdrawals.waiting_of(db, order_id), now)
+            return allowing.allow(db, allowing.waiting_of(db, order_id), now)
 
     def hold(self, order_id: OrderId, reason: str, plan: PlanOrder, now: datetime) -> bool:
         with transaction(self._connect()) as db:
