@@ -1,4 +1,4 @@
-"""A person's word that withdrawals are right which wait for it. Everything here runs inside the caller's transaction."""
+"""A person's word that withdrawals are right which wait for it. It all runs inside the caller's transaction."""
 
 import sqlite3
 from collections.abc import Sequence
