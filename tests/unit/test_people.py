@@ -230,14 +230,16 @@ def test_a_number_with_leading_zeros_is_never_taken_for_the_id_of_another(spine:
 def test_the_commands_in_the_list_work_where_numbers_are_ambiguous(spine: Spine) -> None:
     seats = (make_line(3, quantity="2"),)
     spine.record(
-        replace(make_order(7, lines=seats), number="8"), replace(make_order(8, lines=seats, email="cleo@example.test"), number="8")
+        replace(make_order(7, lines=seats), number="8"),
+        replace(make_order(8, lines=seats, email="cleo@example.test"), number="8"),
     )
     spine.ledger.record_page((), [Unreadable(order_id=OrderId(9), reason="half")], spine.plan, None, T0)
     spine.record(replace(make_order(10, lines=seats, email="dora@example.test"), number="9"))
     shown = wcsync(spine, "parked", "list").stdout
-    for line in (line.replace("EMAIL", "bea@example.test") for line in shown.splitlines()):
+    for number, line in enumerate(shown.splitlines()):
         if line.strip().startswith("wcsync parked assign"):
-            assert wcsync(spine, *line.split()[1:]).exit_code == 0, line
+            words = line.replace("EMAIL", f"u{number}@example.test").split()
+            assert wcsync(spine, *words[1:]).exit_code == 0, line
     assert [row["kind"] for row in json.loads(wcsync(spine, "parked", "list", "--json").stdout)] == [
         "unreadable"
     ]
