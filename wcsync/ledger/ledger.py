@@ -28,9 +28,11 @@ from wcsync.ledger.connection import connect, prepare_file, transaction, unusabl
 from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.mirror import Mirror
 from wcsync.ledger.order_notes import note_waiting
+from wcsync.ledger.proof import Proof
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import health_of, instant_of, plain, text_of
 from wcsync.ledger.sqlite_mirror import SqliteMirror
+from wcsync.ledger.sqlite_proof import SqliteProof
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.entitlements import normalise_address
 from wcsync.mappers.troubles import Look, Rules
@@ -76,6 +78,10 @@ class SqliteLedger:
     @property
     def mirror(self) -> Mirror:
         return SqliteMirror(lambda: self._db)
+
+    @property
+    def proof(self) -> Proof:
+        return SqliteProof(lambda: self._db)
 
     # -- reading orders ------------------------------------------------------------------------------------------
     def read_cursor(self, name: str) -> Cursor | None:
