@@ -1,9 +1,11 @@
 """The terms of a sale and what becomes of it later, as frozen values. No I/O, no clock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+
+from wcsync.zones import instant_at, parse_zone
 
 
 class SeatRule(StrEnum):
@@ -59,8 +61,9 @@ class Access:
     """How long a seat lets its learner in. All at rest: without end.
 
     `days`: so many days of the calendar of `zone` (an IANA name, or an offset as in "+05:30"; "" = UTC), at the same
-    time of day. `until`: an instant, whenever it was bought. `with_subscription`: as long as the subscription that
-    paid for it lives.
+    time of day. `until`: an instant, whenever it was bought; of a mapping row that names no zone, what the shop's clock
+    shows then (naive), and an instant once it is `placed`. `with_subscription`: as long as the subscription that paid
+    for it lives.
     """
 
     days: int | None = None
@@ -71,6 +74,13 @@ class Access:
     @property
     def unlimited(self) -> bool:
         return self.days is None and self.until is None and not self.with_subscription
+
+    def placed(self, zone: str) -> "Access":
+        """As a seat is sold on it in a shop of that zone, whose clock counts."""
+        until = self.until
+        if until is not None and until.tzinfo is None:
+            until = instant_at(until, parse_zone(zone))
+        return replace(self, until=until, zone=zone)
 
 
 UNLIMITED = Access()

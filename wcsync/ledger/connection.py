@@ -35,6 +35,7 @@ _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA journal_size_limit = 4194304",
+    "PRAGMA secure_delete = ON",  # what is blanked or deleted is not to stay in the file
 )
 
 

@@ -25,12 +25,14 @@ from wcsync.ledger.base import (
     Walk,
 )
 from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
+from wcsync.ledger.desk import Desk
 from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.mirror import Mirror
 from wcsync.ledger.order_notes import note_waiting
 from wcsync.ledger.proof import Proof
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import health_of, instant_of, plain, text_of
+from wcsync.ledger.sqlite_desk import SqliteDesk
 from wcsync.ledger.sqlite_mirror import SqliteMirror
 from wcsync.ledger.sqlite_proof import SqliteProof
 from wcsync.ledger.wishes import audit
@@ -82,6 +84,10 @@ class SqliteLedger:
     @property
     def proof(self) -> Proof:
         return SqliteProof(lambda: self._db)
+
+    @property
+    def desk(self) -> Desk:
+        return SqliteDesk(lambda: self._db, self._recorder, self.identify)
 
     # -- reading orders ------------------------------------------------------------------------------------------
     def read_cursor(self, name: str) -> Cursor | None:
@@ -324,6 +330,9 @@ class SqliteLedger:
                 if thread is threading.current_thread() or not thread.is_alive():
                     connection.close()
             self._connections.clear()
+
+    def _recorder(self, db: sqlite3.Connection, now: datetime) -> Recorder:
+        return Recorder(db, self._identity_key, self.identify, now)
 
     @property
     def _db(self) -> sqlite3.Connection:

@@ -1,10 +1,11 @@
 """Who gets what: an order and the mapping in, the seats it sold out; the seats of one learner in, a wish out. Pure."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from string import ascii_lowercase, ascii_uppercase
+from types import MappingProxyType
 from typing import Protocol
 
 from wcsync.mappers.mapping import Match
@@ -17,14 +18,20 @@ from wcsync.model import (
     Order,
     OrderPlan,
     Parked,
+    Person,
     Verdict,
     Wish,
 )
-from wcsync.sale import NOTHING_SPECIAL, Cause, Circumstances
+from wcsync.sale import DELETED, NOTHING_SPECIAL, Aftermath, Cause, Circumstances, SeatRule
 
 COMPLETED = "completed"
 TRASH = "trash"
 ENDED_STATUSES = frozenset({"cancelled", "refunded", "failed"})
+ENDINGS: Mapping[str, Aftermath] = MappingProxyType(
+    dict.fromkeys(("cancelled", "refunded", "failed"), Aftermath.END)
+    | dict.fromkeys((TRASH, DELETED), Aftermath.ASK)
+)
+"""What becomes of what was sold where the config does not say."""
 _FOLD = str.maketrans(ascii_uppercase, ascii_lowercase)
 LONGEST_ADDRESS = 254
 """RFC 5321 §4.5.3.1.3 leaves room for no more between the angle brackets."""
@@ -49,11 +56,18 @@ class Planner:
     """Plans orders by one mapping and one rule of payment.
 
     `paid_statuses`: statuses that count as paid if the order also has a payment date; `completed` always does.
+    `endings`: what other statuses do to seats that were sold; one that is not named leaves them. `seats`: who gets
+    several seats where the mapping row does not say. `never`: addresses in their normal form, and "@domain"s, that get
+    no seat. `zone`: the shop's, by whose calendar days of access are counted; "" = UTC.
     """
 
     mapping: Sells
     paid_statuses: frozenset[str]
     identify: Identify
+    endings: Mapping[str, Aftermath] = field(default_factory=lambda: ENDINGS)
+    seats: SeatRule = SeatRule.BUYER_ONCE
+    never: frozenset[str] = frozenset()
+    zone: str = ""
 
     def plan(
         self, order: Order, known: Sequence[Entitlement], circumstances: Circumstances = NOTHING_SPECIAL
@@ -146,6 +160,16 @@ def wish_for(entitlements: Iterable[Entitlement], now: datetime) -> Wish:
     until = None if None in ends else max(end for end in ends if end is not None)
     options = sorted({option for seat in live for option in seat.target.options})
     return Wish(desired=Desired.IN, until=until, options=tuple(options))
+
+
+def learners_of(order: Order) -> tuple[Person, ...]:
+    """Everybody whom the order names: those its lines name, those it names as a whole, its buyer; each once."""
+    named = (person for line in order.lines for person in line.learners)
+    people: dict[str, Person] = {}
+    for person in (*named, *order.learners, order.buyer):
+        if person.email:
+            people.setdefault(normalise_address(person.email), person)
+    return tuple(people.values())
 
 
 def normalise_address(email: str) -> str:
