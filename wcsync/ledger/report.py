@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, Problem
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS, require_tables
+from wcsync.ledger.fates import read_fates
 from wcsync.ledger.mirror_report import describe_mirror
+from wcsync.model import LineId, OrderId
 
 Row = dict[str, Any]
 
@@ -136,6 +139,10 @@ class Report:
         order["notes"] = list(self._db.query(_NOTES_OF_ORDER, key))
         order["audit"] = list(self._db.query(_AUDIT_OF_ORDER, key))
         return order
+
+    def line_fates(self, order_ids: Sequence[OrderId]) -> Mapping[tuple[OrderId, LineId], str]:
+        """What became of each paid line of up to 500 orders, by `reckoning.Fate`."""
+        return read_fates(self._db.conn, order_ids)
 
     def dead(self) -> list[Row]:
         """What was given up, oldest first. `sales`: the order lines it was sold by."""

@@ -8,11 +8,12 @@ from typing import Any
 
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.facts import put_fact, read_fact
+from wcsync.ledger.missing import MISSING, opening_of, park, unpark
 from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.proof import Inside, LastProof, Place
 from wcsync.ledger.rows import instant_of, parse_options, plain, text_of
-from wcsync.ledger.wishes import ALSO, MISSING, audit, enrolment_subject, opening_of, unpark
+from wcsync.ledger.wishes import audit, enrolment_subject
 from wcsync.model import CourseId, LearnerKey, LineId, LmsName, OrderId, Seat
 from wcsync.retry import Event, State, next_state
 from wcsync.sale import DELETED
@@ -49,13 +50,6 @@ _OF_ORDER = """
     SELECT DISTINCT s.lms, s.course_id, s.learner_key, p.reason FROM parked AS p
     JOIN entitlements AS s USING (order_id, line_id)
     WHERE p.kind = ? AND p.order_id = ? AND s.learner_key <> ''
-"""
-_PARK = """
-    INSERT INTO parked (order_id, line_id, kind, reason, since)
-    SELECT DISTINCT order_id, line_id, :kind, :reason, :now FROM entitlements
-    WHERE lms = :lms AND course_id = :course_id AND learner_key = :learner_key AND live = 1
-    ON CONFLICT (order_id, line_id, kind) DO UPDATE SET
-    reason = reason || :also || excluded.reason, dropped_at = NULL WHERE NOT instr(reason, :opening)
 """
 
 
@@ -125,7 +119,7 @@ class SqliteProof:
             return 0
         with transaction(self._db) as db:
             for key in sorted(missed):
-                unpark(db, MISSING, *key)
+                unpark(db, *key)
                 audit(db, "reconcile", "seen_again", enrolment_subject(*key), "", now)
         return len(missed)
 
@@ -240,30 +234,17 @@ def _named(rows: Iterable[sqlite3.Row]) -> list[tuple[LmsName, CourseId, Learner
     found = {
         (LmsName(row["lms"]), CourseId(row["course_id"]), LearnerKey(row["learner_key"]))
         for row in list(rows)
-        if opening_of(MISSING, row["lms"], row["course_id"], row["learner_key"]) in row["reason"]
+        if opening_of(row["lms"], row["course_id"], row["learner_key"]) in row["reason"]
     }
     return sorted(found)
 
 
 def _park(db: sqlite3.Connection, key: tuple[LmsName, CourseId, LearnerKey], now: datetime) -> bool:
-    opening = opening_of(MISSING, *key)
-    cursor = db.execute(
-        _PARK,
-        {
-            "lms": key[0],
-            "course_id": key[1],
-            "learner_key": key[2],
-            "kind": MISSING,
-            "reason": plain(f"{opening}any more; staff may have taken them out"),
-            "now": render_instant(now),
-            "also": ALSO,
-            "opening": opening,
-        },
-    )
-    if cursor.rowcount:
+    news = park(db, *key, now)
+    if news:
         audit(db, "reconcile", "missing", enrolment_subject(*key), "", now)
         note_orders_of(db, *key, now)
-    return cursor.rowcount > 0
+    return news
 
 
 def _wish_again(db: sqlite3.Connection, key: tuple[LmsName, CourseId, LearnerKey], now: datetime) -> bool:
@@ -277,6 +258,6 @@ def _wish_again(db: sqlite3.Connection, key: tuple[LmsName, CourseId, LearnerKey
         "wished_at = ?, changed_at = ? WHERE lms = ? AND course_id = ? AND learner_key = ?",
         (state.value, stamp, stamp, stamp, *key),
     )
-    unpark(db, MISSING, *key)
+    unpark(db, *key)
     audit(db, "operator", "enrolled_again", enrolment_subject(*key), "", now)
     return True

@@ -3,6 +3,7 @@
 import sqlite3
 from datetime import datetime
 
+from wcsync.ledger.missing import MISSING
 from wcsync.ledger.rows import entitlement_of, render_options, text_of
 from wcsync.mappers.entitlements import wish_for
 from wcsync.model import Desired, Wish
@@ -11,7 +12,6 @@ from wcsync.times import render_instant
 
 FOUND_ENROLMENT = "found_enrolment"
 UNCONFIRMED = "unconfirmed"
-MISSING = "missing_in_lms"
 OF_THE_LMS = frozenset({FOUND_ENROLMENT, UNCONFIRMED, MISSING})
 """The kinds of parked entries that follow from what an LMS said, not from the plan of an order. There is one for each
 line: it holds a sentence for each of the line's courses that it concerns."""
@@ -128,8 +128,8 @@ def unpark(db: sqlite3.Connection, kind: str, lms: str, course_id: str, learner_
         (lms, course_id, learner_key, kind),
     ).fetchall()
     for row in rows:
-        sentences, opening = row["reason"].split(ALSO), opening_of(kind, lms, course_id, learner_key)
-        left = [one for one in sentences if not one.startswith(opening)]
+        sentences = row["reason"].split(ALSO)
+        left = [one for one in sentences if not one.startswith(opening_of(kind, lms, course_id))]
         entry = (row["order_id"], row["line_id"], kind)
         if left and left != sentences:
             reason = ALSO.join(left)
@@ -141,10 +141,8 @@ def unpark(db: sqlite3.Connection, kind: str, lms: str, course_id: str, learner_
             db.execute("DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?", entry)
 
 
-def opening_of(kind: str, lms: str, course_id: str, learner_key: str = "") -> str:
-    """How the sentence begins that an entry of that kind holds about one course, or about one learner in it."""
-    if kind == MISSING:
-        return f'"{lms}" does not show learner {learner_key[:8]}… in course {course_id} '
+def opening_of(kind: str, lms: str, course_id: str) -> str:
+    """How the sentence begins that an entry of that kind holds about one course."""
     if kind == FOUND_ENROLMENT:
         return f'the learner was in course {course_id} of "{lms}" '
     assert kind == UNCONFIRMED, kind

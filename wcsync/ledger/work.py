@@ -9,21 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from wcsync.health import CLOCKS_APART, Condition, Health
-from wcsync.ledger import confirmations
+from wcsync.ledger import confirmations, missing
 from wcsync.ledger.base import LONGEST_WAIT, Claim, Deferral, Surrender
 from wcsync.ledger.leases import give_back
 from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import health_of, instant_of, parse_options, plain, text_of
-from wcsync.ledger.wishes import (
-    ALSO,
-    FOUND_ENROLMENT,
-    MISSING,
-    audit,
-    enrolment_subject,
-    opening_of,
-    unpark,
-)
+from wcsync.ledger.wishes import ALSO, FOUND_ENROLMENT, audit, enrolment_subject, opening_of
 from wcsync.model import Applied, CourseId, Desired, LearnerKey, LmsName, Outcome, Seat
 from wcsync.retry import Event, State, next_state
 from wcsync.times import parse_instant, render_instant
@@ -101,7 +93,7 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
     if settled:
         _remember_account(db, claim, applied.user_id, now)
         confirmations.begin(db, claim, applied, now)
-        unpark(db, MISSING, claim.lms, claim.course_id, claim.learner_key)
+        missing.unpark(db, claim.lms, claim.course_id, claim.learner_key)
         _audit(db, claim, f"{claim.desired.value}_applied", applied.outcome.value, now)
         _note(db, claim, now)
     return settled

@@ -132,6 +132,7 @@ class OrdersPoller:
             record, walked = self._walk(since, None, keep=False, on_page=on_page)
             total = total.plus(record)
             if walked:
+                self.ledger.proof.record_beginning(since)
                 return total
         raise TransientError(
             "shop: orders were deleted for good each time they were read, so that others may have been missed; "
