@@ -12,8 +12,8 @@ import pytest
 
 from tests.fakes import CAMPUS, T0, make_line, make_order
 from tests.spine import Spine
+from wcsync.ledger import claims, people
 from wcsync.ledger import ledger as ledger_module
-from wcsync.ledger import people, work
 from wcsync.ledger import report as report_module
 from wcsync.model import Order
 
@@ -75,7 +75,7 @@ def test_no_step_of_the_daily_work_walks_a_table(spine: Spine) -> None:
 
 
 def test_the_oldest_due_row_is_found_by_its_index_in_its_order(spine: Spine) -> None:
-    steps = plan_of(spine, work._OLDEST_DUE.replace(":lms", "'campus'").replace(":now", "'z'"))
+    steps = plan_of(spine, claims._OLDEST_DUE.replace(":lms", "'campus'").replace(":now", "'z'"))
     assert "SEARCH due USING INDEX enrolments_due (lms=? AND next_attempt_at<?)" in steps
     assert "SEARCH held USING INDEX enrolments_leased (lms=? AND learner_key=?)" in steps
     assert not any("TEMP B-TREE" in step for step in steps)

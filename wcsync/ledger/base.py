@@ -103,7 +103,7 @@ FEW = 5
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Barred:
     """Withdrawals that wait for a person's word. `waiting`: how many; `done`: in the last 24 hours; `inside`: how many
-    learners are in by our doing."""
+    learners were in by our doing before those."""
 
     waiting: int
     done: int
@@ -304,7 +304,12 @@ class Ledger(Protocol):
         """The LMS confirmed. If the wish moved on meanwhile the row stays due. False if the lease is not ours."""
 
     def settle_kept(self, claim: Claim, now: datetime) -> bool:
-        """The learner should be out, but the enrolment is not of our making: it stays, and a person is asked."""
+        """The learner should be out, but the enrolment stays. If it is not of our making a person is told so; if it
+        stays because the sale said so (`on_withdraw`), nobody is."""
+
+    def settle_asked(self, claim: Claim, now: datetime) -> bool:
+        """The learner should be out, but a person is to say so: the enrolment stays and the lines are parked, until
+        `Desk.allow` makes the row due again. False if the lease is not ours."""
 
     def settle_deferred(self, claim: Claim, deferral: Deferral, now: datetime) -> bool:
         """The row waits for another try. False if the lease is not ours."""

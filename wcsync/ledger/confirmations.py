@@ -6,14 +6,14 @@ Everything here runs inside the caller's transaction.
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from wcsync.health import CLOCKS_APART
 from wcsync.ledger.base import Claim
 from wcsync.ledger.order_notes import note_orders_of
+from wcsync.ledger.parking import UNCONFIRMED, park_lines, unpark
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import parse_options, plain
-from wcsync.ledger.wishes import ALSO, UNCONFIRMED, audit, enrolment_subject, opening_of, unpark
+from wcsync.ledger.wishes import audit, enrolment_subject
 from wcsync.model import Applied, CourseId, Desired, LearnerKey, Presence, Seat, Unconfirmed
 from wcsync.times import parse_instant, render_instant
 
@@ -111,7 +111,7 @@ def recover(db: sqlite3.Connection, now: datetime) -> None:
 
 def _confirm(db: sqlite3.Connection, key: Mapping[str, str], now: datetime) -> None:
     db.execute(f"DELETE FROM confirmations WHERE {_KEY}", key)
-    unpark(db, UNCONFIRMED, *key.values())
+    unpark(db, {UNCONFIRMED}, (key["lms"], key["course_id"], key["learner_key"]))
     audit(db, "worker", "confirmed", enrolment_subject(*key.values()), "", now)
 
 
@@ -131,28 +131,15 @@ def _look_again(
     return waited >= LATE_AFTER and _park(db, key, reason or row["hint"], now)
 
 
-def _park(db: sqlite3.Connection, key: Mapping[str, Any], hint: str, now: datetime) -> bool:
+def _park(db: sqlite3.Connection, key: Mapping[str, str], hint: str, now: datetime) -> bool:
     """Asks a person, once: what somebody dropped stays dropped."""
-    opening = opening_of(UNCONFIRMED, key["lms"], key["course_id"])
-    reason = (
-        f"{opening}but does not show the learner in the course yet: {hint}. If it does within {LOOKED_AT_FOR.days} "
+    enrolment = (key["lms"], key["course_id"], key["learner_key"])
+    rest = (
+        f"but does not show the learner in the course yet: {hint}. If it does within {LOOKED_AT_FOR.days} "
         "days of the enrolment, this entry goes away by itself"
     )
-    cursor = db.execute(
-        "INSERT INTO parked (order_id, line_id, kind, reason, since) "
-        "SELECT DISTINCT order_id, line_id, :kind, :reason, :now FROM entitlements "
-        f"WHERE {_KEY} AND live = 1 ON CONFLICT (order_id, line_id, kind) DO UPDATE SET "
-        "reason = reason || :also || excluded.reason, dropped_at = NULL WHERE NOT instr(reason, :opening)",
-        {
-            **key,
-            "kind": UNCONFIRMED,
-            "reason": plain(reason),
-            "now": render_instant(now),
-            "also": ALSO,
-            "opening": opening,
-        },
-    )
-    if cursor.rowcount:
-        audit(db, "worker", "unconfirmed", enrolment_subject(*key.values()), "", now)
-        note_orders_of(db, key["lms"], key["course_id"], key["learner_key"], now)
-    return cursor.rowcount > 0
+    parked = park_lines(db, UNCONFIRMED, enrolment, rest, now)
+    if parked:
+        audit(db, "worker", "unconfirmed", enrolment_subject(*enrolment), "", now)
+        note_orders_of(db, *enrolment, now)
+    return parked > 0

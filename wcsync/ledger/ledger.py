@@ -7,23 +7,37 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
-from wcsync.health import Condition, Health
-from wcsync.ledger import confirmations, outbox, people, troubles, work
+from wcsync.health import Health
+from wcsync.ledger import (
+    accounts,
+    claims,
+    confirmations,
+    cursors,
+    outbox,
+    people,
+    services,
+    troubles,
+    wishes,
+    work,
+)
 from wcsync.ledger.base import (
+    AccountLimit,
     Claim,
     Cursor,
     CursorMove,
     Deferral,
     Known,
+    Limits,
     PageRecord,
     Surrender,
     TroubleRecord,
-    Walk,
 )
+from wcsync.ledger.circumstances import record_subscription
 from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
 from wcsync.ledger.desk import Desk
 from wcsync.ledger.facts import put_fact, read_fact
@@ -31,7 +45,7 @@ from wcsync.ledger.mirror import Mirror
 from wcsync.ledger.order_notes import note_waiting
 from wcsync.ledger.proof import Proof
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
-from wcsync.ledger.rows import health_of, instant_of, plain, text_of
+from wcsync.ledger.rows import instant_of
 from wcsync.ledger.sqlite_desk import SqliteDesk
 from wcsync.ledger.sqlite_mirror import SqliteMirror
 from wcsync.ledger.sqlite_proof import SqliteProof
@@ -52,7 +66,8 @@ from wcsync.model import (
     Unconfirmed,
     Unreadable,
 )
-from wcsync.times import parse_instant, render_instant
+from wcsync.sale import Subscription
+from wcsync.times import render_instant
 
 
 class SqliteLedger:
@@ -91,23 +106,11 @@ class SqliteLedger:
 
     # -- reading orders ------------------------------------------------------------------------------------------
     def read_cursor(self, name: str) -> Cursor | None:
-        row = self._db.execute("SELECT * FROM cursors WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            return None
-        return Cursor(
-            position=parse_instant(row["position"]),
-            walk=_walk_of(row),
-            polled_at=instant_of(row["polled_at"]),
-        )
+        return cursors.read(self._db, name)
 
     def start_cursor(self, name: str, position: datetime, now: datetime) -> None:
         with transaction(self._db) as db:
-            cursor = db.execute(
-                "INSERT INTO cursors (name, position) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
-                (name, render_instant(position)),
-            )
-            if cursor.rowcount:
-                audit(db, "orders", "cursor_started", f"cursor {name}", render_instant(position), now)
+            cursors.start(db, name, position, now)
 
     def record_page(
         self,
@@ -118,10 +121,10 @@ class SqliteLedger:
         now: datetime,
     ) -> PageRecord:
         with transaction(self._db) as db:
-            recorder = Recorder(db, self._identity_key, self.identify, now)
+            recorder = self._recorder(db, now)
             record = recorder.record_orders(orders, plan).plus(recorder.record_unreadable(unreadable))
             if move is not None:
-                recorder.move_cursor(move)
+                cursors.move(db, move, now)
         return record
 
     def replan_unmapped(
@@ -131,7 +134,7 @@ class SqliteLedger:
         while True:
             with transaction(self._db) as db:
                 batch = [row[0] for row in db.execute(_UNMAPPED_ORDERS, (after, REPLAN_BATCH)).fetchall()]
-                recorder = Recorder(db, self._identity_key, self.identify, now)
+                recorder = self._recorder(db, now)
                 for order_id in batch:
                     total = total.plus(recorder.replan(order_id, plan))
             if not batch or self._closed.is_set() or stopping():
@@ -151,12 +154,46 @@ class SqliteLedger:
             audit(db, "operator", "rules_changed", "orders", rules, now)
             return True
 
+    def record_deleted(self, order_ids: Sequence[OrderId], plan: PlanOrder, now: datetime) -> PageRecord:
+        total = PageRecord()
+        with transaction(self._db) as db:
+            recorder = self._recorder(db, now)
+            for order_id in order_ids:
+                total = total.plus(recorder.record_deleted(order_id, plan))
+        return replace(total, fetched=len(order_ids))
+
+    def record_subscriptions(
+        self, subscriptions: Sequence[Subscription], plan: PlanOrder, move: CursorMove | None, now: datetime
+    ) -> int:
+        with transaction(self._db) as db:
+            about = [record_subscription(db, subscription, now) for subscription in subscriptions]
+            recorder = self._recorder(db, now)
+            for order_id in sorted({order_id for orders in about if orders for order_id in orders}):
+                recorder.replan(OrderId(order_id), plan)
+            if move is not None:
+                cursors.move(db, move, now)
+        return sum(orders is not None for orders in about)
+
+    def end_expired(self, now: datetime) -> int:
+        total = 0
+        while wishes.some_expired(self._db, now):
+            with transaction(self._db) as db:
+                changed = wishes.end_expired(db, now, REPLAN_BATCH)
+            total += changed
+            if not changed or self._closed.is_set():
+                break
+        return total
+
     # -- working off ---------------------------------------------------------------------------------------------
-    def claim(self, lms: LmsName, now: datetime) -> Claim | None:
-        if not work.something_due(self._db, lms, now):
+    def claim(self, lms: LmsName, now: datetime, limits: Limits | None = None) -> Claim | None:
+        if not claims.something_due(self._db, lms, now):
             return None
         with transaction(self._db) as db:
-            return work.claim(db, lms, now)
+            return claims.claim(db, lms, now, limits)
+
+    def reserve_account(self, claim: Claim, limit: AccountLimit, now: datetime) -> datetime | None:
+        with transaction(self._db) as db:
+            return accounts.reserve(db, claim, limit, now)
 
     def record_sending(self, claim: Claim, now: datetime, *, enrolling: bool) -> bool:
         with transaction(self._db) as db:
@@ -169,6 +206,10 @@ class SqliteLedger:
     def settle_kept(self, claim: Claim, now: datetime) -> bool:
         with transaction(self._db) as db:
             return work.settle_kept(db, claim, now)
+
+    def settle_asked(self, claim: Claim, now: datetime) -> bool:
+        with transaction(self._db) as db:
+            return work.settle_asked(db, claim, now)
 
     def settle_deferred(self, claim: Claim, deferral: Deferral, now: datetime) -> bool:
         with transaction(self._db) as db:
@@ -200,43 +241,15 @@ class SqliteLedger:
 
     # -- services ------------------------------------------------------------------------------------------------
     def read_service(self, name: str, now: datetime) -> Known:
-        row = self._db.execute("SELECT * FROM services WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            return Known(identity="", health=Health(condition=Condition.UP, since=now), checked_at=None)
-        return Known(
-            identity=row["identity"], health=health_of(row), checked_at=instant_of(row["checked_at"])
-        )
+        return services.read(self._db, name, now)
 
-    def record_identity(self, name: str, identity: str, title: str, now: datetime) -> None:
+    def record_identity(self, name: str, identity: str, title: str, now: datetime, *, zone: str = "") -> None:
         with transaction(self._db) as db:
-            known = self.read_service(name, now)
-            db.execute(
-                "INSERT INTO services (name, identity, title, condition, since, failures, reason, checked_at) "
-                "VALUES (:name, :identity, :title, 'up', :now, 0, '', :now) ON CONFLICT (name) DO UPDATE SET "
-                "identity = :identity, title = :title, checked_at = :now",
-                {"name": name, "identity": identity, "title": title, "now": render_instant(now)},
-            )
-            if known.identity != identity:
-                db.execute("DELETE FROM accounts WHERE lms = ?", (name,))
-                actor = "operator" if known.identity else "daemon"
-                audit(db, actor, "service_accepted", f"service {name}", identity, now)
+            services.record_identity(db, name, identity, title, now, zone=zone)
 
     def record_health(self, name: str, health: Health) -> None:
         with transaction(self._db) as db:
-            db.execute(
-                "INSERT INTO services (name, identity, title, condition, since, failures, retry_at, reason) "
-                "VALUES (:name, '', '', :condition, :since, :failures, :retry_at, :reason) "
-                "ON CONFLICT (name) DO UPDATE SET condition = :condition, since = :since, failures = :failures, "
-                "retry_at = :retry_at, reason = :reason",
-                {
-                    "name": name,
-                    "condition": health.condition.value,
-                    "since": render_instant(health.since),
-                    "failures": health.failures,
-                    "retry_at": text_of(health.retry_at),
-                    "reason": plain(health.reason),
-                },
-            )
+            services.record_health(db, name, health)
 
     # -- the mapping ---------------------------------------------------------------------------------------------
     def read_mapping(self) -> str | None:
@@ -305,7 +318,7 @@ class SqliteLedger:
     ) -> int:
         with transaction(self._db) as db:
             revived, unseated = people.revive(db, lms, course_id, order_id, now)
-            recorder = Recorder(db, self._identity_key, self.identify, now)
+            recorder = self._recorder(db, now)
             for order in unseated:
                 recorder.replan(OrderId(order), plan)
         return revived
@@ -367,15 +380,3 @@ _IDENTITY_KEY = "SELECT value FROM facts WHERE name = 'identity_key'"
 _UNMAPPED_ORDERS = """
     SELECT DISTINCT order_id FROM order_lines WHERE verdict = 'unmapped' AND order_id > ? ORDER BY order_id LIMIT ?
 """
-
-
-def _walk_of(row: sqlite3.Row) -> Walk | None:
-    if row["walk_page"] is None:
-        return None
-    return Walk(
-        since=parse_instant(row["walk_since"]),
-        started_at=parse_instant(row["walk_started_at"]),
-        page=row["walk_page"],
-        newest=instant_of(row["walk_newest"]),
-        total=row["walk_total"],
-    )

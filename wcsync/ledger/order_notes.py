@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from wcsync.ledger.outbox import queue, said_last, take_back_unsent, wanted_channels
-from wcsync.ledger.wishes import FOUND_ENROLMENT
+from wcsync.ledger.parking import FOUND_ENROLMENT
 from wcsync.mappers.notes import (
     NOTE_CHANNEL,
     UNDER_WAY,

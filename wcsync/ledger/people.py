@@ -1,5 +1,6 @@
 """What people decide about rows that wait for them. Everything here runs inside the caller's transaction."""
 
+import json
 import sqlite3
 from datetime import datetime
 
@@ -62,21 +63,25 @@ def drop_parked(db: sqlite3.Connection, order_id: int, line_id: int | None, now:
 def read_learner(db: sqlite3.Connection, learner_key: str) -> Person:
     """Who a learner is; without an address if the row is not there or was erased."""
     row = db.execute(
-        "SELECT email, first_name, last_name FROM learners WHERE learner_key = ?", (learner_key,)
+        "SELECT email, first_name, last_name, fields FROM learners WHERE learner_key = ?", (learner_key,)
     ).fetchone()
-    return Person(**row) if row is not None else Person(email="")
+    if row is None:
+        return Person(email="")
+    fields = tuple((name, value) for name, value in json.loads(row["fields"]))
+    return Person(email=row["email"], first_name=row["first_name"], last_name=row["last_name"], fields=fields)
 
 
 def _unseat(db: sqlite3.Connection, keys: set[tuple[str, str, str]], now: datetime) -> list[int]:
     """Undoes the plan of lines of which no seat ever reached an LMS, so that they are planned anew.
 
     What was sold is a snapshot; but where the row of that day was a mistake that no LMS would take, there is nothing
-    to protect yet.
+    to protect yet. Seats that a person gave to somebody stay as they are.
     """
     orders = []
     for order_id, line_id in sorted({line for key in keys for line in _lines_of(db, key)}):
         seats = _keys_of(db, order_id, line_id)
-        if not all(seat in keys and _untouched(db, seat) for seat in seats):
+        named = _named(db, order_id, line_id)
+        if not all(seat in keys and seat[2] in named and _untouched(db, seat) for seat in seats):
             continue
         db.execute("DELETE FROM entitlements WHERE order_id = ? AND line_id = ?", (order_id, line_id))
         db.execute(
@@ -102,10 +107,25 @@ def _lines_of(db: sqlite3.Connection, key: tuple[str, str, str]) -> list[tuple[i
 
 def _keys_of(db: sqlite3.Connection, order_id: int, line_id: int) -> list[tuple[str, str, str]]:
     rows = db.execute(
-        "SELECT DISTINCT lms, course_id, learner_key FROM entitlements WHERE order_id = ? AND line_id = ?",
+        "SELECT DISTINCT lms, course_id, learner_key FROM entitlements "
+        "WHERE order_id = ? AND line_id = ? AND learner_key <> ''",
         (order_id, line_id),
     ).fetchall()
     return [(row["lms"], row["course_id"], row["learner_key"]) for row in rows]
+
+
+def _named(db: sqlite3.Connection, order_id: int, line_id: int) -> set[str]:
+    """The learners that the shop itself names for a line."""
+    row = db.execute(
+        "SELECT o.learner_key, o.learners AS by_order, l.learners AS by_line FROM orders AS o "
+        "JOIN order_lines AS l USING (order_id) WHERE order_id = ? AND line_id = ?",
+        (order_id, line_id),
+    ).fetchone()
+    return (
+        set()
+        if row is None
+        else {row["learner_key"], *json.loads(row["by_order"]), *json.loads(row["by_line"])}
+    )
 
 
 def _untouched(db: sqlite3.Connection, key: tuple[str, str, str]) -> bool:

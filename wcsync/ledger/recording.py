@@ -1,45 +1,38 @@
 """Recording what the shop said: facts, seats, wishes. Everything here runs inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
-from wcsync.ledger.base import CursorMove, PageRecord
+from wcsync.ledger.base import PageRecord
+from wcsync.ledger.circumstances import FUTURE, read_circumstances
+from wcsync.ledger.order_facts import OrderFacts, audit_reading, people_of
 from wcsync.ledger.order_notes import note_order
-from wcsync.ledger.people import read_learner
-from wcsync.ledger.rows import (
-    digest_order,
-    entitlement_of,
-    order_of,
-    plain,
-    render_access,
-    render_options,
-    text_of,
-)
-from wcsync.ledger.wishes import OF_THE_LMS, refresh_wish
+from wcsync.ledger.order_rows import digest_order
+from wcsync.ledger.parking import BOUGHT_AGAIN, NOT_PLANNED
+from wcsync.ledger.repeats import find_repeats, others_with
+from wcsync.ledger.rows import entitlement_of, plain, render_access, render_options, text_of
+from wcsync.ledger.wishes import audit, refresh_wish
 from wcsync.model import (
+    NOBODY,
     Entitlement,
     Identify,
-    LinePlan,
     Order,
     OrderId,
     OrderPlan,
     Parked,
-    Person,
     PlanOrder,
     Unreadable,
     Verdict,
 )
-from wcsync.sale import NOTHING_SPECIAL
+from wcsync.sale import DELETED, Circumstances
 from wcsync.times import render_instant
 
 REPLAN_BATCH = 200
 UNREADABLE = "unreadable"
 LARGEST_ID = 2**63 - 1
-FUTURE = timedelta(minutes=15)
-"""A change dated further ahead than this was dated by a clock that was wrong."""
 
 
 class Recorder:
@@ -51,6 +44,7 @@ class Recorder:
         self._identify = identify
         self._now = now
         self._now_text = render_instant(now)
+        self._facts = OrderFacts(connection, digest_key, identify, now)
 
     def record_orders(self, orders: Sequence[Order], plan: PlanOrder) -> PageRecord:
         """Records each order that is news. One that the ledger cannot take is parked and harms no other."""
@@ -70,27 +64,23 @@ class Recorder:
         return PageRecord(fetched=len(unreadable), parked=parked)
 
     def replan(self, order_id: OrderId, plan: PlanOrder) -> PageRecord:
-        """Plans an order again from what is known of it."""
-        return self._guarded(order_id, lambda: self._record_order(self._read_order(order_id), plan))
+        """Plans an order again from what is known of it, whose facts stay as they are. An unknown one is left out."""
+        return self._guarded(order_id, lambda: self._replan(order_id, plan))
 
-    def move_cursor(self, move: CursorMove) -> None:
-        """Keeps a walk under way, or ends it and goes forward. A cursor never goes back."""
-        walk = move.walk
-        self._db.execute(
-            "UPDATE cursors SET position = max(position, coalesce(:position, position)), walk_since = :since, "
-            "walk_started_at = :started_at, walk_newest = :newest, walk_page = :page, walk_total = :total, "
-            "polled_at = iif(:page IS NULL, :now, polled_at) WHERE name = :name",
-            {
-                "name": move.name,
-                "position": text_of(move.position),
-                "since": text_of(walk.since) if walk else None,
-                "started_at": text_of(walk.started_at) if walk else None,
-                "newest": text_of(walk.newest) if walk else None,
-                "page": walk.page if walk else None,
-                "total": walk.total if walk else None,
-                "now": self._now_text,
-            },
+    def record_deleted(self, order_id: OrderId, plan: PlanOrder) -> PageRecord:
+        """Keeps that the shop does not know an order any more. Should it ever again, that is news."""
+        cursor = self._db.execute(
+            "UPDATE orders SET status = ?, digest = '' WHERE order_id = ? AND status <> ?",
+            (DELETED, order_id, DELETED),
         )
+        if not cursor.rowcount:
+            return PageRecord()
+        audit(self._db, "shop", "order_read", f"order {order_id}", DELETED, self._now)
+        return self.replan(order_id, plan)
+
+    def _is_paid(self, order_id: OrderId) -> bool:
+        row = self._read_head(order_id)
+        return row is not None and bool(row["paid"])
 
     def _record_news(self, order: Order, plan: PlanOrder) -> PageRecord:
         stored = self._db.execute(
@@ -123,19 +113,38 @@ class Recorder:
         self._db.execute("RELEASE one_order")
         return brought
 
+    def _replan(self, order_id: OrderId, plan: PlanOrder) -> PageRecord:
+        before = self._read_head(order_id)
+        if before is None:
+            return PageRecord()
+        return self._plan(self._facts.read(order_id), plan, before, every_seat=True)
+
     def _record_order(self, order: Order, plan_order: PlanOrder) -> PageRecord:
+        """Facts first: what they mean is planned from what is then known."""
+        before = self._read_head(order.order_id)
+        self._facts.write(order)
+        audit_reading(self._db, order, before, self._now)
+        brought = self._plan(order, plan_order, before, every_seat=False)
+        if self._is_paid(order.order_id):
+            self._facts.write_learners(order)
+        return brought
+
+    def _plan(
+        self, order: Order, plan_order: PlanOrder, before: sqlite3.Row | None, *, every_seat: bool
+    ) -> PageRecord:
+        """`every_seat`: the wishes behind all its seats are looked at again, not only those that the plan changed."""
         known = self._read_entitlements(order.order_id)
-        plan = plan_order(order, known, NOTHING_SPECIAL)
-        paid_before = self._read_paid(order.order_id)
-        self._write_order(order, paid=plan.paid)
-        self._write_lines(order, plan.lines)
-        if plan.paid:
-            self._write_learner(order.buyer)
+        plan = plan_order(order, known, self._circumstances(order, known))
+        paid_before = before is not None and bool(before["paid"])
+        self._write_plan(order.order_id, plan)
         self._write_entitlements(plan.entitlements)
+        touched = _keys_of(set(known) ^ set(plan.entitlements))
+        if paid_before != plan.paid:
+            touched |= _keys_of(plan.entitlements)
+        for key in sorted(touched | _keys_of(plan.entitlements) if every_seat else touched):
+            refresh_wish(self._db, *key, self._now)
         parked = self._park(order.order_id, plan.parked, kinds=None)
-        touched = _touched(known if paid_before == plan.paid else [], plan)
-        for lms, course_id, learner_key in sorted(touched):
-            refresh_wish(self._db, lms, course_id, learner_key, self._now)
+        parked += self._park_repeats(order.order_id, touched)
         if (
             touched or parked
         ):  # else nothing is new, and an order from before notes were switched on stays untold
@@ -147,66 +156,31 @@ class Recorder:
             parked=parked,
         )
 
-    def _read_paid(self, order_id: OrderId) -> bool | None:
-        row = self._db.execute("SELECT paid FROM orders WHERE order_id = ?", (order_id,)).fetchone()
-        return None if row is None else bool(row["paid"])
-
-    def _write_order(self, order: Order, *, paid: bool) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO orders (order_id, number, status, created_at, modified_at, paid_at, "
-            "completed_at, customer_id, learner_key, refunded_total, paid, digest, read_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                order.order_id,
-                order.number,
-                order.status,
-                text_of(order.created_at),
-                text_of(order.modified_at),
-                text_of(order.paid_at),
-                text_of(order.completed_at),
-                order.customer_id,
-                self._identify(order.buyer.email) if order.buyer.email else "",
-                str(order.refunded_total),
-                int(paid),
-                digest_order(order, self._digest_key),
-                self._now_text,
-            ),
+    def _circumstances(self, order: Order, known: Sequence[Entitlement]) -> Circumstances:
+        keys = {self._identify(person.email) for person in people_of(order) if person.email}
+        return read_circumstances(
+            self._db, order.order_id, keys | {seat.learner_key for seat in known} - {NOBODY}
         )
 
-    def _write_lines(self, order: Order, plans: Sequence[LinePlan]) -> None:
-        self._db.execute("DELETE FROM order_lines WHERE order_id = ?", (order.order_id,))
+    def _park_repeats(self, order_id: OrderId, touched: Collection[tuple[str, str, str]]) -> int:
+        """Keeps what is said of courses bought twice in line, in other orders too. Returns how many entries of this
+        order are new."""
+        for other in others_with(self._db, order_id, touched):
+            if self._park(other, find_repeats(self._db, other), kinds={BOUGHT_AGAIN}):
+                note_order(self._db, other, self._now)
+        return self._park(order_id, find_repeats(self._db, order_id), kinds={BOUGHT_AGAIN})
+
+    def _read_head(self, order_id: OrderId) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._db.execute(
+            "SELECT status, paid_at, refunds, paid FROM orders WHERE order_id = ?", (order_id,)
+        ).fetchone()
+        return row
+
+    def _write_plan(self, order_id: OrderId, plan: OrderPlan) -> None:
+        self._db.execute("UPDATE orders SET paid = ? WHERE order_id = ?", (int(plan.paid), order_id))
         self._db.executemany(
-            "INSERT OR REPLACE INTO order_lines (order_id, line_id, product_id, variation_id, sku, name, quantity, "
-            "total, verdict, reason) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    order.order_id,
-                    plan.line.line_id,
-                    plan.line.product_id,
-                    plan.line.variation_id,
-                    plan.line.sku,
-                    plan.line.name,
-                    str(plan.line.quantity),
-                    plan.line.total,
-                    plan.verdict.value,
-                    plan.reason,
-                )
-                for plan in plans
-            ],
-        )
-
-    def _write_learner(self, buyer: Person) -> None:
-        """The latest order's names win; an order without names does not blank those of an earlier one."""
-        if not buyer.email:
-            return
-        self._db.execute(
-            "INSERT INTO learners (learner_key, email, first_name, last_name, language, changed_at) "
-            "VALUES (?, ?, ?, ?, '', ?) ON CONFLICT (learner_key) DO UPDATE SET "
-            "email = iif(email = '', excluded.email, email), "
-            "first_name = iif(excluded.first_name = '', first_name, excluded.first_name), "
-            "last_name = iif(excluded.last_name = '', last_name, excluded.last_name), "
-            "changed_at = excluded.changed_at",
-            (self._identify(buyer.email), buyer.email, buyer.first_name, buyer.last_name, self._now_text),
+            "UPDATE order_lines SET verdict = ?, reason = ? WHERE order_id = ? AND line_id = ?",
+            [(one.verdict.value, one.reason, order_id, one.line.line_id) for one in plan.lines],
         )
 
     def _write_entitlements(self, entitlements: Sequence[Entitlement]) -> None:
@@ -249,7 +223,7 @@ class Recorder:
         ).fetchall()
         known = {(row["line_id"], row["kind"]): row["reason"] for row in rows}
         for line_id, kind in known.keys() - held.keys():
-            if kind in kinds if kinds is not None else kind not in OF_THE_LMS:
+            if kind in kinds if kinds is not None else kind not in NOT_PLANNED:
                 self._db.execute(
                     "DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?",
                     (order_id, line_id, kind),
@@ -267,19 +241,7 @@ class Recorder:
         rows = self._db.execute("SELECT * FROM entitlements WHERE order_id = ?", (order_id,)).fetchall()
         return [entitlement_of(row) for row in rows]
 
-    def _read_order(self, order_id: OrderId) -> Order:
-        row = self._db.execute("SELECT * FROM orders WHERE order_id = ?", (order_id,)).fetchone()
-        lines = self._db.execute(
-            "SELECT * FROM order_lines WHERE order_id = ? ORDER BY line_id", (order_id,)
-        ).fetchall()
-        return order_of(row, lines, read_learner(self._db, row["learner_key"]))
 
-
-def _touched(known: Sequence[Entitlement], plan: OrderPlan) -> set[tuple[str, str, str]]:
-    """The enrolments whose seats this plan changed."""
-    before = set(known)
-    return {
-        (seat.target.lms, seat.target.course_id, seat.learner_key)
-        for seat in plan.entitlements
-        if seat not in before
-    }
+def _keys_of(seats: Iterable[Entitlement]) -> set[tuple[str, str, str]]:
+    """The enrolments behind these seats."""
+    return {(seat.target.lms, seat.target.course_id, seat.learner_key) for seat in seats}

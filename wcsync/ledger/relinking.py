@@ -3,11 +3,13 @@
 import sqlite3
 from datetime import datetime
 
+from wcsync.ledger import missing
 from wcsync.ledger.aliases import key_in_use, record_alias
 from wcsync.ledger.desk import Merging
+from wcsync.ledger.parking import OF_THE_LMS, unpark
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.seats import write_learner
-from wcsync.ledger.wishes import OF_THE_LMS, audit, refresh_wish, unpark
+from wcsync.ledger.wishes import audit, refresh_wish
 from wcsync.model import Identify, LearnerKey, OrderId, Person
 from wcsync.sale import GENTLENESS, Cause, Withdrawal
 
@@ -91,8 +93,8 @@ def _move_seats(db: sqlite3.Connection, source: LearnerKey, target: LearnerKey, 
     places = [(row["lms"], row["course_id"]) for row in rows]
     ways = {place: _way_out(db, *place, source) for place in places}
     for place in places:
-        for kind in sorted(OF_THE_LMS):
-            unpark(db, kind, *place, source)
+        unpark(db, OF_THE_LMS, (*place, source))
+        missing.unpark(db, *place, source)
     moved = db.execute(
         "UPDATE entitlements SET learner_key = ? WHERE learner_key = ?", (target, source)
     ).rowcount

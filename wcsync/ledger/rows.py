@@ -1,24 +1,19 @@
 """Values to columns and back."""
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from wcsync.health import Condition, Health
 from wcsync.model import (
     CourseId,
     Entitlement,
     LearnerKey,
-    Line,
     LineId,
     LmsName,
     Option,
-    Order,
     OrderId,
-    Person,
     ProductId,
     Target,
 )
@@ -74,36 +69,6 @@ def parse_access(text: str) -> Access:
     )
 
 
-def digest_order(order: Order, key: bytes) -> str:
-    """A keyed digest of all that was read: equal digests mean there is nothing new."""
-    buyer = (order.buyer.email, order.buyer.first_name, order.buyer.last_name)
-    lines = [
-        (
-            line.line_id,
-            line.product_id,
-            line.variation_id,
-            line.sku,
-            line.name,
-            str(line.quantity),
-            line.total,
-        )
-        for line in order.lines
-    ]
-    head = (
-        order.order_id,
-        order.number,
-        order.status,
-        text_of(order.created_at),
-        text_of(order.modified_at),
-        text_of(order.paid_at),
-        text_of(order.completed_at),
-        order.customer_id,
-        str(order.refunded_total),
-    )
-    text = json.dumps([head, buyer, lines], ensure_ascii=True)
-    return hashlib.blake2b(text.encode(), key=key, digest_size=16).hexdigest()
-
-
 def entitlement_of(row: sqlite3.Row) -> Entitlement:
     return Entitlement(
         order_id=OrderId(row["order_id"]),
@@ -134,33 +99,4 @@ def health_of(row: sqlite3.Row) -> Health:
         failures=row["failures"],
         retry_at=instant_of(row["retry_at"]),
         reason=row["reason"],
-    )
-
-
-def order_of(row: sqlite3.Row, lines: Sequence[sqlite3.Row], buyer: Person) -> Order:
-    created_at, modified_at = parse_instant(row["created_at"]), parse_instant(row["modified_at"])
-    return Order(
-        order_id=OrderId(row["order_id"]),
-        number=row["number"],
-        status=row["status"],
-        created_at=created_at,
-        modified_at=modified_at,
-        paid_at=instant_of(row["paid_at"]),
-        completed_at=instant_of(row["completed_at"]),
-        customer_id=row["customer_id"],
-        buyer=buyer,
-        lines=tuple(line_of(line) for line in lines),
-        refunded_total=Decimal(row["refunded_total"]),
-    )
-
-
-def line_of(row: sqlite3.Row) -> Line:
-    return Line(
-        line_id=LineId(row["line_id"]),
-        product_id=ProductId(row["product_id"]),
-        variation_id=ProductId(row["variation_id"]),
-        sku=row["sku"],
-        name=row["name"],
-        quantity=Decimal(row["quantity"]),
-        total=row["total"],
     )

@@ -362,6 +362,19 @@ def m005_mirror(db: Database) -> None:
         db.conn.execute(statement)
 
 
+# Withdrawals that nobody said a word about and whose time has not come: what a mass of them is counted by.
+M006_UNASKED = (
+    "desired = 'out' AND cause NOT IN ('expired', 'person', 'relinked') AND on_withdraw NOT IN ('keep', 'ask') "
+    "AND allowed_revision <> revision"
+)
+M006_LEFT = (
+    "applied = 'out' AND outcome IN ('removed', 'suspended') AND cause NOT IN ('expired', 'person', 'relinked') "
+    "AND allowed_revision <> applied_revision"
+)
+M006_FREE = (
+    "(desired = 'in' OR cause IN ('expired', 'person', 'relinked') OR on_withdraw IN ('keep', 'ask') "
+    "OR allowed_revision = revision)"
+)
 _M006 = (
     "ALTER TABLE entitlements DROP COLUMN until",  # never written
     # when its access begins, by the shop's facts
@@ -373,9 +386,18 @@ _M006 = (
     # sale.Cause, '' while live
     "ALTER TABLE entitlements ADD COLUMN cause TEXT NOT NULL DEFAULT ''",
     """
-    UPDATE entitlements SET cause = iif(live, '', 'order'), starts_at = (
+    UPDATE entitlements SET cause = iif(live, '', 'order'), starts_at = coalesce((
         SELECT coalesce(o.completed_at, o.paid_at, o.created_at) FROM orders AS o
-        WHERE o.order_id = entitlements.order_id)
+        WHERE o.order_id = entitlements.order_id), sold_at)
+    """,
+    # how often a person said that its learner is another one
+    "ALTER TABLE entitlements ADD COLUMN relinked INTEGER NOT NULL DEFAULT 0",
+    """
+    CREATE TRIGGER entitlements_relinked AFTER UPDATE OF learner_key ON entitlements
+    WHEN OLD.learner_key <> '' AND NEW.learner_key <> OLD.learner_key BEGIN
+        UPDATE entitlements SET relinked = relinked + 1 WHERE order_id = NEW.order_id AND line_id = NEW.line_id
+        AND seat = NEW.seat AND lms = NEW.lms AND course_id = NEW.course_id;
+    END
     """,
     # serves: seats that nobody has (learner_key '')
     "CREATE INDEX entitlements_open ON entitlements (order_id) WHERE learner_key = '' AND live = 1",
@@ -389,10 +411,14 @@ _M006 = (
     "ALTER TABLE enrolments ADD COLUMN dormant INTEGER NOT NULL DEFAULT 0",
     # serves: whose access ends next
     "CREATE INDEX enrolments_ending ON enrolments (until) WHERE desired = 'in' AND until IS NOT NULL",
-    # serves: withdrawals that wait
-    "CREATE INDEX enrolments_leaving ON enrolments (lms) WHERE desired = 'out' AND state IN ('due', 'leased')",
-    # serves: withdrawals done lately
-    "CREATE INDEX enrolments_left ON enrolments (applied_at) WHERE applied = 'out'",
+    # serves: withdrawals that wait and that no person asked for
+    f"CREATE INDEX enrolments_leaving ON enrolments (lms) WHERE state IN ('due', 'leased') AND {M006_UNASKED}",
+    # serves: withdrawals done lately that no person asked for
+    f"CREATE INDEX enrolments_left ON enrolments (applied_at) WHERE {M006_LEFT}",
+    # serves: how many learners are in by our doing
+    "CREATE INDEX enrolments_inside ON enrolments (lms) WHERE applied = 'in' AND ours = 1",
+    # serves: claim while withdrawals are stopped, oldest due row first
+    f"CREATE INDEX enrolments_free ON enrolments (lms, next_attempt_at) WHERE state = 'due' AND {M006_FREE}",
     "ALTER TABLE orders ADD COLUMN refunds TEXT NOT NULL DEFAULT '[]'",  # JSON: id, total, lines
     "ALTER TABLE orders ADD COLUMN learners TEXT NOT NULL DEFAULT '[]'",  # JSON: keys of those the order names
     "ALTER TABLE order_lines ADD COLUMN learners TEXT NOT NULL DEFAULT '[]'",  # JSON: keys of those the line names
@@ -447,6 +473,8 @@ _M006 = (
         at TEXT NOT NULL
     ) STRICT, WITHOUT ROWID
     """,
+    # serves: whom a learner stands for
+    "CREATE INDEX aliases_of_new ON aliases (new_key)",
     """
     CREATE TABLE new_accounts (      -- accounts that we made in an LMS, or were about to
         lms TEXT NOT NULL,

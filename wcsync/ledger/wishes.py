@@ -3,35 +3,49 @@
 import sqlite3
 from datetime import datetime
 
-from wcsync.ledger.missing import MISSING
+from wcsync.ledger import missing
+from wcsync.ledger.parking import OF_THE_LMS, OF_WANTED, unpark
 from wcsync.ledger.rows import entitlement_of, render_options, text_of
 from wcsync.mappers.entitlements import wish_for
-from wcsync.model import Desired, Wish
+from wcsync.model import NOBODY, Desired, Wish
 from wcsync.retry import Event, State, next_state
 from wcsync.times import render_instant
 
-FOUND_ENROLMENT = "found_enrolment"
-UNCONFIRMED = "unconfirmed"
-OF_THE_LMS = frozenset({FOUND_ENROLMENT, UNCONFIRMED, MISSING})
-"""The kinds of parked entries that follow from what an LMS said, not from the plan of an order. There is one for each
-line: it holds a sentence for each of the line's courses that it concerns."""
-ALSO = ". Also "
+_EXPIRED = """
+    SELECT lms, course_id, learner_key, revision FROM enrolments INDEXED BY enrolments_ending
+    WHERE desired = 'in' AND until IS NOT NULL AND until <= ? ORDER BY until LIMIT ?
+"""
+# A person's word for a withdrawal holds on while it is a withdrawal.
+_CHANGE = """
+    UPDATE enrolments SET desired = :desired, until = :until, options = :options, cause = :cause,
+    on_withdraw = :on_withdraw, revision = revision + 1,
+    allowed_revision = iif(allowed_revision = revision AND desired = :desired, revision + 1, allowed_revision),
+    applied_revision = iif(:moot, revision + 1, applied_revision), state = :state,
+    attempts = iif(state = 'leased', attempts, 0), next_attempt_at = :now, error_kind = '', error = '',
+    wished_at = :now, changed_at = :now
+    WHERE lms = :lms AND course_id = :course_id AND learner_key = :learner_key
+"""
 
 
 def refresh_wish(
     connection: sqlite3.Connection, lms: str, course_id: str, learner_key: str, now: datetime
 ) -> None:
-    """Brings one enrolment's wish in line with its live seats; a changed wish makes the row due at once."""
+    """Brings one enrolment's wish in line with its seats; a changed wish makes the row due at once. Nobody, who has the
+    open seats, is enrolled nowhere."""
+    if learner_key == NOBODY:
+        return
     key = (lms, course_id, learner_key)
     row = connection.execute(
         "SELECT * FROM enrolments WHERE lms = ? AND course_id = ? AND learner_key = ?", key
     ).fetchone()
     seats = connection.execute(
-        "SELECT s.*, o.paid FROM entitlements AS s JOIN orders AS o USING (order_id) "
-        "WHERE s.lms = ? AND s.course_id = ? AND s.learner_key = ?",
+        "SELECT s.*, o.paid, h.order_id AS held FROM entitlements AS s JOIN orders AS o USING (order_id) "
+        "LEFT JOIN holds AS h USING (order_id) WHERE s.lms = ? AND s.course_id = ? AND s.learner_key = ?",
         key,
     ).fetchall()
-    wish = wish_for((entitlement_of(seat) for seat in seats if seat["paid"] or _may_be_in(row)), now)
+    counts = _may_be_in(row)
+    counted = [seat for seat in seats if counts or (seat["paid"] and seat["held"] is None)]
+    wish = wish_for([entitlement_of(seat) for seat in counted], now)
     if row is None:
         if wish.desired is Desired.IN:
             _insert(connection, key, wish, now)
@@ -39,9 +53,38 @@ def refresh_wish(
         _change(connection, row, wish, now)
 
 
+def refresh_order(db: sqlite3.Connection, order_id: int, now: datetime) -> None:
+    """Brings the wishes in line of everybody who has a seat by this order."""
+    rows = db.execute(
+        "SELECT DISTINCT lms, course_id, learner_key FROM entitlements WHERE order_id = ?", (order_id,)
+    ).fetchall()
+    for row in rows:
+        refresh_wish(db, *_key_of(row), now)
+
+
+def some_expired(db: sqlite3.Connection, now: datetime) -> bool:
+    """A cheap look without a write transaction."""
+    return db.execute(_EXPIRED, (render_instant(now), 1)).fetchone() is not None
+
+
+def end_expired(db: sqlite3.Connection, now: datetime, most: int) -> int:
+    """Brings up to `most` wishes in line whose end has come. Returns how many changed."""
+    rows = db.execute(_EXPIRED, (render_instant(now), most)).fetchall()
+    for row in rows:
+        refresh_wish(db, row["lms"], row["course_id"], row["learner_key"], now)
+    return sum(_revision(db, _key_of(row)) != row["revision"] for row in rows)
+
+
+def _revision(db: sqlite3.Connection, key: tuple[str, str, str]) -> int:
+    row = db.execute(
+        "SELECT revision FROM enrolments WHERE lms = ? AND course_id = ? AND learner_key = ?", key
+    ).fetchone()
+    return int(row["revision"])
+
+
 def _may_be_in(row: sqlite3.Row | None) -> bool:
-    """Whether the learner may be in by our doing. Until then a seat counts while its order does: a charge back that
-    comes before the enrolment holds it up, one that comes later puts nobody out."""
+    """Whether the learner may be in by our doing. Until then a seat counts while its order does: a charge back or a
+    hold that comes before the enrolment holds it up, one that comes later puts nobody out."""
     return row is not None and (
         row["applied"] == Desired.IN or row["written"] or row["state"] == State.LEASED
     )
@@ -73,10 +116,12 @@ def _insert(connection: sqlite3.Connection, key: tuple[str, str, str], wish: Wis
 
 
 def _differs(row: sqlite3.Row, wish: Wish) -> bool:
+    """A learner who is out stays out, whatever else would have been a reason for it."""
     if row["desired"] != wish.desired.value:
         return True
     if wish.desired is Desired.OUT:
-        return False
+        reasons = (wish.cause or "", wish.on_withdraw or "")
+        return row["state"] != State.SETTLED and (row["cause"], row["on_withdraw"]) != reasons
     return bool(row["until"] != text_of(wish.until) or row["options"] != render_options(wish.options))
 
 
@@ -84,32 +129,28 @@ def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: d
     moot = _is_moot(row, wish)
     state = next_state(State(row["state"]), Event.MOOT if moot else Event.WISHED)
     out = wish.desired is Desired.OUT
-    stamp = render_instant(now)
     connection.execute(
-        "UPDATE enrolments SET desired = ?, until = ?, options = ?, revision = revision + 1, "
-        "applied_revision = iif(?, revision + 1, applied_revision), state = ?, attempts = iif(state = 'leased', "
-        "attempts, 0), next_attempt_at = ?, error_kind = '', error = '', wished_at = ?, changed_at = ? "
-        "WHERE lms = ? AND course_id = ? AND learner_key = ?",
-        (
-            wish.desired.value,
-            row["until"] if out else text_of(wish.until),
-            row["options"] if out else render_options(wish.options),
-            moot,
-            state.value,
-            stamp,
-            stamp,
-            stamp,
-            row["lms"],
-            row["course_id"],
-            row["learner_key"],
-        ),
+        _CHANGE,
+        {
+            "desired": wish.desired.value,
+            "until": row["until"] if out else text_of(wish.until),
+            "options": row["options"] if out else render_options(wish.options),
+            "cause": wish.cause or "",
+            "on_withdraw": wish.on_withdraw or "",
+            "moot": moot,
+            "state": state.value,
+            "now": render_instant(now),
+            "lms": row["lms"],
+            "course_id": row["course_id"],
+            "learner_key": row["learner_key"],
+        },
     )
-    unpark(connection, UNCONFIRMED if out else FOUND_ENROLMENT, *_key_of(row))
-    connection.execute(
-        "DELETE FROM confirmations WHERE lms = ? AND course_id = ? AND learner_key = ?", _key_of(row)
-    )
-    subject = enrolment_subject(row["lms"], row["course_id"], row["learner_key"])
-    audit(connection, "orders", "wish_changed", subject, f"{row['desired']} -> {wish.desired.value}", now)
+    key = _key_of(row)
+    unpark(connection, OF_WANTED if out else OF_THE_LMS - OF_WANTED, key)
+    missing.unpark(connection, *key)
+    connection.execute("DELETE FROM confirmations WHERE lms = ? AND course_id = ? AND learner_key = ?", key)
+    detail = f"{row['desired']} -> {wish.desired.value}" + (f", {wish.cause}" if wish.cause else "")
+    audit(connection, "orders", "wish_changed", enrolment_subject(*key), detail, now)
 
 
 def _is_moot(row: sqlite3.Row, wish: Wish) -> bool:
@@ -117,36 +158,6 @@ def _is_moot(row: sqlite3.Row, wish: Wish) -> bool:
     if wish.desired is Desired.IN or row["state"] == State.LEASED:
         return False
     return row["applied"] != Desired.IN and not row["written"]
-
-
-def unpark(db: sqlite3.Connection, kind: str, lms: str, course_id: str, learner_key: str) -> None:
-    """Takes what entries of that kind say of this enrolment off the list, for all lines that sold it: it holds no
-    more. What an entry says of the line's other courses stays."""
-    rows = db.execute(
-        "SELECT p.order_id, p.line_id, p.reason FROM entitlements AS s JOIN parked AS p USING (order_id, line_id) "
-        "WHERE s.lms = ? AND s.course_id = ? AND s.learner_key = ? AND p.kind = ?",
-        (lms, course_id, learner_key, kind),
-    ).fetchall()
-    for row in rows:
-        sentences = row["reason"].split(ALSO)
-        left = [one for one in sentences if not one.startswith(opening_of(kind, lms, course_id))]
-        entry = (row["order_id"], row["line_id"], kind)
-        if left and left != sentences:
-            reason = ALSO.join(left)
-            db.execute(
-                "UPDATE parked SET reason = ? WHERE order_id = ? AND line_id = ? AND kind = ?",
-                (reason, *entry),
-            )
-        else:
-            db.execute("DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?", entry)
-
-
-def opening_of(kind: str, lms: str, course_id: str) -> str:
-    """How the sentence begins that an entry of that kind holds about one course."""
-    if kind == FOUND_ENROLMENT:
-        return f'the learner was in course {course_id} of "{lms}" '
-    assert kind == UNCONFIRMED, kind
-    return f'"{lms}" accepted the enrolment in {course_id}, '
 
 
 def _key_of(row: sqlite3.Row) -> tuple[str, str, str]:

@@ -1,65 +1,33 @@
-"""Claiming due enrolments and settling them. Everything here runs inside the caller's transaction.
+"""Settling claims, and giving back those that nobody will settle. Everything here runs inside the caller's transaction.
 
 Each settle compares the lease before it sets: a row worked off twice is harmless.
 """
 
 import sqlite3
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
-from wcsync.health import CLOCKS_APART, Condition, Health
-from wcsync.ledger import confirmations, missing
+from wcsync.health import CLOCKS_APART
+from wcsync.ledger import confirmations
 from wcsync.ledger.base import LONGEST_WAIT, Claim, Deferral, Surrender
+from wcsync.ledger.claims import sharers
 from wcsync.ledger.leases import give_back
 from wcsync.ledger.order_notes import note_orders_of
-from wcsync.ledger.people import read_learner
-from wcsync.ledger.rows import health_of, instant_of, parse_options, plain, text_of
-from wcsync.ledger.wishes import ALSO, FOUND_ENROLMENT, audit, enrolment_subject, opening_of
-from wcsync.model import Applied, CourseId, Desired, LearnerKey, LmsName, Outcome, Seat
+from wcsync.ledger.parking import BUDGET, FOUND_ENROLMENT, WITHDRAW_ASKED, park_lines, unpark
+from wcsync.ledger.rows import plain, text_of
+from wcsync.ledger.wishes import audit, enrolment_subject
+from wcsync.model import Applied, Desired, Outcome
 from wcsync.retry import Event, State, next_state
-from wcsync.times import parse_instant, render_instant
+from wcsync.times import render_instant
 
 _KEY = "lms = :lms AND course_id = :course_id AND learner_key = :learner_key"
-
-# SQLite left to itself looks for leases by the primary key: through all rows of the LMS.
-_OLDEST_DUE = """
-    SELECT course_id, learner_key FROM enrolments AS due INDEXED BY enrolments_due
-    WHERE state = 'due' AND lms = :lms AND next_attempt_at <= :now AND NOT EXISTS (
-        SELECT 1 FROM enrolments AS held INDEXED BY enrolments_leased
-        WHERE held.state = 'leased' AND held.lms = due.lms AND held.learner_key = due.learner_key)
-    ORDER BY next_attempt_at LIMIT 1
-"""
-
-
-def something_due(db: sqlite3.Connection, lms: str, now: datetime) -> bool:
-    """A cheap look without a write transaction."""
-    row = db.execute(
-        "SELECT 1 FROM enrolments WHERE state = 'due' AND lms = ? AND next_attempt_at <= ? LIMIT 1",
-        (lms, render_instant(now)),
-    ).fetchone()
-    return row is not None
-
-
-def claim(db: sqlite3.Connection, lms: str, now: datetime) -> Claim | None:
-    service = db.execute("SELECT * FROM services WHERE name = ?", (lms,)).fetchone()
-    health = health_of(service) if service is not None else Health(condition=Condition.UP, since=now)
-    up = health.condition is Condition.UP
-    if not up and not (health.may_call(now) and _nothing_leased(db, lms)):
-        return None
-    chosen = db.execute(_OLDEST_DUE, {"lms": lms, "now": render_instant(now)}).fetchone()
-    if chosen is None:
-        return None
-    key = {"lms": lms, "course_id": chosen["course_id"], "learner_key": chosen["learner_key"]}
-    row = db.execute(f"SELECT * FROM enrolments WHERE {_KEY}", key).fetchone()
-    state = next_state(State(row["state"]), Event.CLAIMED)
-    db.execute(
-        "UPDATE enrolments SET state = :state, lease = lease + 1, attempts = attempts + 1, sending_since = :now, "
-        "withdrawing = (desired = 'out' OR (sending_since IS NOT NULL AND withdrawing)), changed_at = :now "
-        f"WHERE {_KEY}",
-        {**key, "state": state.value, "now": render_instant(now)},
-    )
-    return _claim_of(db, row, now, service_was_up=up)
+_DORMANT = frozenset({Outcome.SUSPENDED, Outcome.EXPIRED})
+_FOUND = (
+    "before wcsync enrolled anybody there, so the enrolment was left alone; withdraw by hand if it should end"
+)
+_ASKED = (
+    "should end, and a person is to say so first: `wcsync parked end` with the order ends it, `wcsync parked drop` "
+    "leaves it"
+)
 
 
 def record_sending(db: sqlite3.Connection, claim: Claim, now: datetime, *, enrolling: bool) -> bool:
@@ -74,7 +42,8 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
         db,
         claim,
         "applied = :applied, applied_until = :until, applied_revision = :revision, applied_at = :now, "
-        "outcome = :outcome, ours = :ours, sending_since = NULL, written = 0, error_kind = '', error = '', "
+        "outcome = :outcome, ours = :ours, dormant = :dormant, sending_since = NULL, written = 0, error_kind = '', "
+        "error = '', "
         "attempts = iif(revision = :revision, attempts, 0), next_attempt_at = :now, changed_at = :now, "
         "state = iif(revision = :revision, :settled, :due)",
         {
@@ -84,6 +53,7 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
             "now": render_instant(now),
             "outcome": applied.outcome.value,
             "ours": int(ours and claim.desired is Desired.IN),
+            "dormant": int(applied.outcome in _DORMANT),
             "settled": next_state(State.LEASED, Event.APPLIED).value,
             "due": next_state(State.LEASED, Event.DEFERRED).value,
         },
@@ -92,36 +62,34 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
         _hand_over(db, claim)
     if settled:
         _remember_account(db, claim, applied.user_id, now)
+        unpark(db, {BUDGET, WITHDRAW_ASKED}, _key_of(claim))
         confirmations.begin(db, claim, applied, now)
-        missing.unpark(db, claim.lms, claim.course_id, claim.learner_key)
         _audit(db, claim, f"{claim.desired.value}_applied", applied.outcome.value, now)
         _note(db, claim, now)
     return settled
 
 
 def settle_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> bool:
-    settled = _update(
-        db,
-        claim,
-        "applied_revision = :revision, outcome = 'kept', sending_since = NULL, error_kind = '', error = '', "
-        "attempts = iif(revision = :revision, attempts, 0), next_attempt_at = :now, changed_at = :now, "
-        "state = iif(revision = :revision, :settled, :due)",
-        {
-            "revision": claim.revision,
-            "now": render_instant(now),
-            "settled": next_state(State.LEASED, Event.APPLIED).value,
-            "due": next_state(State.LEASED, Event.DEFERRED).value,
-        },
-    )
+    settled = _leave(db, claim, "kept", now)
     if settled:
-        _park_kept(db, claim, now)
-        _audit(db, claim, "kept", "", now)
+        if claim.found and _row_of(db, claim)["state"] == State.SETTLED:
+            park_lines(db, FOUND_ENROLMENT, _key_of(claim), _FOUND, now)
+        _note(db, claim, now)
+    return settled
+
+
+def settle_asked(db: sqlite3.Connection, claim: Claim, now: datetime) -> bool:
+    settled = _leave(db, claim, "asked", now)
+    if settled:
+        if _row_of(db, claim)["state"] == State.SETTLED:
+            park_lines(db, WITHDRAW_ASKED, _key_of(claim), _ASKED, now)
         _note(db, claim, now)
     return settled
 
 
 def settle_deferred(db: sqlite3.Connection, claim: Claim, deferral: Deferral, now: datetime) -> bool:
-    return _update(
+    before = _row_of(db, claim)
+    settled = _update(
         db,
         claim,
         "state = :state, attempts = iif(revision = :revision, max(attempts - :uncounted, 0), 0), "
@@ -139,6 +107,11 @@ def settle_deferred(db: sqlite3.Connection, claim: Claim, deferral: Deferral, no
             "now": render_instant(now),
         },
     )
+    if settled:
+        if deferral.counted or before["error_kind"] != deferral.kind:
+            _audit(db, claim, "deferred", f"{deferral.kind}, attempt {claim.attempts}", now)
+        _tell_of_budget(db, claim, deferral, before, now)
+    return settled
 
 
 def settle_dead(db: sqlite3.Connection, claim: Claim, surrender: Surrender, now: datetime) -> bool:
@@ -160,7 +133,8 @@ def settle_dead(db: sqlite3.Connection, claim: Claim, surrender: Surrender, now:
         },
     )
     if settled:
-        _audit(db, claim, "gave_up", surrender.kind, now)
+        unpark(db, {BUDGET}, _key_of(claim))
+        _audit(db, claim, "gave_up", f"{surrender.kind}, attempt {claim.attempts}", now)
         _note(db, claim, now)
     return settled
 
@@ -186,71 +160,44 @@ def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> 
     return given_back
 
 
-def _nothing_leased(db: sqlite3.Connection, lms: str) -> bool:
-    """A sick service gets one probe at a time."""
-    held = db.execute(
-        "SELECT 1 FROM enrolments INDEXED BY enrolments_leased WHERE state = 'leased' AND lms = ? LIMIT 1",
-        (lms,),
-    ).fetchone()
-    return held is None
-
-
-def _claim_of(db: sqlite3.Connection, row: sqlite3.Row, now: datetime, *, service_was_up: bool) -> Claim:
-    learner_key = LearnerKey(row["learner_key"])
-    account = db.execute(
-        "SELECT user_id FROM accounts WHERE lms = ? AND learner_key = ?", (row["lms"], learner_key)
-    ).fetchone()
-    in_before = row["applied"] == Desired.IN
-    return Claim(
-        lms=LmsName(row["lms"]),
-        learner_key=learner_key,
-        desired=Desired(row["desired"]),
-        seat=Seat(
-            learner=read_learner(db, learner_key),
-            course_id=CourseId(row["course_id"]),
-            options=parse_options(row["options"]),
-            until=instant_of(row["until"]),
-            user_id=account["user_id"] if account is not None else None,
-            applied=bool(row["ours"]) and in_before,
-            applied_until=instant_of(row["applied_until"]),
-        ),
-        revision=row["revision"],
-        lease=row["lease"] + 1,
-        attempts=row["attempts"] + 1,
-        ours=bool(row["ours"]),
-        found=in_before and not row["ours"],
-        nothing_sent=not in_before and not row["written"],
-        written=bool(row["written"]),
-        sending_since=parse_instant(render_instant(now)),
-        open_since=instant_of(row["sending_since"]),
-        open_withdrawal=row["sending_since"] is not None and bool(row["withdrawing"]),
-        account_open_since=None if account is not None else _account_open_since(db, row, now),
-        shared=row["desired"] == Desired.OUT and bool(_sharers(db, dict(row))),
-        refused_at=instant_of(row["changed_at"]) if row["error_kind"] == "blocked" else None,
-        service_was_up=service_was_up,
+def _leave(db: sqlite3.Connection, claim: Claim, outcome: str, now: datetime) -> bool:
+    """The enrolment stays as it is, although the learner should be out."""
+    settled = _update(
+        db,
+        claim,
+        "applied_revision = :revision, outcome = :outcome, sending_since = NULL, error_kind = '', error = '', "
+        "attempts = iif(revision = :revision, attempts, 0), next_attempt_at = :now, changed_at = :now, "
+        "state = iif(revision = :revision, :settled, :due)",
+        {
+            "revision": claim.revision,
+            "outcome": outcome,
+            "now": render_instant(now),
+            "settled": next_state(State.LEASED, Event.APPLIED).value,
+            "due": next_state(State.LEASED, Event.DEFERRED).value,
+        },
     )
+    if settled:
+        _audit(db, claim, outcome, "", now)
+    return settled
 
 
-def _sharers(db: sqlite3.Connection, row: Mapping[str, Any]) -> list[str]:
-    """Other learners of ours with the same account, who are to stay in this course: one person, two addresses."""
-    rows = db.execute(
-        "SELECT e.learner_key FROM accounts AS own JOIN accounts AS twin INDEXED BY accounts_of_user "
-        "ON twin.lms = own.lms AND twin.user_id = own.user_id AND twin.learner_key <> own.learner_key "
-        "JOIN enrolments AS e ON e.lms = twin.lms AND e.course_id = ? AND e.learner_key = twin.learner_key "
-        "WHERE own.lms = ? AND own.learner_key = ? AND e.desired = 'in'",
-        (row["course_id"], row["lms"], row["learner_key"]),
-    ).fetchall()
-    return [found["learner_key"] for found in rows]
-
-
-def _account_open_since(db: sqlite3.Connection, row: sqlite3.Row, now: datetime) -> datetime | None:
-    """Since when another course's unanswered call may be making this learner's account."""
-    newest = db.execute(
-        "SELECT max(sending_since) FROM enrolments INDEXED BY enrolments_open WHERE lms = ? AND learner_key = ? "
-        "AND course_id <> ? AND sending_since IS NOT NULL AND sending_since <= ?",
-        (row["lms"], row["learner_key"], row["course_id"], render_instant(now)),
+def _row_of(db: sqlite3.Connection, claim: Claim) -> sqlite3.Row:
+    row: sqlite3.Row = db.execute(
+        f"SELECT state, revision, error_kind FROM enrolments WHERE {_KEY}",
+        {"lms": claim.lms, "course_id": claim.course_id, "learner_key": claim.learner_key},
     ).fetchone()
-    return instant_of(newest[0])
+    return row
+
+
+def _tell_of_budget(
+    db: sqlite3.Connection, claim: Claim, deferral: Deferral, before: sqlite3.Row, now: datetime
+) -> None:
+    if before["revision"] != claim.revision:
+        return
+    if deferral.kind == BUDGET:
+        park_lines(db, BUDGET, _key_of(claim), "waits; it is made as soon as the budget allows", now)
+    elif before["error_kind"] == BUDGET:
+        unpark(db, {BUDGET}, _key_of(claim))
 
 
 def _update(db: sqlite3.Connection, claim: Claim, assignments: str, values: dict[str, object]) -> bool:
@@ -267,7 +214,7 @@ def _hand_over(db: sqlite3.Connection, claim: Claim) -> None:
     row = {"lms": claim.lms, "course_id": claim.course_id, "learner_key": claim.learner_key}
     db.executemany(
         "UPDATE enrolments SET ours = 1 WHERE lms = ? AND course_id = ? AND learner_key = ? AND applied = 'in'",
-        [(claim.lms, claim.course_id, sharer) for sharer in _sharers(db, row)],
+        [(claim.lms, claim.course_id, sharer) for sharer in sharers(db, row)],
     )
 
 
@@ -284,20 +231,8 @@ def _remember_account(db: sqlite3.Connection, claim: Claim, user_id: str | None,
     )
 
 
-def _park_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> None:
-    reason = (
-        f"{opening_of(FOUND_ENROLMENT, claim.lms, claim.course_id)}before wcsync enrolled anybody there, so the "
-        "enrolment was left alone; withdraw by hand if it should end"
-    )
-    db.execute(
-        "INSERT INTO parked (order_id, line_id, kind, reason, since) "
-        "SELECT order_id, line_id, ?, ?, ? FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, "
-        "learner_key) WHERE lms = ? AND course_id = ? AND learner_key = ? AND s.live = 0 AND e.state = 'settled' "
-        "ON CONFLICT (order_id, line_id, kind) DO UPDATE SET "
-        "dropped_at = iif(instr(reason, excluded.reason), dropped_at, NULL), "
-        "reason = iif(instr(reason, excluded.reason), reason, reason || ? || excluded.reason)",
-        (FOUND_ENROLMENT, reason, render_instant(now), claim.lms, claim.course_id, claim.learner_key, ALSO),
-    )
+def _key_of(claim: Claim) -> tuple[str, str, str]:
+    return claim.lms, claim.course_id, claim.learner_key
 
 
 def _note(db: sqlite3.Connection, claim: Claim, now: datetime) -> None:
