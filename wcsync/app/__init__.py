@@ -9,7 +9,7 @@ from wcsync.app.build import (
     plan_by,
     target_keys,
 )
-from wcsync.app.revival import revive
+from wcsync.app.revival import plan_of_today, revive
 
 __all__ = [
     "App",
@@ -18,6 +18,7 @@ __all__ = [
     "build_store",
     "instance_of",
     "plan_by",
+    "plan_of_today",
     "revive",
     "target_keys",
     "utc_now",

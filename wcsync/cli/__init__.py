@@ -1,17 +1,39 @@
 """The commands: each reads its words, makes one call, and ends with an exit code."""
 
-from wcsync.cli import alerts, backfill, courses, init, mapping, people, reports, services, tail
+from wcsync.cli import (
+    alerts,
+    backfill,
+    courses,
+    endings,
+    forget,
+    holds,
+    init,
+    mapping,
+    people,
+    relink,
+    reports,
+    seats,
+    services,
+    tail,
+    withdrawals,
+)
 from wcsync.cli.common import main
 
 __all__ = [
     "alerts",
     "backfill",
     "courses",
+    "endings",
+    "forget",
+    "holds",
     "init",
     "main",
     "mapping",
     "people",
+    "relink",
     "reports",
+    "seats",
     "services",
     "tail",
+    "withdrawals",
 ]

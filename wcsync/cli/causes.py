@@ -10,7 +10,8 @@ from dataclasses import dataclass
 class Cause:
     """`title`: the heading of its group. `do`: what a person can do, before the exact command is given.
 
-    `command`: what comes after that, with `{order}` (and `{line}` where the entry is about one) to be filled in.
+    `command`: what comes after that, with `{order}` to be filled in, and where the entry is about a line `{line}` (as
+    an option) or `{line_id}` (as a word).
     """
 
     title: str
@@ -22,6 +23,8 @@ class Cause:
 _DROP = "parked drop {order}{line}"
 _RETRY = "parked retry {order}"
 _REVIVE = "dead revive --order {order}"
+_ASSIGN = "parked assign {order} {line_id} EMAIL NAME"
+_END = "parked end {order}{line}"
 
 PARKED = {
     "no_address": Cause(
@@ -38,9 +41,33 @@ PARKED = {
     ),
     "open_seats": Cause(
         title="Seats without a learner",
-        means="several seats were sold and only the buyer is known, who has one of them",
-        do="enrol the others by hand, then drop the entry",
+        means="seats were sold and nobody is known yet who has them",
+        do="ask the buyer who learns and give the seats to them, one by one or by `--csv FILE`",
+        command=_ASSIGN,
+    ),
+    "bad_learner": Cause(
+        title="Learner with a bad address",
+        means="the order names a learner by an address that cannot be used; the seat is kept open for them",
+        do="ask the buyer for the right address and give the seat to it",
+        command=_ASSIGN,
+    ),
+    "too_many_learners": Cause(
+        title="More learners than seats",
+        means="the order names more learners than it paid for; the first ones have the seats",
+        do="sell the missing seats in a new order, or drop the entry to leave it so",
         command=_DROP,
+    ),
+    "not_wanted": Cause(
+        title="Not to be enrolled",
+        means="the learner is on the list `[learners] never` of the config; the seat is kept open",
+        do="take them off that list and have the order read again, or give the seat to somebody else",
+        command=_ASSIGN,
+    ),
+    "typo": Cause(
+        title="Address that looks mistyped",
+        means="the part behind the @ is one slip away from a large provider's; the learner was enrolled all the same",
+        do="ask the buyer; if it is mistyped, give the address of the order and the right one; else drop the entry",
+        command="relink OLD NEW",
     ),
     "unreadable": Cause(
         title="Damaged order",
@@ -51,7 +78,73 @@ PARKED = {
     "trashed": Cause(
         title="Order in the trash",
         means="a paid order was put into the trash; its learner keeps access",
-        do="restore the order, or set it to refunded or cancelled to end the access; or drop the entry to leave it so",
+        do="end the access by the command; or restore the order in the shop, or drop the entry, to leave it so",
+        command=_END,
+    ),
+    "deleted": Cause(
+        title="Order deleted",
+        means="the shop does not know a paid order any more; its learner keeps access",
+        do="end the access by the command; or drop the entry to leave it so",
+        command=_END,
+    ),
+    "cancelled_asked": Cause(
+        title="Order cancelled",
+        means="a paid order was cancelled and the config says to ask first; its learner keeps access",
+        do="end the access by the command; or drop the entry to leave it so",
+        command=_END,
+    ),
+    "refunded_asked": Cause(
+        title="Order refunded",
+        means="a paid order was refunded and the config says to ask first; its learner keeps access",
+        do="end the access by the command; or drop the entry to leave it so",
+        command=_END,
+    ),
+    "failed_asked": Cause(
+        title="Payment failed later",
+        means="a paid order was set to failed and the config says to ask first; its learner keeps access",
+        do="end the access by the command; or drop the entry to leave it so",
+        command=_END,
+    ),
+    "refund_amount": Cause(
+        title="Money given back",
+        means="an amount was given back that stands for no seat; its learners keep access",
+        do="end the access by the command if it was given back for that; or drop the entry to leave it so",
+        command=_END,
+    ),
+    "seats_over": Cause(
+        title="More learners than seats left",
+        means="seats were given back and each of those left has a learner; all of them keep access",
+        do="ask the buyer who goes, and end the seat of that learner",
+        command="parked end {order}{line} --learner EMAIL",
+    ),
+    "withdraw_asked": Cause(
+        title="Withdrawal that asks first",
+        means="nothing entitles the learner any more, and `on_withdraw` says to ask before access ends",
+        do="end the access by the command; or drop the entry to leave it so",
+        command=_END,
+    ),
+    "held": Cause(
+        title="Order on hold",
+        means="a person said `wcsync hold`: nobody is enrolled or withdrawn by this order",
+        do="release it once that is settled",
+        command="release {order}",
+    ),
+    "bought_again": Cause(
+        title="Bought a second time",
+        means="the learner has this course without end already, by another order; nothing is done twice",
+        do="ask the buyer whether it was a mistake or meant for somebody else; give it back, or drop the entry",
+        command=_DROP,
+    ),
+    "budget": Cause(
+        title="No account left",
+        means="a new account in the LMS is needed and `[lms.budget]` allows no more for now; the learner waits",
+        do="wait for the next day, or raise per_day or total in the config; the entry goes away by itself",
+        command="status",
+    ),
+    "missing_in_lms": Cause(
+        title="Not in the course any more",
+        means="the learner was let in and somebody took them out in the LMS, where reconcile did not find them",
+        do="look in the LMS who did that; enrol by hand if it was a mistake, then drop the entry",
         command=_DROP,
     ),
     "line_removed": Cause(
@@ -69,8 +162,8 @@ PARKED = {
     "buyer_changed": Cause(
         title="Another buyer's address",
         means="the billing address was changed after the sale; the learner enrolled first keeps the seat",
-        do="enrol the other address by hand if it is another person, then drop the entry",
-        command=_DROP,
+        do="if it is the same person give both addresses to the command; if it is another one, drop the entry",
+        command="relink OLD NEW",
     ),
     "found_enrolment": Cause(
         title="Refunded, but was there before",

@@ -52,7 +52,7 @@ def command(cause: Cause, row: Row, ambiguous: Collection[str]) -> str:
         return "parked drop id:0"  # there is no order to be read again
     line = f" --line {row['line_id']}" if row.get("line_id") else ""
     order = word_for(row["order_id"], row["number"], ambiguous)
-    return cause.command.format(order=order, line=line)
+    return cause.command.format(order=order, line=line, line_id=row.get("line_id") or "LINE")
 
 
 def enrolment(row: Row) -> str:

@@ -81,6 +81,9 @@ class Desk(Protocol):
     Addresses that a person said to stand for another mean that other one everywhere.
     """
 
+    def key_of(self, email: str) -> LearnerKey:
+        """By which key the person with that address has their seats."""
+
     def read_open_seats(self, order_id: OrderId) -> list[OpenSeats]:
         """The lines of an order that have open seats, live ones."""
 

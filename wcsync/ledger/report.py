@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, Problem
+from wcsync.ledger import desk_report
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS, require_tables
 from wcsync.ledger.fates import read_fates
 from wcsync.ledger.mirror_report import describe_mirror
@@ -170,6 +171,26 @@ class Report:
     def mirror(self) -> Row | None:
         """How the course mirror does; None if it never ran."""
         return describe_mirror(self._db)
+
+    def seats_of(self, order_id: int) -> list[Row]:
+        """Every seat an order ever sold, with what its enrolment came to."""
+        return desk_report.seats_of(self._db, order_id)
+
+    def lines_of(self, order_id: int) -> dict[int, str]:
+        """What the lines of an order sold, by their ids."""
+        return desk_report.lines_of(self._db, order_id)
+
+    def hold_of(self, order_id: int) -> Row | None:
+        """Since when and why an order is held; None if it is not."""
+        return desk_report.hold_of(self._db, order_id)
+
+    def numbers_of(self, order_ids: Iterable[int]) -> list[Row]:
+        """What people call these orders: `order_id` and `number`."""
+        return desk_report.numbers_of(self._db, list(order_ids))
+
+    def withdrawals(self) -> list[Row]:
+        """Learners who are in and are to be withdrawn, longest first."""
+        return desk_report.withdrawals(self._db)
 
     def close(self) -> None:
         self._db.close()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from wcsync.ledger import decisions, erasing, relinking, seats
+from wcsync.ledger.aliases import key_in_use
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.desk import Ended, Giving, OpenSeats, Trace
 from wcsync.ledger.recording import Recorder
@@ -23,6 +24,9 @@ class SqliteDesk:
         self._connect = connect
         self._record = record
         self._identify = identify
+
+    def key_of(self, email: str) -> LearnerKey:
+        return key_in_use(self._connect(), self._identify(email))
 
     def read_open_seats(self, order_id: OrderId) -> list[OpenSeats]:
         return seats.read_open_seats(self._connect(), order_id)

@@ -16,7 +16,7 @@ SEVERAL = "|"
 """Stands between the courses of one cell."""
 
 _UNDIVIDED = frozenset({*SELECTORS, "lms", "ignore", "note", *SYNC_KEYS})
-_GUARD = re.compile(r"'+[=+\-@]")
+GUARD = re.compile(r"'+[=+\-@]")
 """An apostrophe that keeps a spreadsheet from taking a text for a formula."""
 
 _SEP_LINE = re.compile(r"sep=(.)(?:\r\n|\r|\n)", re.IGNORECASE)
@@ -30,7 +30,7 @@ def parse_mapping_csv(name: str, content: bytes, lms: Targets, problems: Problem
     """Rows that cannot be read go to `problems`. Raises ConfigError if the file as a whole cannot be read."""
     courses = course_keys(lms)
     known = tuple(key for key in known_keys(lms) if key not in {course.plural for course in courses})
-    records = _records(name, parse_text(name, content), known, problems)
+    records = read_records(name, parse_text(name, content), known, problems)
     where, header = next(records, (name, []))
     columns = _parse_header(where, header, known, [course.name for course in courses])
     rows = [problems.attempt(_parse_record, where, cells, columns) for where, cells in records]
@@ -44,12 +44,15 @@ def column_names(name: str, content: bytes, lms: Targets) -> tuple[list[str], st
     text = parse_text(name, content)
     sep_line = _SEP_LINE.match(text)
     body = text[sep_line.end() :] if sep_line else text
-    where, header = next(_records(name, text, known, Problems()), (name, []))
+    where, header = next(read_records(name, text, known, Problems()), (name, []))
     return _parse_header(where, header, known, [course.name for course in courses]), _sniff(body, known)
 
 
-def _records(name: str, text: str, known: Sequence[str], problems: Problems) -> Iterator[Record]:
-    """The records that are not blank. What comes after a broken one is not believed."""
+def read_records(name: str, text: str, known: Sequence[str], problems: Problems) -> Iterator[Record]:
+    """The records that are not blank, the header first. What comes after a broken one is not believed.
+
+    The delimiter is the one by which the header falls into the most columns that are `known`.
+    """
     sep_line = _SEP_LINE.match(text)
     body = text[sep_line.end() :] if sep_line else text
     skipped = 1 if sep_line else 0
@@ -72,11 +75,11 @@ def _sniff(text: str, known: Sequence[str]) -> str:
     """The delimiter by which the header falls into the most columns we know."""
     header = next((line for line in text.splitlines() if line.strip()), "")
     return max(
-        DELIMITERS, key=lambda delimiter: sum(_column(cell) in known for cell in header.split(delimiter))
+        DELIMITERS, key=lambda delimiter: sum(column_name(cell) in known for cell in header.split(delimiter))
     )
 
 
-def _column(cell: str) -> str:
+def column_name(cell: str) -> str:
     """`Product ID` means product_id."""
     return re.sub(r"[\s_-]+", "_", cell.strip(' \t\u00a0"').casefold())
 
@@ -84,7 +87,7 @@ def _column(cell: str) -> str:
 def _parse_header(
     where: str, header: Sequence[str], known: Sequence[str], courses: Sequence[str]
 ) -> list[str]:
-    columns = [_column(cell) for cell in header]
+    columns = [column_name(cell) for cell in header]
     if not set(columns) & set(known):
         raise refused(
             where,
@@ -124,5 +127,5 @@ def _parse_record(where: str, cells: Sequence[str], columns: Sequence[str]) -> R
 
 
 def _divided(column: str, cell: str) -> tuple[str, ...]:
-    cell = cell[1:] if _GUARD.match(cell) else cell
+    cell = cell[1:] if GUARD.match(cell) else cell
     return (cell,) if column in _UNDIVIDED else tuple(cell.split(SEVERAL))
