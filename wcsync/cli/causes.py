@@ -141,6 +141,38 @@ PARKED = {
         do="wait for the next day, or raise per_day or total in the config; the entry goes away by itself",
         command="status",
     ),
+    "missing_in_lms": Cause(
+        title="Not in the course any more",
+        means="the learner was enrolled, and the LMS does not show them in the course now: staff may have taken them "
+        "out or suspended them",
+        do="have them enrolled again, or leave it so with `wcsync parked drop`; the entry goes away by itself if they "
+        "are seen again",
+        command=_RETRY,
+    ),
+    "line_removed": Cause(
+        title="Line taken out of the order",
+        means="a line was deleted from a paid order; its learner keeps access",
+        do="withdraw by hand in the LMS if it was given back, then drop the entry",
+        command=_DROP,
+    ),
+    "line_changed": Cause(
+        title="Line with another product",
+        means="a line was given another product after the sale; the learner keeps what was sold first",
+        do="enrol for the new product by hand if that is owed, then drop the entry",
+        command=_DROP,
+    ),
+    "buyer_changed": Cause(
+        title="Another buyer's address",
+        means="the billing address was changed after the sale; the learner enrolled first keeps the seat",
+        do="if it is the same person give both addresses to the command; if it is another one, drop the entry",
+        command="relink OLD NEW",
+    ),
+    "found_enrolment": Cause(
+        title="Refunded, but was there before",
+        means="the order was taken back, but the learner was in the course before wcsync came, so nothing was ended",
+        do="withdraw by hand in the LMS if it should end, then drop the entry",
+        command=_DROP,
+    ),
     "unconfirmed": Cause(
         title="Let in, but not seen there",
         means="the LMS took the learner, but does not show them in the course after half an hour",
