@@ -29,6 +29,7 @@ from wcsync.model import (
     Unreadable,
     UnreadableProduct,
 )
+from wcsync.sale import Refund, RefundLine
 from wcsync.store.base import ShopIdentity
 from wcsync.times import Clock
 
@@ -221,6 +222,7 @@ class FakeStore:
     orders: dict[int, Order] = field(default_factory=dict)
     now: datetime = T0
     url: str = "https://shop.example.com"
+    zone: str = ""
     page_size: int = 3
     unreadable: list[Unreadable] = field(default_factory=list)
     on_page: Callable[[int], None] = lambda _number: None
@@ -241,9 +243,33 @@ class FakeStore:
     def change(self, order_id: int, at: datetime, **fields: object) -> None:
         self.orders[order_id] = replace(self.orders[order_id], modified_at=at, **fields)  # type: ignore[arg-type]
 
+    def refund(
+        self, order_id: int, at: datetime, *lines: RefundLine, total: str | Decimal | None = None
+    ) -> int:
+        """Gives back of each line what it says, or a mere amount as well; answers the refund's id.
+
+        Whoever gave back the last of an order turns its status themselves.
+        """
+        order = self.orders[order_id]
+        given = Decimal(total) if total is not None else sum((line.total for line in lines), Decimal(0))
+        refund_id = (
+            max((one.refund_id for other in self.orders.values() for one in other.refunds), default=900) + 1
+        )
+        refund = Refund(refund_id=refund_id, total=given, lines=lines)
+        refunds = (*order.refunds, refund)
+        self.change(order_id, at, refunds=refunds, refunded_total=order.refunded_total + given)
+        return refund_id
+
+    def delete_refund(self, order_id: int, refund_id: int) -> None:
+        """The date of change stays, as in a real shop."""
+        order = self.orders[order_id]
+        left = tuple(one for one in order.refunds if one.refund_id != refund_id)
+        total = sum((one.total for one in left), Decimal(0))
+        self.change(order_id, order.modified_at, refunds=left, refunded_total=total)
+
     def fetch_identity(self) -> ShopIdentity:
         self.before_identity()
-        return ShopIdentity(url=self.url, name="Shop", server_time=self._server_time())
+        return ShopIdentity(url=self.url, name="Shop", server_time=self._server_time(), zone=self.zone)
 
     def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
         self.asked.append(since)
@@ -337,16 +363,40 @@ class FakeMapping:
         return Match(targets=targets, source="mapping.toml:1")
 
 
-def make_line(line_id: int = 1, sku: str = "PY-101", quantity: str = "1", product_id: int = 17) -> Line:
+def make_line(
+    line_id: int = 1,
+    sku: str = "PY-101",
+    quantity: str = "1",
+    product_id: int = 17,
+    *,
+    total: str = "49.00",
+    variation_id: int = 0,
+    learners: tuple[Person, ...] = (),
+    container: bool = False,
+    part_of: int = 0,
+) -> Line:
     return Line(
         line_id=LineId(line_id),
         product_id=ProductId(product_id),
-        variation_id=ProductId(0),
+        variation_id=ProductId(variation_id),
         sku=sku,
         name=f"Course {sku}",
         quantity=Decimal(quantity),
-        total="49.00",
+        total=total,
+        learners=learners,
+        container=container,
+        part_of=LineId(part_of),
     )
+
+
+def make_refund(refund_id: int, *lines: tuple[int, str, str], total: str | None = None) -> Refund:
+    """`lines`: (line id, quantity, total) of each that was given back of; `total`: None = what they come to."""
+    given = tuple(
+        RefundLine(line_id=line_id, quantity=Decimal(quantity), total=Decimal(amount))
+        for line_id, quantity, amount in lines
+    )
+    whole = sum((line.total for line in given), Decimal(0)) if total is None else Decimal(total)
+    return Refund(refund_id=refund_id, total=whole, lines=given)
 
 
 def make_order(
@@ -357,6 +407,9 @@ def make_order(
     lines: tuple[Line, ...] | None = None,
     modified_at: datetime = T0,
     paid_at: datetime | None = T0,
+    refunds: tuple[Refund, ...] = (),
+    learners: tuple[Person, ...] = (),
+    renews: tuple[int, ...] = (),
 ) -> Order:
     return Order(
         order_id=OrderId(order_id),
@@ -369,4 +422,8 @@ def make_order(
         customer_id=0,
         buyer=Person(email=email, first_name="Ana", last_name="Núñez"),
         lines=lines if lines is not None else (make_line(),),
+        refunded_total=sum((refund.total for refund in refunds), Decimal(0)),
+        refunds=refunds,
+        learners=learners,
+        renews=renews,
     )

@@ -29,11 +29,15 @@ class BatchFailed(PermanentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopIdentity:
-    """Who answers: the shop's own address as it states it itself, its name, and its clock if it told."""
+    """Who answers: the shop's own address as it states it itself, its name, and its clock if it told.
+
+    `zone`: the clock on its wall, as an IANA name that this machine knows or an offset as in "+05:30"; '' = not told.
+    """
 
     url: str
     name: str
     server_time: datetime | None
+    zone: str = ""
 
 
 class Store(Protocol):
@@ -46,8 +50,8 @@ class Store(Protocol):
         """Yields every order of any status modified after `since`, in order of id, page by page to the end.
 
         Orders may repeat while the shop is busy, never go missing, but for one deleted for good between two
-        pages; that shows as a `total` that shrinks. An empty last page is yielded too. One malformed order is
-        an `Unreadable` on its page.
+        pages; that shows as a `total` that shrinks. An empty last page is yielded too. One malformed order, or
+        one whose refunds cannot be read, is an `Unreadable` on its page.
         """
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:

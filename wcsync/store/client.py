@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -16,7 +17,9 @@ from wcsync.store import checkup, wire
 from wcsync.store.api import API_VERSION, HEADERS, Api
 from wcsync.store.base import ShopIdentity, Showcase
 from wcsync.store.checkup import Line
+from wcsync.store.meta_keys import KNOWN_PLUGINS, MetaKeys
 from wcsync.store.products import SUMMARIES, Products
+from wcsync.store.refunds import Refunds
 from wcsync.store.refusal import NO_WOOCOMMERCE, Way
 from wcsync.store.showcase import WooShowcase
 from wcsync.store.talk import Talk
@@ -33,6 +36,7 @@ class WooCommerce:
     """Reads a shop's orders and products and writes notes of orders. Fulfils `Store`; thread-safe; `close()` when done.
 
     `url` as in a browser, `auth` says how the key travels over https; over http requests are signed instead.
+    `meta_keys`: where its orders say who learns.
     Raises ConfigError for a `ca_file` that cannot be used.
     """
 
@@ -46,6 +50,7 @@ class WooCommerce:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         ca_file: Path | None = None,
         page_size: int = PAGE_SIZE,
+        meta_keys: MetaKeys = KNOWN_PLUGINS,
         transport: Transport | None = None,
     ) -> None:
         assert 1 <= page_size <= PAGE_SIZE, page_size
@@ -55,6 +60,8 @@ class WooCommerce:
         self._service = Service("shop", timeout_s=timeout_s, ca_file=ca_file, transport=transport)
         self._api = Api(self._url, consumer_key.strip(), consumer_secret.strip(), self._way, self._service)
         self._talk = Talk(self._api, self._way)
+        self._keys = meta_keys
+        self._refunds = Refunds(self._talk, self._fetch_alone)
         self._products = Products(self._talk, SUMMARIES, page_size)
         self.showcase: Showcase = WooShowcase(self._talk, page_size)
         self._zone: ZoneInfo | None = None
@@ -80,7 +87,8 @@ class WooCommerce:
             raise ServiceBlocked(f"shop: {NO_WOOCOMMERCE}", finding=NO_WOOCOMMERCE)
         self._zone = _zone(index.timezone)
         self._unknown_zone = "" if self._zone else index.timezone
-        return ShopIdentity(url=index.url, name=index.name, server_time=reply.server_time)
+        zone = index.timezone if self._zone else index.offset
+        return ShopIdentity(url=index.url, name=index.name, server_time=reply.server_time, zone=zone)
 
     def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
         """Yields every order of any status modified after `since`, in order of id, page by page to the end.
@@ -100,7 +108,7 @@ class WooCommerce:
             if page.size and reply.content == before:
                 raise self._talk.cached(f"answered page {number} with the page before it")
             before = reply.content
-            yield page
+            yield self._with_refunds(page)
             if page.last:
                 return
 
@@ -109,16 +117,8 @@ class WooCommerce:
 
         Raises: TransientError, ServiceBlocked.
         """
-        reply = self._api.ask(f"orders/{order_id}", wire.render_order_query())
-        if reply.status == 404 and wire.says_no_such_order(reply.content):
-            return None
-        self._talk.check(reply)
-        order = self._talk.understood(wire.parse_order, reply)
-        if order.order_id not in {order_id, None}:
-            raise self._talk.cached(f"was asked for order {order_id} and answered with another")
-        if isinstance(order, Unreadable):
-            return Unreadable(order_id=order_id, reason=order.reason)
-        return order
+        order = self._fetch_alone(order_id)
+        return self._refunds.complete(order) if isinstance(order, Order) else order
 
     def fetch_products(
         self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
@@ -182,6 +182,27 @@ class WooCommerce:
     def close(self) -> None:
         self._service.close()
 
+    def _fetch_alone(self, order_id: OrderId) -> Order | Unreadable | None:
+        """An order whose refunds are not read yet."""
+        reply = self._api.ask(f"orders/{order_id}", wire.render_order_query(self._keys))
+        if reply.status == 404 and wire.says_no_such_order(reply.content):
+            return None
+        self._talk.check(reply)
+        order = self._talk.understood(lambda content: wire.parse_order(content, self._keys), reply)
+        if order.order_id not in {order_id, None}:
+            raise self._talk.cached(f"was asked for order {order_id} and answered with another")
+        if isinstance(order, Unreadable):
+            return Unreadable(order_id=order_id, reason=order.reason)
+        return order
+
+    def _with_refunds(self, page: Page) -> Page:
+        if not any(order.refunds for order in page.orders):
+            return page
+        rows = [self._refunds.complete(order) for order in page.orders]
+        unreadable = [row for row in rows if isinstance(row, Unreadable)]
+        orders = tuple(row for row in rows if isinstance(row, Order))
+        return replace(page, orders=orders, unreadable=(*page.unreadable, *unreadable))
+
     def _fetch_front(self) -> Reply:
         return self._service.fetch(lambda: Outgoing(method="GET", url=f"{self._url}/"))
 
@@ -189,7 +210,9 @@ class WooCommerce:
         begin = before_skipped_hour(since, self._zone)
         return self._api.ask(
             "orders",
-            wire.render_orders_query(begin, page=number, page_size=self._page_size, statuses=statuses),
+            wire.render_orders_query(
+                begin, page=number, page_size=self._page_size, statuses=statuses, keys=self._keys
+            ),
         )
 
     def _fetch_statuses(self) -> tuple[str, ...]:
@@ -236,7 +259,7 @@ class WooCommerce:
         )
 
     def _parse_rows(self, reply: Reply) -> list[Order | Unreadable]:
-        return self._talk.understood(wire.parse_rows, reply)
+        return self._talk.understood(lambda content: wire.parse_rows(content, self._keys), reply)
 
 
 def before_skipped_hour(since: datetime, zone: ZoneInfo | None) -> datetime:

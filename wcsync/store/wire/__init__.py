@@ -26,11 +26,14 @@ from wcsync.store.wire.orders import (
     render_order_query,
     render_orders_query,
 )
+from wcsync.store.wire.refunds import PAGE_SIZE as REFUNDS_PAGE_SIZE
+from wcsync.store.wire.refunds import parse_refund, parse_refund_rows, render_refunds_query
 
 __all__ = [
     "CANNOT_VIEW",
     "NOT_AUTHENTICATED",
     "NO_SALE",
+    "REFUNDS_PAGE_SIZE",
     "STATUSES",
     "Index",
     "Refusal",
@@ -39,6 +42,8 @@ __all__ = [
     "parse_new_note",
     "parse_notes",
     "parse_order",
+    "parse_refund",
+    "parse_refund_rows",
     "parse_refusal",
     "parse_rows",
     "parse_totals",
@@ -48,6 +53,7 @@ __all__ = [
     "render_notes_query",
     "render_order_query",
     "render_orders_query",
+    "render_refunds_query",
     "render_status_question",
     "says_no_such_order",
 ]
