@@ -60,17 +60,21 @@ class FakeLms:
     """An LMS in memory that obeys the rules of `wcsync.lms.base`, and nothing else: it would make two accounts of one
     address if it were asked to.
 
-    `before_write` and `after_write` are called with "create", "enrol" or "withdraw" around each write; what they
+    `before_write` and `after_write` are called with "create", "enrol", "suspend" or "withdraw" around each; what they
     raise is what the caller sees, before or after the LMS acted. A write that `acts_late` names is held back in
     `late` and its answer is lost (`lose` raises what the caller sees); `catch_up` lets it take effect.
-    `writes` are (what, address), `history` holds what was done about each (address, course).
+    `writes` are (what, address), `history` holds what was done about each (address, course). With a `clock` an
+    enrolment whose end has come lets nobody in. `told`: what each new account was told of its owner.
     """
 
     name: LmsName = CAMPUS
-    capabilities: frozenset[Capability] = frozenset({Capability.END_DATE})
+    capabilities: frozenset[Capability] = frozenset(Capability)
     identity: str = "https://campus.example.com"
     accounts: list[tuple[str, str]] = field(default_factory=list)
     enrolled: dict[tuple[str, str], datetime | None] = field(default_factory=dict)
+    suspended: set[tuple[str, str]] = field(default_factory=set)
+    clock: Callable[[], datetime] | None = None
+    told: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     writes: list[tuple[str, str]] = field(default_factory=list)
     history: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     reads: int = 0
@@ -105,7 +109,8 @@ class FakeLms:
         return [self._presence(seat) for seat in seats]
 
     def _presence(self, seat: Seat) -> Presence:
-        if (self._find(seat), seat.course_id) not in self.enrolled:
+        user_id = self._find(seat)
+        if user_id is None or not self._lets_in((user_id, seat.course_id)):
             return Presence.ABSENT
         return Presence.ENROLLED if self.arrives(seat) else Presence.UNKNOWN
 
@@ -142,14 +147,27 @@ class FakeLms:
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         user_id = self._find(seat) or self._create(seat, intent)
         key = (user_id, seat.course_id)
-        if key in self.enrolled and self.enrolled[key] in {seat.until, None}:
+        outcome = self._judge(key, seat)
+        if outcome is Outcome.ALREADY:
             self.after_look()
             return Applied(outcome=Outcome.ALREADY, user_id=user_id, confirm=self.confirm)
         self.before_enrol_in.get(seat.course_id, lambda: None)()
         intent.declare()
-        self._write("enrol", seat, lambda: self.enrolled.update({key: seat.until}))
-        outcome = Outcome.UNKNOWN if self.unsure else Outcome.CREATED
-        return Applied(outcome=outcome, user_id=user_id, confirm=self.confirm)
+        self._write("enrol", seat, lambda: self._let_in(key, seat.until))
+        return Applied(
+            outcome=Outcome.UNKNOWN if self.unsure else outcome, user_id=user_id, confirm=self.confirm
+        )
+
+    def _judge(self, key: tuple[str, str], seat: Seat) -> Outcome:
+        if key not in self.enrolled:
+            return Outcome.CREATED
+        end = self.enrolled[key]
+        later = end is not None and (seat.until is None or seat.until > end)
+        if self._lets_in(key):
+            return Outcome.RESTORED if later else Outcome.ALREADY
+        if seat.dormant or (seat.applied and later and key not in self.suspended):
+            return Outcome.RESTORED
+        raise PermanentError("campus: somebody suspended or ended the enrolment; make it active again there")
 
     def ensure_withdrawn(self, seat: Seat, intent: Intent) -> Applied:
         user_id = self._find(seat)
@@ -158,8 +176,26 @@ class FakeLms:
             return Applied(outcome=Outcome.ABSENT, user_id=user_id)
         intent.declare()
         key = (user_id, seat.course_id)
-        self._write("withdraw", seat, lambda: self.enrolled.pop(key, None))
+        self._write("withdraw", seat, lambda: self._put_out(key))
         return Applied(outcome=Outcome.REMOVED, user_id=user_id)
+
+    def ensure_suspended(self, seat: Seat, intent: Intent) -> Applied:
+        user_id = self._find(seat)
+        if user_id is None or (user_id, seat.course_id) not in self.enrolled:
+            intent.confirm_absence()
+            return Applied(outcome=Outcome.ABSENT, user_id=user_id)
+        key = (user_id, seat.course_id)
+        if self._lets_in(key):
+            intent.declare()
+            self._write("suspend", seat, lambda: self.suspend(*key))
+        else:
+            intent.confirm_absence()
+        return Applied(outcome=Outcome.SUSPENDED, user_id=user_id)
+
+    def suspend(self, user_id: str, course_id: str) -> None:
+        """As enrolling anew does it: who is not in it is in it then, suspended."""
+        self.enrolled.setdefault((user_id, course_id), None)
+        self.suspended.add((user_id, course_id))
 
     def close(self) -> None:
         pass
@@ -176,9 +212,27 @@ class FakeLms:
             effect()
 
     def active(self) -> set[tuple[str, str]]:
-        """(address, course) of every enrolment."""
+        """(address, course) of every enrolment that lets its learner in."""
         address = {user_id: email for email, user_id in self.accounts}
-        return {(address[user_id], course_id) for user_id, course_id in self.enrolled}
+        return {
+            (address[user_id], course_id)
+            for user_id, course_id in self.enrolled
+            if self._lets_in((user_id, course_id))
+        }
+
+    def _lets_in(self, key: tuple[str, str]) -> bool:
+        if key not in self.enrolled or key in self.suspended:
+            return False
+        end = self.enrolled[key]
+        return end is None or self.clock is None or self.clock() < end
+
+    def _let_in(self, key: tuple[str, str], until: datetime | None) -> None:
+        self.enrolled[key] = until
+        self.suspended.discard(key)
+
+    def _put_out(self, key: tuple[str, str]) -> None:
+        self.enrolled.pop(key, None)
+        self.suspended.discard(key)
 
     def _find(self, seat: Seat) -> str | None:
         self.reads += 1
@@ -189,11 +243,14 @@ class FakeLms:
         return next((user_id for owner, user_id in self.accounts if owner == email.casefold()), None)
 
     def _create(self, seat: Seat, intent: Intent) -> str:
-        intent.declare(Write.BESIDE)
-        self._write("create", seat, lambda: self.add_account(seat.learner.email))
+        intent.declare(Write.ACCOUNT)
+        self._write("create", seat, lambda: self._open_account(seat.learner))
         user_id = self._first(seat.learner.email)
         assert user_id is not None
         return user_id
+
+    def _open_account(self, learner: Person) -> None:
+        self.told[self.add_account(learner.email)] = learner.fields
 
     def _write(self, what: str, seat: Seat, effect: Callable[[], object]) -> None:
         self.before_write(what)

@@ -19,6 +19,7 @@ from wcsync.ledger.report import Summary
 _MARK = "  -> "
 _LINES_SHOWN = 3
 
+
 def say(text: str, *, err: bool = False) -> None:
     """One or more lines, in which something from outside may stand."""
     click.echo(plain(text), err=err)

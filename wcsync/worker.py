@@ -7,15 +7,16 @@ from time import monotonic
 
 import structlog
 
-from wcsync.effects import LedgerIntent, effect_of
-from wcsync.errors import REMOTE_ERRORS, PermanentError, ServiceBlocked, TransientError
+from wcsync.effects import Customs, Effect, LedgerIntent, Stay, effect_of
+from wcsync.errors import REMOTE_ERRORS, BudgetSpent, PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import Gate
 from wcsync.health import Sign
-from wcsync.ledger.base import Claim, Deferral, Ledger, Surrender
-from wcsync.lms.base import Intent, Lms
+from wcsync.ledger.base import Claim, Deferral, Ledger, Limits, Surrender
+from wcsync.lms.base import Budget, Lms
 from wcsync.model import Applied, Outcome
 from wcsync.patient import Patient
 from wcsync.retry import Backoff
+from wcsync.sale import Withdrawal
 from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,8 @@ class Worker:
     """Works off rows of one LMS, one at a time. Several workers may share everything given here.
 
     `patient`: the LMS's health; `quarantine_s`: how long a negative look is not believed after a lost answer.
+    `limits`: of withdrawals, None = any number. `on_withdraw`, `budget`: as the LMS's section of the config says;
+    `zone`: of the shop, by whose calendar a day's budget is counted.
     """
 
     lms: Lms
@@ -40,12 +43,16 @@ class Worker:
     backoff: Backoff
     quarantine_s: float
     clock: Clock
+    limits: Limits | None = None
+    on_withdraw: Withdrawal | None = None
+    budget: Budget | None = None
+    zone: Callable[[], str] = lambda: ""
 
     def run_once(self) -> bool:
         """Works off one row. False if none is due or the LMS is to be left alone. Safe to call after any crash."""
         if not self.ledger_has_work() or not self._gate_opens():
             return False
-        claim = self.ledger.claim(self.lms.name, self.clock())
+        claim = self.ledger.claim(self.lms.name, self.clock(), self.limits)
         if claim is None:
             return False
         with structlog.contextvars.bound_contextvars(
@@ -71,23 +78,30 @@ class Worker:
     def _work_off(self, claim: Claim) -> None:
         """One attempt. What the ledger raises goes up: the lease is given back later, and the next one looks first."""
         started = monotonic()
-        intent = LedgerIntent(self.ledger, claim, self.clock, self.quarantine_s)
+        intent = LedgerIntent(
+            self.ledger, claim, self.clock, self.quarantine_s, budget=self.budget, zone=self.zone
+        )
         ending = self._attempt(claim, intent)
         if not self._settle(claim, intent, ending):
             ending = Ending(outcome="taken_over")
         self._tell(claim, ending, round((monotonic() - started) * 1000))
 
     def _attempt(self, claim: Claim, intent: LedgerIntent) -> "Ending":
-        effect = effect_of(claim)
-        if effect is None:
-            return Ending(outcome="kept")
+        customs = Customs(capabilities=self.lms.capabilities, on_withdraw=self.on_withdraw)
+        effect = effect_of(claim, customs, self.clock())
+        if isinstance(effect, Stay):
+            return Ending(outcome=effect.value)
+        if isinstance(effect, Applied):
+            return Ending(outcome=effect.outcome.value, applied=effect)
         if not claim.seat.learner.email:
             return Ending(outcome="dead", kind="erased", reason=ERASED)
         return self._call(effect, claim, intent)
 
-    def _call(self, effect: Callable[[Lms, Intent], Applied], claim: Claim, intent: LedgerIntent) -> "Ending":
+    def _call(self, effect: Effect, claim: Claim, intent: LedgerIntent) -> "Ending":
         try:
             applied = effect(self.lms, intent)
+        except BudgetSpent as exc:
+            return self._after_budget(exc)
         except TransientError as exc:
             if not intent.waited:
                 self.gate.forget()
@@ -128,6 +142,11 @@ class Worker:
         )
         outcome = "dead" if dead else "deferred"
         return Ending(outcome=outcome, kind="blocked", reason=str(exc), wait_s=wait_s, counted=counted)
+
+    def _after_budget(self, exc: BudgetSpent) -> "Ending":
+        """Nobody's fault: the row keeps its attempts, and the LMS its health."""
+        wait_s = exc.retry_after_s or 0.0
+        return Ending(outcome="deferred", kind="budget", reason=str(exc), wait_s=wait_s, counted=False)
 
     def _after_trouble(self, claim: Claim, intent: LedgerIntent, exc: TransientError) -> "Ending":
         if intent.waited:
@@ -179,8 +198,10 @@ class Worker:
         open_since = intent.still_open(answer_lost=ending.answer_lost)
         if ending.applied is not None:
             return self.ledger.settle_applied(claim, ending.applied, now)
-        if ending.outcome == "kept":
+        if ending.outcome == Stay.KEPT:
             return self.ledger.settle_kept(claim, now)
+        if ending.outcome == Stay.ASKED:
+            return self.ledger.settle_asked(claim, now)
         if ending.outcome == "dead":
             surrender = Surrender(kind=ending.kind, reason=ending.reason, open_since=open_since)
             return self.ledger.settle_dead(claim, surrender, now)

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})")
@@ -28,6 +28,15 @@ def instant_at(local: datetime, zone: tzinfo) -> datetime:
     """
     first, last = (_shown(local, zone, fold) for fold in (0, 1))
     return _behind_gap(last, first, zone) if last < first else last
+
+
+def day_of(instant: datetime, zone: tzinfo) -> tuple[datetime, datetime]:
+    """When the day of the calendar of `zone` began in which that instant lies, and when the next one does; both UTC.
+
+    A midnight that the clock skips is the moment it jumps; of one that comes twice, the earlier.
+    """
+    today = datetime.combine(instant.astimezone(zone).date(), time.min)
+    return _shown(today, zone, fold=0), _shown(today + timedelta(days=1), zone, fold=0)
 
 
 def _shown(local: datetime, zone: tzinfo, fold: int) -> datetime:

@@ -4,9 +4,9 @@ A new LMS adds one `Campus` (how to start its sandbox and look behind it) and on
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -16,17 +16,28 @@ import stamina
 from tests.openapi import WatchedThreeSixty
 from wcsync.course import CourseState
 from wcsync.credentials import Secret
-from wcsync.errors import PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
+from wcsync.errors import (
+    BudgetSpent,
+    PermanentError,
+    ServiceBlocked,
+    Severity,
+    TransientError,
+    WcsyncError,
+)
 from wcsync.lms.base import Capability, Intent, Lms, Write
 from wcsync.lms.moodle import Moodle, MoodleSettings
 from wcsync.lms.threesixty import ThreeSixty, ThreeSixtySettings
 from wcsync.model import Applied, CourseId, LmsName, Outcome, Person, Presence, Seat, Target
 from wcsync.sandbox.moodle import SandboxMoodle
+from wcsync.sandbox.moodle_records import ProfileField
 from wcsync.sandbox.server import Fault, Request, SandboxServer
 
 ANNA = Person(email="anna.buyer@example.test", first_name="Anna", last_name="Buyer")
+ANNA_OF_ACME = replace(
+    ANNA, fields=(("company", "Acme & Sons"), ("phone", "+34 600 000 001"), ("vat", "ESB123"))
+)
 BERT = Person(email="bert@example.test", first_name="Bert", last_name="Buyer")
-NEXT_YEAR = datetime(2100, 1, 1, tzinfo=UTC)
+LAST_YEAR, SOONER, NEXT_YEAR = (datetime(year, 1, 1, tzinfo=UTC) for year in (2020, 2099, 2100))
 QUARANTINE_S = 90.0
 
 
@@ -38,6 +49,8 @@ class Campus(ABC):
     """Addresses a buyer may have that this LMS will never take."""
     suspends: bool = True
     """Whether staff can suspend an account or an enrolment there, and lift that again."""
+    profile: Mapping[str, str]
+    """What an account there may be told: of a company, a phone and a tax number, in that order."""
     links: bool = True
     """Whether learners' address of a course is known."""
     closed: CourseState = CourseState.HIDDEN
@@ -51,7 +64,7 @@ class Campus(ABC):
 
     @abstractmethod
     def connect(self, timeout_s: float) -> Lms:
-        """A fresh adapter."""
+        """A fresh adapter, which fills `profile`."""
 
     @abstractmethod
     def add_course(self, title: str) -> CourseId: ...
@@ -71,6 +84,18 @@ class Campus(ABC):
 
     @abstractmethod
     def accounts(self, email: str) -> int: ...
+
+    @abstractmethod
+    def told(self, email: str) -> list[str]:
+        """What the account was told of its owner, in the order of `profile`; '' where nothing."""
+
+    @abstractmethod
+    def enrolled(self) -> set[tuple[str, CourseId]]:
+        """Who has an enrolment in which course, whether it lets them in or not."""
+
+    @abstractmethod
+    def come_to_end(self, email: str, course_id: CourseId, end: datetime) -> None:
+        """The enrolment has that end."""
 
     @abstractmethod
     def active(self) -> set[tuple[str, CourseId]]:
@@ -119,6 +144,8 @@ class Row:
         self.now = 0.0
         self.open_since: float | None = None
         self.declared_after_writes: list[int] = []
+        self.declared: list[Write] = []
+        self.may_make_accounts = True
         self.absences_confirmed = 0
         self._campus = campus
 
@@ -157,10 +184,15 @@ class RowIntent:
         self._campus = campus
         self._lost_at = row.open_since
 
-    def declare(self, write: Write = Write.ENROLMENT) -> None:  # noqa: ARG002
+    def declare(self, write: Write = Write.ENROLMENT) -> None:
+        """A call may be declared as two things in a row."""
         self._hold_back()
+        if write is Write.ACCOUNT and not self._row.may_make_accounts:
+            raise BudgetSpent("no further account")
         self._row.open_since = self._row.now
-        self._row.declared_after_writes.append(self._campus.writes())
+        self._row.declared.append(write)
+        if self._campus.writes() not in self._row.declared_after_writes[-1:]:
+            self._row.declared_after_writes.append(self._campus.writes())
 
     def confirm_absence(self) -> None:
         self._hold_back()
@@ -238,6 +270,16 @@ ODD_ADDRESSES = (
     "x@xn--bcher-kva.example.test",
     "anna@[127.0.0.1]",
 )
+
+ODD_VALUES = {
+    "long": "x" * 5000,
+    "tags": "<b>Acme</b><script>",
+    "nul": "Ac\0me",
+    "newlines": "Acme\r\nSons",
+    "half a pair": "Acme\ud83d",
+    "emoji": "🚀 GmbH",
+    "only blanks": "\u200b \u00a0",
+}
 
 NO_ADDRESSES = (
     "",
@@ -451,6 +493,243 @@ class LmsContract:
             row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
         row.work_off(lambda intent: lms.ensure_withdrawn(seat, intent))
         assert campus.active() == set()
+
+    # -- suspending
+
+    def test_a_suspended_learner_keeps_the_enrolment_and_does_not_get_in(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        _needs(lms, Capability.SUSPEND)
+        user_id = row.attempt(lambda intent: lms.ensure_enrolled(seat, intent)).user_id
+        applied = row.attempt(lambda intent: lms.ensure_suspended(seat, intent))
+        assert applied == Applied(outcome=Outcome.SUSPENDED, user_id=user_id)
+        assert campus.enrolled() == {(ANNA.email, seat.course_id)}
+        assert campus.active() == set()
+        assert lms.fetch_presences([seat]) == [Presence.ABSENT]
+
+    def test_suspending_again_writes_nothing(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        _needs(lms, Capability.SUSPEND)
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        first = row.attempt(lambda intent: lms.ensure_suspended(seat, intent))
+        writes, state = campus.writes(), campus.state()
+        assert row.attempt(lambda intent: lms.ensure_suspended(seat, intent)) == first
+        assert (campus.writes(), campus.state()) == (writes, state)
+
+    def test_a_suspension_keeps_the_end_we_gave(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        _needs(lms, Capability.SUSPEND)
+        row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, until=NEXT_YEAR), intent))
+        ours = replace(seat, until=None, applied=True, applied_until=NEXT_YEAR)
+        row.attempt(lambda intent: lms.ensure_suspended(ours, intent))
+        assert campus.end_of(ANNA.email, seat.course_id) == NEXT_YEAR
+
+    @pytest.mark.parametrize("known", [False, True], ids=["no account", "an account"])
+    def test_whoever_is_not_in_the_course_is_not_suspended_there(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, known: bool
+    ) -> None:
+        _needs(lms, Capability.SUSPEND)
+        if known:
+            campus.add_account(ANNA.email)
+        applied = row.attempt(lambda intent: lms.ensure_suspended(seat, intent))
+        assert (applied.outcome, row.absences_confirmed) == (Outcome.ABSENT, 1)
+        assert campus.enrolled() == set()
+        assert campus.writes() == 0
+
+    def test_a_teacher_is_never_suspended(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        _needs(lms, Capability.SUSPEND)
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id, teacher=True)
+        state = campus.state()
+        with pytest.raises(PermanentError) as caught:
+            row.attempt(lambda intent: lms.ensure_suspended(seat, intent))
+        assert campus.state() == state
+        assert ANNA.email not in str(caught.value)
+
+    def test_a_suspension_proves_nothing_while_an_answer_is_open(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        """An enrolment under way would let the learner in again."""
+        _needs(lms, Capability.SUSPEND)
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id, suspended=True)
+        row.open_since = row.now
+        with pytest.raises(TransientError):
+            row.attempt(lambda intent: lms.ensure_suspended(seat, intent))
+
+    @pytest.mark.parametrize("until", [None, NEXT_YEAR], ids=["without end", "with an end"])
+    def test_whom_we_suspended_a_new_sale_lets_in_again(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, until: datetime | None
+    ) -> None:
+        _needs(lms, Capability.SUSPEND)
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        row.attempt(lambda intent: lms.ensure_suspended(replace(seat, applied=True), intent))
+        again = replace(seat, until=until, dormant=True)
+        applied = row.attempt(lambda intent: lms.ensure_enrolled(again, intent))
+        assert applied.outcome is Outcome.RESTORED
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+        assert campus.end_of(ANNA.email, seat.course_id) == until
+        writes = campus.writes()
+        assert row.attempt(lambda intent: lms.ensure_enrolled(again, intent)).outcome is Outcome.ALREADY
+        assert campus.writes() == writes
+
+    def test_a_teacher_whom_staff_suspended_is_not_woken(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        _needs(lms, Capability.SUSPEND)
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id, teacher=True, suspended=True)
+        state = campus.state()
+        with pytest.raises(PermanentError):
+            row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, dormant=True), intent))
+        assert campus.state() == state
+
+    def test_an_end_that_has_come_is_renewed_by_a_new_sale(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        _needs(lms, Capability.END_DATE)
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id)
+        campus.come_to_end(ANNA.email, seat.course_id, LAST_YEAR)
+        assert campus.active() == set()
+        renewed = replace(seat, until=NEXT_YEAR, dormant=True, applied_until=LAST_YEAR)
+        applied = row.attempt(lambda intent: lms.ensure_enrolled(renewed, intent))
+        assert applied.outcome is Outcome.RESTORED
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+        assert campus.end_of(ANNA.email, seat.course_id) == NEXT_YEAR
+
+    @pytest.mark.parametrize("dormant", [False, True], ids=["awake", "thought to be dormant"])
+    def test_a_shorter_end_is_never_written_to_one_who_is_in(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, dormant: bool
+    ) -> None:
+        _needs(lms, Capability.END_DATE)
+        row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, until=NEXT_YEAR), intent))
+        shorter = replace(seat, until=SOONER, applied=not dormant, applied_until=NEXT_YEAR, dormant=dormant)
+        assert row.attempt(lambda intent: lms.ensure_enrolled(shorter, intent)).outcome is Outcome.ALREADY
+        assert campus.end_of(ANNA.email, seat.course_id) == NEXT_YEAR
+
+    @pytest.mark.parametrize("kind", LOST_ANSWERS)
+    def test_a_suspension_whose_answer_is_lost_ends_suspended(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, kind: str
+    ) -> None:
+        _needs(lms, Capability.SUSPEND)
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id)
+        fault = Fault(kind=kind, match=campus.is_write, seconds=0.2)  # type: ignore[arg-type]
+        campus.server.faults.add(fault)
+        applied = row.work_off(lambda intent: lms.ensure_suspended(seat, intent))
+        campus.server.wait_for_late_effects()
+        assert campus.server.faults.fired == [fault]
+        assert applied.outcome is Outcome.SUSPENDED
+        assert campus.active() == set()
+        assert campus.enrolled() == {(ANNA.email, seat.course_id)}
+
+    @pytest.mark.parametrize("kind", LOST_ANSWERS)
+    def test_an_unanswered_suspension_does_not_undo_a_later_enrolment(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, kind: str
+    ) -> None:
+        _needs(lms, Capability.SUSPEND)
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id)
+        campus.server.faults.add(Fault(kind=kind, match=campus.is_write, seconds=0.2))  # type: ignore[arg-type]
+        with suppress(TransientError):
+            row.attempt(lambda intent: lms.ensure_suspended(seat, intent))
+
+        def enrol(intent: Intent) -> Applied:
+            applied = lms.ensure_enrolled(replace(seat, dormant=True), intent)
+            if applied.outcome is Outcome.ALREADY:
+                intent.confirm_absence()  # as for every withdrawal that is still open
+            return applied
+
+        row.work_off(enrol)
+        campus.server.wait_for_late_effects()
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+
+    @pytest.mark.parametrize("kind", LOST_ANSWERS)
+    def test_a_waking_whose_answer_is_lost_lets_the_learner_in(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, kind: str
+    ) -> None:
+        _needs(lms, Capability.SUSPEND)
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id, suspended=True)
+        campus.server.faults.add(Fault(kind=kind, match=campus.is_write, seconds=0.2))  # type: ignore[arg-type]
+        again = replace(seat, until=NEXT_YEAR, dormant=True)
+        row.work_off(lambda intent: lms.ensure_enrolled(again, intent))
+        campus.server.wait_for_late_effects()
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+        assert campus.end_of(ANNA.email, seat.course_id) == NEXT_YEAR
+
+    def test_a_late_waking_is_still_suspended(self, campus: Campus, lms: Lms, seat: Seat, row: Row) -> None:
+        _needs(lms, Capability.SUSPEND)
+        campus.enrol(campus.add_account(ANNA.email), seat.course_id, suspended=True)
+        campus.server.faults.add(Fault(kind="late_effect", match=campus.is_write, seconds=0.2))
+        with pytest.raises(TransientError):
+            row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, dormant=True), intent))
+        row.work_off(lambda intent: lms.ensure_suspended(seat, intent))
+        assert campus.active() == set()
+
+    def test_an_lms_that_cannot_suspend_changes_nothing_when_asked(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        if Capability.SUSPEND in lms.capabilities:
+            pytest.skip("this LMS can")
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        writes = campus.writes()
+        with pytest.raises(PermanentError):
+            row.attempt(lambda intent: lms.ensure_suspended(seat, intent))
+        assert campus.writes() == writes
+
+    # -- accounts that cost something
+
+    def test_an_account_is_announced_before_it_is_made(self, lms: Lms, seat: Seat, row: Row) -> None:
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert row.declared[0] is Write.ACCOUNT
+        assert Write.ENROLMENT in row.declared
+
+    @pytest.mark.parametrize("before", ["nobody", "a deleted user"])
+    def test_no_account_is_made_where_there_is_no_room_for_it(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, before: str
+    ) -> None:
+        if before != "nobody":
+            campus.lengthen(ANNA.email)
+        row.may_make_accounts = False
+        state = campus.state()
+        with pytest.raises(BudgetSpent):
+            row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert campus.state() == state
+        assert (campus.writes(), row.declared) == (0, [])
+        row.may_make_accounts = True
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+
+    def test_somebody_who_has_an_account_costs_none(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        campus.add_account(ANNA.email)
+        row.may_make_accounts = False
+        row.attempt(lambda intent: lms.ensure_enrolled(seat, intent))
+        assert row.declared == [Write.ENROLMENT]
+
+    # -- what an account is told of its owner
+
+    def test_a_new_account_is_told_what_the_order_says(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, learner=ANNA_OF_ACME), intent))
+        assert campus.told(ANNA.email) == ["Acme & Sons", "+34 600 000 001", "ESB123"]
+
+    def test_what_the_order_does_not_say_is_left_out(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        vague = replace(ANNA, fields=(("company", " \n"), ("unasked", "x")))
+        row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, learner=vague), intent))
+        assert campus.told(ANNA.email) == ["", "", ""]
+
+    @pytest.mark.parametrize("value", ODD_VALUES.values(), ids=ODD_VALUES.keys())
+    def test_no_field_keeps_a_buyer_out(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row, value: str
+    ) -> None:
+        odd = replace(ANNA, fields=(("company", value), ("phone", value), ("vat", value)))
+        row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, learner=odd), intent))
+        assert campus.active() == {(ANNA.email, seat.course_id)}
+
+    def test_an_account_that_is_there_is_not_changed(
+        self, campus: Campus, lms: Lms, seat: Seat, row: Row
+    ) -> None:
+        campus.add_account(ANNA.email)
+        row.attempt(lambda intent: lms.ensure_enrolled(replace(seat, learner=ANNA_OF_ACME), intent))
+        assert campus.told(ANNA.email) == ["", "", ""]
 
     # -- writes that go wrong
 
@@ -695,6 +974,7 @@ def _needs_suspension(campus: Campus) -> None:
 
 
 class MoodleCampus(Campus):
+    profile: Mapping[str, str] = {"institution": "company", "phone1": "phone", "customfield:vat": "vat"}
     strange_addresses = (
         "josé@example.test",
         "anna@bücher.test",
@@ -705,10 +985,15 @@ class MoodleCampus(Campus):
 
     def __init__(self, moodle: SandboxMoodle) -> None:
         self.server = self.moodle = moodle
+        moodle.profile_fields.append(ProfileField(shortname="vat", name="VAT number"))
 
     def connect(self, timeout_s: float) -> Lms:
         settings = MoodleSettings(
-            name="campus", url=self.moodle.url, token=Secret("sandboxtoken"), timeout_s=timeout_s
+            name="campus",
+            url=self.moodle.url,
+            token=Secret("sandboxtoken"),
+            timeout_s=timeout_s,
+            profile=dict(self.profile),
         )
         return Moodle(settings)
 
@@ -729,6 +1014,19 @@ class MoodleCampus(Campus):
 
     def accounts(self, email: str) -> int:
         return len(self.moodle.accounts(email))
+
+    def told(self, email: str) -> list[str]:
+        (account,) = self.moodle.accounts(email)
+        return [account.institution, account.phone1, account.customfields.get("vat", "")]
+
+    def enrolled(self) -> set[tuple[str, CourseId]]:
+        rows = self.moodle.enrolments
+        return {(self.moodle.users[row.user_id].email, CourseId(str(row.course_id))) for row in rows}
+
+    def come_to_end(self, email: str, course_id: CourseId, end: datetime) -> None:
+        found = self.moodle.find_enrolment(self.moodle.accounts(email)[0].id, int(course_id))
+        assert found is not None
+        found.timeend = int(end.timestamp())
 
     def active(self) -> set[tuple[str, CourseId]]:
         return {(email, CourseId(str(course_id))) for email, course_id in self.moodle.active_enrolments()}
@@ -785,6 +1083,8 @@ class ThreeSixtyCampus(Campus):
     Who is not to get in any more is deleted there.
     """
 
+    profile: Mapping[str, str] = {"organization": "company", "phone": "phone", "custom": "vat"}
+
     strange_addresses = ("anna@localhost", "anna@example..test")
     suspends = False
     links = False
@@ -803,6 +1103,7 @@ class ThreeSixtyCampus(Campus):
             client_id=Secret("sandboxid"),
             client_secret=Secret("sandboxsecret"),
             timeout_s=timeout_s,
+            profile=dict(self.profile),
         )
         return ThreeSixty(settings)
 
@@ -826,6 +1127,16 @@ class ThreeSixtyCampus(Campus):
 
     def accounts(self, email: str) -> int:
         return len(self.company.accounts(email))
+
+    def told(self, email: str) -> list[str]:
+        (user,) = self.company.accounts(email)
+        return [user.organization or "", user.phone or "", user.custom or ""]
+
+    def enrolled(self) -> set[tuple[str, CourseId]]:
+        return self.active()
+
+    def come_to_end(self, email: str, course_id: CourseId, end: datetime) -> None:
+        raise NotImplementedError("no enrolment has an end here")
 
     def active(self) -> set[tuple[str, CourseId]]:
         return {(mail, CourseId(group_id)) for mail, group_id in self.company.learners()}

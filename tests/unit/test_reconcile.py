@@ -104,7 +104,7 @@ def test_an_order_that_was_missed_enters_as_every_order_does(spine: Spine) -> No
     sell_and_enrol(spine, 1, 3)
     spine.tick(86400)
     spine.poller.poll_once()
-    sell(spine, 2000, 2000, modified_at=T0 - timedelta(hours=1))  # dated before what was read: no poll looks there again
+    sell(spine, 2000, 2000, modified_at=T0 - timedelta(hours=1))  # before what was read
     spine.poller.poll_once()
     assert spine.rows("SELECT 1 FROM orders WHERE order_id = 2000") == []
     reckoning = prove(spine)

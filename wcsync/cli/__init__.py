@@ -12,9 +12,10 @@ from wcsync.cli import (
     people,
     reconcile,
     relink,
-    reports,
     seats,
     services,
+    show,
+    status,
     tail,
     withdrawals,
 )
@@ -33,9 +34,10 @@ __all__ = [
     "people",
     "reconcile",
     "relink",
-    "reports",
     "seats",
     "services",
+    "show",
+    "status",
     "tail",
     "withdrawals",
 ]

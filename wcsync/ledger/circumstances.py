@@ -17,12 +17,6 @@ _SUBSCRIPTIONS = """
         SELECT subscription_id FROM subscriptions WHERE parent_id = :order_id
         UNION SELECT subscription_id FROM renewals INDEXED BY renewals_of_order WHERE order_id = :order_id)
 """
-_ALIASES = """
-    WITH RECURSIVE chain (old_key, new_key) AS (
-        SELECT a.old_key, a.new_key FROM json_each(?) AS k JOIN aliases AS a ON a.old_key = k.value
-        UNION SELECT a.old_key, a.new_key FROM chain AS c JOIN aliases AS a ON a.old_key = c.new_key)
-    SELECT old_key, new_key FROM chain
-"""
 
 
 def read_circumstances(db: sqlite3.Connection, order_id: int, keys: Iterable[LearnerKey]) -> Circumstances:
@@ -122,5 +116,13 @@ def _decisions(db: sqlite3.Connection, order_id: int) -> frozenset[Decision]:
 
 
 def _aliases(db: sqlite3.Connection, keys: Iterable[LearnerKey]) -> tuple[tuple[str, str], ...]:
-    rows = db.execute(_ALIASES, (json.dumps(sorted(set(keys))),)).fetchall()
-    return tuple(sorted((row["old_key"], row["new_key"]) for row in rows))
+    """Chains followed, an earlier word before a later one."""
+    found: dict[str, tuple[str, str]] = {}
+    left = set(keys)
+    while left:
+        key = left.pop()
+        row = db.execute("SELECT new_key, at FROM aliases WHERE old_key = ?", (key,)).fetchone()
+        if row is not None and key not in found:
+            found[key] = (row["at"], row["new_key"])
+            left.add(LearnerKey(row["new_key"]))
+    return tuple((old, found[old][1]) for old in sorted(found, key=lambda old: (found[old][0], old)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from wcsync.ledger.outbox import queue, said_last, take_back_unsent, wanted_channels
-from wcsync.ledger.parking import FOUND_ENROLMENT
+from wcsync.ledger.parking import FOUND_ENROLMENT, WITHDRAW_ASKED
 from wcsync.mappers.notes import (
     NOTE_CHANNEL,
     UNDER_WAY,
@@ -18,19 +18,23 @@ from wcsync.mappers.notes import (
 )
 from wcsync.model import Desired, LearnerKey, Outcome
 from wcsync.retry import State
+from wcsync.sale import Cause
 from wcsync.times import render_instant
 
+OPEN_SEATS = "open_seats"
+"""The kind of parked entries that a plan makes of seats which nobody has."""
+
 _SEATS = """
-    SELECT s.lms, s.course_id, s.learner_key, s.live, substr(l.name, 1, 500) AS name,
-        e.state, e.desired, e.applied, e.outcome, e.error
+    SELECT s.lms, s.course_id, s.learner_key, s.live, s.relinked, substr(l.name, 1, 500) AS name,
+        e.state, e.desired, e.applied, e.outcome, e.error, e.ours, e.cause
     FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, learner_key)
     LEFT JOIN order_lines AS l USING (order_id, line_id)
     WHERE s.order_id = ? ORDER BY s.line_id, s.seat, s.lms, s.course_id
 """
 _PARKED = """
-    SELECT p.kind, p.reason, substr(l.name, 1, 500) AS name
-    FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id)
-    WHERE p.order_id = ? AND p.dropped_at IS NULL AND p.kind <> ? ORDER BY p.line_id, p.kind
+    SELECT p.line_id, p.kind, p.reason, substr(l.name, 1, 500) AS name, o.number
+    FROM parked AS p LEFT JOIN order_lines AS l USING (order_id, line_id) LEFT JOIN orders AS o USING (order_id)
+    WHERE p.order_id = ? AND p.dropped_at IS NULL AND p.kind NOT IN (?, ?) ORDER BY p.line_id, p.kind
 """
 _ORDERS_OF_ENROLMENT = (
     "SELECT DISTINCT order_id FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ?"
@@ -85,7 +89,7 @@ def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool
 
 def _ended_before(line: NoteLine, known: Collection[NoteLine]) -> bool:
     """A seat that had ended is no news again because a later order lets the learner in."""
-    return line.fate is Fate.STAYS and replace(line, fate=Fate.ENDED, reason="") in known
+    return line.fate is Fate.STAYS and any(replace(line, fate=fate, reason="") in known for fate in _OVER)
 
 
 def _seats(db: sqlite3.Connection, order_id: int) -> Iterator[NoteLine]:
@@ -102,8 +106,13 @@ def _seats(db: sqlite3.Connection, order_id: int) -> Iterator[NoteLine]:
 
 
 def _parked(db: sqlite3.Connection, order_id: int) -> Iterator[NoteLine]:
-    for row in db.execute(_PARKED, (order_id, FOUND_ENROLMENT)).fetchall():
-        yield NoteLine(fate=Fate.PARKED, product=row["name"] or "", reason=row["reason"])
+    """What the seats do not tell themselves."""
+    for row in db.execute(_PARKED, (order_id, FOUND_ENROLMENT, WITHDRAW_ASKED)).fetchall():
+        fate, reason = Fate.PARKED, row["reason"]
+        if row["kind"] == OPEN_SEATS:
+            command = f"wcsync parked assign {row['number']} {row['line_id']} EMAIL"
+            fate, reason = Fate.OPEN, f"{reason}: `{command}`"
+        yield NoteLine(fate=fate, product=row["name"] or "", reason=reason)
 
 
 def _fate(row: sqlite3.Row) -> tuple[Fate | None, str]:
@@ -122,6 +131,8 @@ def _fate_of_wanted(row: sqlite3.Row) -> tuple[Fate | None, str]:
             return (Fate.NOT_CHANGED if inside else Fate.GAVE_UP), row["error"]
     if row["outcome"] == "dropped":
         return Fate.DEALT_WITH, ""
+    if row["relinked"] and inside:
+        return Fate.MOVED, f" ({row['relinked']} times)" if row["relinked"] > 1 else ""
     return (Fate.ENROLLED, "") if inside else (None, "")
 
 
@@ -136,14 +147,27 @@ def _fate_of_ended(row: sqlite3.Row) -> tuple[Fate | None, str]:
             return Fate.ENDING, ""
         case State.DEAD:
             return Fate.NOT_ENDED, row["error"]
-    if row["outcome"] in {Outcome.REMOVED, Outcome.ABSENT}:
-        return (Fate.ENDED, "") if row["applied"] == Desired.OUT else (None, "")
+    if row["outcome"] in _PUT_OUT:
+        return _fate_of_gone(row)
+    if row["outcome"] == "kept" and row["ours"]:
+        return Fate.STAYS, "it was sold so (on_withdraw)"
     return _ENDED_OTHERWISE.get(row["outcome"], (None, ""))
 
 
+def _fate_of_gone(row: sqlite3.Row) -> tuple[Fate | None, str]:
+    if row["applied"] != Desired.OUT:
+        return None, ""
+    if row["cause"] == Cause.EXPIRED:
+        return Fate.EXPIRED, ""
+    return (Fate.SUSPENDED if row["outcome"] == Outcome.SUSPENDED else Fate.ENDED), ""
+
+
+_PUT_OUT = frozenset({Outcome.REMOVED, Outcome.ABSENT, Outcome.SUSPENDED, Outcome.EXPIRED})
+_OVER = (Fate.ENDED, Fate.EXPIRED, Fate.SUSPENDED)
 _ENDED_OTHERWISE: dict[str, tuple[Fate, str]] = {
     "": (Fate.CALLED_OFF, ""),
     "dropped": (Fate.DEALT_WITH, ""),
+    "asked": (Fate.ASKED, ""),
     "kept": (Fate.STAYS, "the learner was in the course before wcsync enrolled anybody there"),
 }
 """By the outcome of the enrolment; '' where nothing was ever done."""

@@ -79,14 +79,14 @@ def render_refunds(refunds: Iterable[Refund]) -> str:
 def parse_refunds(text: str) -> tuple[Refund, ...]:
     return tuple(
         Refund(
-            refund_id=refund_id,
-            total=Decimal(total),
+            refund_id=refund["id"],
+            total=Decimal(refund["total"]),
             lines=tuple(
                 RefundLine(line_id=line_id, quantity=Decimal(quantity), total=Decimal(amount))
-                for line_id, quantity, amount in lines
+                for line_id, quantity, amount in refund["lines"]
             ),
         )
-        for refund_id, total, lines in json.loads(text)
+        for refund in json.loads(text)
     )
 
 
@@ -117,10 +117,10 @@ def _said_of_line(line: Line) -> list[object]:
 
 def _said_of_refunds(refunds: Iterable[Refund]) -> list[object]:
     return [
-        [
-            refund.refund_id,
-            str(refund.total),
-            [[line.line_id, str(line.quantity), str(line.total)] for line in refund.lines],
-        ]
+        {
+            "id": refund.refund_id,
+            "total": str(refund.total),
+            "lines": [[line.line_id, str(line.quantity), str(line.total)] for line in refund.lines],
+        }
         for refund in refunds
     ]

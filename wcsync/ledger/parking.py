@@ -76,12 +76,12 @@ def unpark(db: sqlite3.Connection, kinds: Collection[str], key: tuple[str, str, 
     more. What an entry says of the line's other courses stays, and what holds for another learner of the line."""
     lms, course_id, learner_key = key
     rows = db.execute(
-        "SELECT DISTINCT p.order_id, p.line_id, p.kind, p.reason FROM entitlements AS s "
+        "SELECT p.order_id, p.line_id, p.kind, p.reason FROM entitlements AS s "
         "JOIN parked AS p USING (order_id, line_id) "
         "WHERE s.lms = ? AND s.course_id = ? AND s.learner_key = ?",
         (lms, course_id, learner_key),
     ).fetchall()
-    for row in rows:
+    for row in {(row["order_id"], row["line_id"], row["kind"]): row for row in rows}.values():
         if row["kind"] in kinds and not _holds_for_another(db, row, key):
             _take_off(db, row, opening_of(row["kind"], lms, course_id))
 

@@ -12,7 +12,7 @@ from wcsync.ledger.order_facts import OrderFacts, audit_reading, people_of
 from wcsync.ledger.order_notes import note_order
 from wcsync.ledger.order_rows import digest_order
 from wcsync.ledger.parking import BOUGHT_AGAIN, NOT_PLANNED
-from wcsync.ledger.repeats import find_repeats, others_with
+from wcsync.ledger.repeats import find_repeats, later_orders
 from wcsync.ledger.rows import entitlement_of, plain, render_access, render_options, text_of
 from wcsync.ledger.wishes import audit, refresh_wish
 from wcsync.model import (
@@ -138,13 +138,14 @@ class Recorder:
         paid_before = before is not None and bool(before["paid"])
         self._write_plan(order.order_id, plan)
         self._write_entitlements(plan.entitlements)
-        touched = _keys_of(set(known) ^ set(plan.entitlements))
+        changed = set(known) ^ set(plan.entitlements)
         if paid_before != plan.paid:
-            touched |= _keys_of(plan.entitlements)
+            changed |= {*known, *plan.entitlements}
+        touched = _keys_of(changed)
         for key in sorted(touched | _keys_of(plan.entitlements) if every_seat else touched):
             refresh_wish(self._db, *key, self._now)
         parked = self._park(order.order_id, plan.parked, kinds=None)
-        parked += self._park_repeats(order.order_id, touched)
+        parked += self._park_repeats(order.order_id, changed)
         if (
             touched or parked
         ):  # else nothing is new, and an order from before notes were switched on stays untold
@@ -162,10 +163,10 @@ class Recorder:
             self._db, order.order_id, keys | {seat.learner_key for seat in known} - {NOBODY}
         )
 
-    def _park_repeats(self, order_id: OrderId, touched: Collection[tuple[str, str, str]]) -> int:
-        """Keeps what is said of courses bought twice in line, in other orders too. Returns how many entries of this
+    def _park_repeats(self, order_id: OrderId, changed: Collection[Entitlement]) -> int:
+        """Keeps what is said of courses bought twice in line, in later orders too. Returns how many entries of this
         order are new."""
-        for other in others_with(self._db, order_id, touched):
+        for other in later_orders(self._db, order_id, changed):
             if self._park(other, find_repeats(self._db, other), kinds={BOUGHT_AGAIN}):
                 note_order(self._db, other, self._now)
         return self._park(order_id, find_repeats(self._db, order_id), kinds={BOUGHT_AGAIN})

@@ -5,48 +5,65 @@ import sqlite3
 from collections.abc import Collection
 
 from wcsync.ledger.parking import ALSO, BOUGHT_AGAIN
-from wcsync.model import NOBODY, LineId, Parked
+from wcsync.model import NOBODY, Entitlement, LineId, Parked
+from wcsync.times import render_instant
 
-# Of one order: its live seats, and the first other order that gave the same learner the same course without end.
-_REPEATS = """
-    SELECT DISTINCT s.line_id, s.lms, s.course_id, (
-        SELECT o.number FROM entitlements AS e JOIN orders AS o USING (order_id)
-        WHERE e.lms = s.lms AND e.course_id = s.course_id AND e.learner_key = s.learner_key AND e.live = 1
-        AND e.access = '' AND o.paid = 1 AND (e.starts_at, e.order_id) < (s.starts_at, s.order_id)
-        AND e.order_id <> s.order_id ORDER BY e.starts_at, e.order_id LIMIT 1) AS earlier
-    FROM entitlements AS s JOIN orders AS p USING (order_id)
-    WHERE s.order_id = :order_id AND s.live = 1 AND s.learner_key <> '' AND p.paid = 1
+_SEATS = """
+    SELECT s.line_id, s.lms, s.course_id, s.learner_key, s.starts_at
+    FROM entitlements AS s JOIN orders AS o USING (order_id)
+    WHERE s.order_id = :order_id AND s.live = 1 AND s.learner_key <> '' AND o.paid = 1
     AND NOT EXISTS (SELECT 1 FROM renewals AS r INDEXED BY renewals_of_order WHERE r.order_id = s.order_id)
+"""
+_WITHOUT_END = """
+    SELECT s.starts_at, s.order_id, o.number FROM entitlements AS s JOIN orders AS o USING (order_id)
+    WHERE s.lms = ? AND s.course_id = ? AND s.learner_key = ? AND s.live = 1 AND s.access = '' AND o.paid = 1
 """
 
 
 def find_repeats(db: sqlite3.Connection, order_id: int) -> list[Parked]:
     """What is to be told of an order as it stands: one entry for each line, a sentence for each course."""
-    rows = db.execute(_REPEATS, {"order_id": order_id}).fetchall()
-    found = sorted(
-        (row["line_id"], row["lms"], row["course_id"], row["earlier"]) for row in rows if row["earlier"]
-    )
+    told: dict[int, set[str]] = {}
+    for seat in db.execute(_SEATS, {"order_id": order_id}).fetchall():
+        number = _first_other(db, order_id, seat)
+        if number is not None:
+            told.setdefault(seat["line_id"], set()).add(_reason(seat["lms"], seat["course_id"], number))
     return [
-        Parked(
-            kind=BOUGHT_AGAIN,
-            reason=ALSO.join(_reason(*about) for line, *about in found if line == line_id),
-            line_id=LineId(line_id),
-        )
-        for line_id in sorted({line for line, *_ in found})
+        Parked(kind=BOUGHT_AGAIN, reason=ALSO.join(sorted(sentences)), line_id=LineId(line_id))
+        for line_id, sentences in sorted(told.items())
     ]
 
 
-def others_with(db: sqlite3.Connection, order_id: int, keys: Collection[tuple[str, str, str]]) -> list[int]:
-    """The other orders that gave these learners these courses."""
+def later_orders(db: sqlite3.Connection, order_id: int, seats: Collection[Entitlement]) -> list[int]:
+    """The other orders whose entries these seats of an order may have a part in: what was bought after them for the
+    same learner."""
     found: set[int] = set()
-    for key in keys:
-        if key[2] != NOBODY:
+    for seat in seats:
+        if seat.learner_key != NOBODY and seat.access.unlimited:
             rows = db.execute(
-                "SELECT DISTINCT order_id FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ?",
-                key,
+                "SELECT order_id FROM entitlements WHERE lms = ? AND course_id = ? AND learner_key = ? "
+                "AND (starts_at, order_id) > (?, ?)",
+                (
+                    seat.target.lms,
+                    seat.target.course_id,
+                    seat.learner_key,
+                    render_instant(seat.starts_at),
+                    order_id,
+                ),
             ).fetchall()
             found.update(row["order_id"] for row in rows)
     return sorted(found - {order_id})
+
+
+def _first_other(db: sqlite3.Connection, order_id: int, seat: sqlite3.Row) -> str | None:
+    """The number of the earliest other order, before this one, that gave the learner the course without end."""
+    key = (seat["lms"], seat["course_id"], seat["learner_key"])
+    others = [
+        (row["starts_at"], row["order_id"], row["number"])
+        for row in db.execute(_WITHOUT_END, key).fetchall()
+        if row["order_id"] != order_id
+    ]
+    first = min(others, default=None)
+    return first[2] if first is not None and first[:2] < (seat["starts_at"], order_id) else None
 
 
 def _reason(lms: str, course_id: str, earlier: str) -> str:

@@ -5,15 +5,17 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, Problem
-from wcsync.ledger import desk_report
+from wcsync.ledger import desk_report, standing, withdrawals
+from wcsync.ledger.base import Barred, Limits
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS, require_tables
-from wcsync.ledger.fates import read_fates
+from wcsync.ledger.fates import LINE_FATES, OPEN_SEATS, read_fates
 from wcsync.ledger.mirror_report import describe_mirror
 from wcsync.ledger.story import read_people, read_story
 from wcsync.model import LineId, OrderId
@@ -29,16 +31,18 @@ _ID = re.compile(r"0|[1-9][0-9]{0,18}")
 class Summary:
     """The ledger in numbers.
 
-    `lines`: lines of paid orders; `enrolled`, `unmapped`, `ignored`, `dropped` (dealt with by hand) and `unexplained`:
-    among those. `parked`: entries on
-    the parked list; `due`, `dead`: enrolments waiting for a call or given up, withdrawals included; `withdrawn`:
-    enrolments ended. `unexplained` must be 0: whatever is there was lost track of.
+    `lines`: lines of paid orders; `enrolled`, `unmapped`, `ignored`, `dropped` (dealt with by hand), `ended` (given
+    back, or their time is over) and `unexplained`: among those. `open_seats`: seats of theirs that nobody has.
+    `parked`: entries on the parked list; `due`, `dead`: enrolments waiting for a call or given up, withdrawals
+    included; `withdrawn`: enrolments ended. `unexplained` must be 0: whatever is there was lost track of.
     """
 
     orders: int
     lines: int
     enrolled: int
+    open_seats: int
     withdrawn: int
+    ended: int
     parked: int
     unmapped: int
     ignored: int
@@ -137,8 +141,12 @@ class Report:
         return list(self._db.query(_ORDERS_OF_LEARNER, key))
 
     def line_fates(self, order_ids: Sequence[OrderId]) -> Mapping[tuple[OrderId, LineId], str]:
-        """What became of each paid line of up to 500 orders, by `reckoning.Fate`."""
+        """What became of each paid line of these orders, in one word; see `ledger.fates`."""
         return read_fates(self._db.conn, order_ids)
+
+    def barred(self, limits: Limits, now: datetime) -> Barred | None:
+        """The withdrawals that wait for a person's word, as there are more than the limits allow; None if not."""
+        return withdrawals.barred(self._db.conn, limits, now)
 
     def dead(self) -> list[Row]:
         """What was given up, oldest first. `sales`: the order lines it was sold by."""
@@ -187,17 +195,35 @@ class Report:
         """Learners who are in and are to be withdrawn, longest first."""
         return desk_report.withdrawals(self._db)
 
+    def held(self) -> list[Row]:
+        """Orders about which nothing is done, longest first. `number` None: never read in full."""
+        return desk_report.held(self._db)
+
+    def accounts_made(self, lms: str, since: datetime | None) -> int:
+        """How many accounts wcsync made in an LMS, or was about to; since that instant, None = ever."""
+        return standing.accounts_made(self._db, lms, since)
+
+    def waiting_for_budget(self, lms: str) -> int:
+        """How many enrolments wait until an LMS may get further accounts."""
+        return standing.waiting_for_budget(self._db, lms)
+
+    def proof(self) -> Row:
+        """How the proof did: the figures of the last one, when it was, and since when it does not work."""
+        return standing.proof(self._db)
+
     def close(self) -> None:
         self._db.close()
 
     def _summarise(self) -> Summary:
-        fates: dict[str, int] = {row["fate"]: row["n"] for row in self._db.query(_LINE_FATES)}
+        fates: dict[str, int] = {row["fate"]: row["n"] for row in self._db.query(_FATES)}
         states: dict[str, int] = {row["state"]: row["n"] for row in self._db.query(_STATES)}
         return Summary(
             orders=self._count("orders"),
             lines=sum(fates.values()),
             enrolled=fates.get("enrolled", 0),
+            open_seats=self._one(OPEN_SEATS),
             withdrawn=self._count("enrolments", "desired = 'out' AND applied = 'out' AND state = 'settled'"),
+            ended=fates.get("ended", 0),
             parked=self._count("parked", "dropped_at IS NULL"),
             unmapped=fates.get("unmapped", 0),
             ignored=fates.get("ignored", 0),
@@ -208,7 +234,10 @@ class Report:
         )
 
     def _count(self, table: str, where: str = "1") -> int:
-        return int(next(iter(self._db.query(f"SELECT count(*) AS n FROM {table} WHERE {where}")))["n"])
+        return self._one(f"SELECT count(*) AS n FROM {table} WHERE {where}")
+
+    def _one(self, sql: str) -> int:
+        return int(next(iter(self._db.query(sql)))["n"])
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -245,30 +274,7 @@ def _no_ledger(path: Path, exc: sqlite3.DatabaseError) -> Problem:
     return Problem(where=str(path), message=message, remedy=remedy)
 
 
-# The fate of one live seat, the worst first, so that min() over a line's seats tells the line's own.
-_SEAT_FATE = """
-    CASE WHEN e.state IS NULL OR e.desired <> 'in' THEN 1
-         WHEN e.state = 'dead' THEN 2
-         WHEN e.state IN ('due', 'leased') THEN 3
-         WHEN e.outcome = 'dropped' THEN 4
-         WHEN e.applied = 'in' AND e.applied_revision = e.revision THEN 5
-         ELSE 1 END
-"""
-
-_LINE_FATES = f"""
-    WITH line AS (
-        SELECT l.order_id, l.line_id, l.verdict, (
-            SELECT min({_SEAT_FATE}) FROM entitlements AS s
-            LEFT JOIN enrolments AS e USING (lms, course_id, learner_key)
-            WHERE s.order_id = l.order_id AND s.line_id = l.line_id AND s.live = 1) AS worst
-        FROM orders AS o JOIN order_lines AS l USING (order_id) WHERE o.paid = 1)
-    SELECT count(*) AS n, CASE
-        WHEN verdict IN ('unmapped', 'ignored', 'parked') THEN verdict
-        WHEN verdict <> 'mapped' OR worst IS NULL OR worst = 1 THEN 'unexplained'
-        WHEN worst = 2 THEN 'dead' WHEN worst = 3 THEN 'due' WHEN worst = 4 THEN 'dropped'
-        ELSE 'enrolled' END AS fate
-    FROM line GROUP BY fate
-"""
+_FATES = f"SELECT fate, count(*) AS n FROM ({LINE_FATES.format(which='1')}) GROUP BY fate"
 
 # Somebody is to be in although no seat says so.
 _UNFOUNDED = """

@@ -209,6 +209,12 @@ def parse_last(text: str) -> LastProof:
     )
 
 
+def describe_last(text: str | None) -> dict[str, Any]:
+    """The same for `status`, as JSON; without any proof yet, all of it empty."""
+    said: dict[str, Any] = json.loads(text or _render_last(LastProof()))
+    return said
+
+
 _INSTANTS = ("worked_at", "nightly_at", "unexplained_since", "failed_since", "tried_at")
 
 

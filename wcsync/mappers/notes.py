@@ -21,6 +21,8 @@ class Fate(StrEnum):
     """What became of one seat, as the shop's people see it."""
 
     ENROLLED = "enrolled"
+    MOVED = "moved"
+    OPEN = "open"
     WAITS = "waits"
     GAVE_UP = "gave_up"
     CHANGES = "changes"
@@ -29,6 +31,9 @@ class Fate(StrEnum):
     DEALT_WITH = "dealt_with"
     ENDING = "ending"
     ENDED = "ended"
+    EXPIRED = "expired"
+    SUSPENDED = "suspended"
+    ASKED = "asked"
     NOT_ENDED = "not_ended"
     STAYS = "stays"
     PARKED = "parked"
@@ -50,6 +55,8 @@ UNDER_WAY = frozenset({Fate.WAITS, Fate.CHANGES, Fate.ENDING})
 
 _SENTENCES: dict[Fate, str] = {
     Fate.ENROLLED: "{who} is enrolled{where}.",
+    Fate.MOVED: "{who} is enrolled{where}, as the learner's address was put right{reason}.",
+    Fate.OPEN: "{reason}.",
     Fate.WAITS: "{who} is not enrolled yet{where}. This is tried again by itself.",
     Fate.GAVE_UP: "{who} could NOT be enrolled{where}: {reason}. wcsync does not try again until somebody has "
     "mended this (`wcsync dead list`).",
@@ -60,6 +67,10 @@ _SENTENCES: dict[Fate, str] = {
     Fate.DEALT_WITH: "{who}{where}: somebody dealt with it by hand.",
     Fate.ENDING: "The access of {who} is to end{where}. This is tried again by itself.",
     Fate.ENDED: "The access of {who} has ended{where}.",
+    Fate.EXPIRED: "The time of {who} is over{where}.",
+    Fate.SUSPENDED: "The access of {who} is suspended{where}; what was learnt there is kept.",
+    Fate.ASKED: "The seat has ended, but {who} keeps the access{where} until somebody says otherwise "
+    "(`wcsync parked end`).",
     Fate.NOT_ENDED: "The access of {who} should end, but could NOT be ended{where}: {reason}. wcsync does not try "
     "again until somebody has mended this (`wcsync dead list`).",
     Fate.STAYS: "The seat has ended, but {who} keeps the access{where}: {reason}.",

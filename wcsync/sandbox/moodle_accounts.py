@@ -71,6 +71,10 @@ def new_account(site: MoodleSite, sent: dict[str, Any], earlier: list[Account]) 
         city=sent.get("city", ""),
         country=_country(sent.get("country", "")),
         department=sent.get("department", ""),
+        institution=sent.get("institution", ""),
+        address=sent.get("address", ""),
+        phone1=sent.get("phone1", ""),
+        phone2=sent.get("phone2", ""),
         customfields=_kept_customfields(site, sent.get("customfields", [])),
         preferences={item["type"]: item["value"] for item in sent.get("preferences", [])},
     )

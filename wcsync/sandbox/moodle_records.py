@@ -81,6 +81,10 @@ class Account:
     city: str = ""
     country: str = ""
     department: str = ""
+    institution: str = ""
+    address: str = ""
+    phone1: str = ""
+    phone2: str = ""
     customfields: dict[str, str] = field(default_factory=dict)
     preferences: dict[str, str] = field(default_factory=dict)
 

@@ -43,6 +43,10 @@ class User:
     lang: str = "en"
     first_name: str | None = None
     last_name: str | None = None
+    organization: str | None = None
+    job: str | None = None
+    phone: str | None = None
+    custom: str | None = None
     deleted_at: list[datetime] = field(default_factory=list)
     invitations: int = 0
     """Invitation mails sent."""
@@ -56,6 +60,10 @@ class User:
             "lang": self.lang,
             "firstName": self.first_name,
             "lastName": self.last_name,
+            "organization": self.organization,
+            "job": self.job,
+            "phone": self.phone,
+            "custom": self.custom,
             "deletedAt": [render_instant(at) for at in self.deleted_at] or None,
         }
         return without_nothing(shown)

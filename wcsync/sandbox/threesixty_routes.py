@@ -67,6 +67,10 @@ def create_user(company: Company, request: Request) -> Answer:
         lang=body.get("lang", "en"),
         first_name=body.get("firstName"),
         last_name=body.get("lastName"),
+        organization=body.get("organization"),
+        job=body.get("job"),
+        phone=body.get("phone"),
+        custom=body.get("custom"),
     )
     tell = request.first("sendInvitationEmail") != "false"
     user, new = company.invite(wanted, membership["groupId"], membership["role"], tell=tell)

@@ -170,6 +170,9 @@ class Company(Library):
             self.users[user.id] = user
         else:
             known.status, known.first_name, known.last_name = "invited", wanted.first_name, wanted.last_name
+            known.organization = wanted.organization or known.organization
+            known.job, known.phone = wanted.job or known.job, wanted.phone or known.phone
+            known.custom = wanted.custom or known.custom
         if known is None or self.restore_joins:
             self.add_role(group_id, user.id, role)
         user.invitations += tell and user.mail is not None

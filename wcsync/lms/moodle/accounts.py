@@ -2,10 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from wcsync.errors import Finding, PermanentError, ServiceBlocked
 from wcsync.lms.base import Intent, Write
 from wcsync.lms.moodle.names import fold_address, full_name, usernames
+from wcsync.lms.moodle.profile import account_fields
 from wcsync.lms.moodle.rest import Created, Refused, Rest, Stumbled, User, Users, looking_into
 from wcsync.model import Person, Seat
 
@@ -22,12 +24,15 @@ NO_ADDRESSES = Finding(
 
 
 class Accounts:
-    """`auth`, `lang`: how accounts we create log in, and their language (None = the site's)."""
+    """`auth`, `lang`: how accounts we create log in, and their language (None = the site's). `profile`: what else they
+    are told, as in `LmsSettings`.
+    """
 
-    def __init__(self, rest: Rest, *, auth: str, lang: str | None) -> None:
+    def __init__(self, rest: Rest, *, auth: str, lang: str | None, profile: Mapping[str, str]) -> None:
         self._rest = rest
         self._auth = auth
         self._lang = lang
+        self._profile = profile
 
     def find(self, seat: Seat) -> User | None:
         """The account by its number, which outlives a change of address, else by the address.
@@ -61,7 +66,7 @@ class Accounts:
         """
         self._refuse_address(learner.email)
         for username in usernames(learner.email):
-            intent.declare(Write.BESIDE)
+            intent.declare(Write.ACCOUNT)
             try:
                 return self._create(learner, username), True
             except (Refused, Stumbled) as error:
@@ -142,6 +147,7 @@ class Accounts:
         if self._lang:
             account["lang"] = self._lang
         fields = [(f"users[0][{key}]", value) for key, value in account.items()]
+        fields += [(f"users[0]{key}", value) for key, value in account_fields(self._profile, learner)]
         created = self._rest.write("core_user_create_users", fields, list[Created])
         if len(created) != 1:
             raise Stumbled(f"{self._rest.name}: did not say which account it created", answer_lost=True)

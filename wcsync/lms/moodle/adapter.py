@@ -1,13 +1,17 @@
 """Moodle over its REST web services: accounts by e-mail, manual enrolments, groups and cohorts.
 
 Calls per seat: a new learner 3 (find, create, enrol); a known one who is in already 2 (find, look); a known one who
-comes in 4 (find, look twice, enrol); a withdrawal 5 (find, look, unenrol, look twice). Add one per course every ten
-minutes, one per group and cohort, and one per 450 participants wherever a whole course has to be looked through.
+comes in 4 (find, look twice, enrol); a withdrawal 5 (find, look, unenrol, look twice); a suspension 6 (find, look
+twice, enrol anew as suspended, look twice). Add one per course every ten minutes, one per group and cohort, and one per
+450 participants wherever a whole course has to be looked through.
 
 Moodle knows no key against doubles and has no unique index on e-mail, hence: look before each write, one user name
 per address, and never two calls for one learner at once (the worker sees to that). Enrolling overwrites there: it
-would lift a suspension and replace an end date, so whoever is in already is left as they are. The one exception is
-an end that we gave ourselves and that has to move later.
+would lift a suspension and replace an end date, so whoever is in already is left as they are. The two exceptions are
+an end that we gave ourselves and that has to move later, and a suspension or an end of ours (`Seat.dormant`).
+
+A course whose manual enrolment sends a welcome message (the default since Moodle 4.5) sends it again each time somebody
+is enrolled anew: when an end moves, when a suspension is lifted, and, as suspending is enrolling too, then as well.
 https://docs.moodle.org/dev/Web_service_API_functions
 """
 
@@ -18,15 +22,16 @@ from datetime import datetime
 from types import NoneType
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from wcsync.course import CourseReading, Sellable
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity
 from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting, Write
 from wcsync.lms.moodle.accounts import NO_ADDRESSES, Accounts
-from wcsync.lms.moodle.courses import REFUSALS, Classrooms
+from wcsync.lms.moodle.courses import REFUSALS, Classrooms, Place
 from wcsync.lms.moodle.offers import fetch_offers, fetch_sellables
+from wcsync.lms.moodle.profile import check_profile
 from wcsync.lms.moodle.rehearsal import Rehearsal
 from wcsync.lms.moodle.rest import NEEDED, Refused, Rest, SiteInfo, Stumbled, WarningList, looking_into
 from wcsync.lms.moodle.shelf import Shelf
@@ -80,18 +85,25 @@ class MoodleSettings(LmsSettings):
         description="language of accounts we create, an installed one; the site's if absent",
     )
 
+    @field_validator("profile")
+    @classmethod
+    def _known_fields(cls, profile: dict[str, str]) -> dict[str, str]:
+        return check_profile(profile)
+
 
 class Moodle:
     """One Moodle site. `wcsync.lms.base.Lms` says what each method promises."""
 
-    capabilities = frozenset({Capability.END_DATE})
+    capabilities = frozenset({Capability.END_DATE, Capability.SUSPEND})
 
     def __init__(self, settings: MoodleSettings) -> None:
         self.name = LmsName(settings.name)
         self._student_role = settings.student_role_id
         self._rest = Rest(settings, settings.token)
         self._where = self._rest.name
-        self._accounts = Accounts(self._rest, auth=settings.auth, lang=settings.lang)
+        self._accounts = Accounts(
+            self._rest, auth=settings.auth, lang=settings.lang, profile=settings.profile
+        )
         self._classrooms = Classrooms(self._rest)
         self._rehearsal = Rehearsal(self._rest, self._classrooms, settings.student_role_id)
         self._shelf = Shelf(self._rest, self.name)
@@ -139,7 +151,8 @@ class Moodle:
         return self._shelf.fetch_findings()
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
-        """RESTORED: an end we gave earlier was moved to a later one. An enrolment of any other kind is ALREADY.
+        """RESTORED: an end we gave earlier was moved to a later one, or what made the seat dormant was lifted. An
+        enrolment of any other kind is ALREADY.
 
         When a group or cohort cannot be joined the enrolment stands: PermanentError says so, and a repeat ends in
         ALREADY once that is mended.
@@ -163,14 +176,28 @@ class Moodle:
         if user is None or place is None:
             intent.confirm_absence()
             return Applied(outcome=Outcome.ABSENT, user_id=str(user.id) if user else None)
-        if place.roles != frozenset({self._role(seat)}):
-            raise PermanentError(
-                f"{self._where}: user {user.id} is not just a learner in course {seat.course_id}; take them out by "
-                "hand (Course → Participants) if that is meant"
-            )
+        self._require_learner(seat, user.id, place)
         intent.declare()
         self._unenrol(seat.course_id, user.id)
         return Applied(outcome=Outcome.REMOVED, user_id=str(user.id))
+
+    def ensure_suspended(self, seat: Seat, intent: Intent) -> Applied:
+        """Suspends the manual enrolment, whoever made it, of somebody who is nothing but a learner in the course; the
+        end that we gave it stays. One that lets nobody in any more is left as it is. The course's welcome message may
+        be mailed once more.
+        """
+        user = self._accounts.find(seat)
+        place = self._classrooms.standing(seat.course_id, user.id) if user else None
+        if user is None or place is None:
+            intent.confirm_absence()
+            return Applied(outcome=Outcome.ABSENT, user_id=str(user.id) if user else None)
+        if place.active:
+            self._require_learner(seat, user.id, place)
+            intent.declare()
+            self._suspend(seat, user.id)
+        else:
+            intent.confirm_absence()
+        return Applied(outcome=Outcome.SUSPENDED, user_id=str(user.id))
 
     def _fetch_site(self) -> SiteInfo:
         """Moodle says the same of many mistakes. But it deletes an expired token when that is used: then the second
@@ -194,14 +221,15 @@ class Moodle:
         place = self._classrooms.place(seat.course_id, user_id)
         if place is None:
             return Outcome.CREATED
-        longer = seat.applied and _later(seat.until, seat.applied_until)
+        longer = (seat.applied or seat.dormant) and _later(seat.until, seat.applied_until)
         learner = frozenset({self._role(seat)})
         if place.active:
             found = self._classrooms.enrolment(seat.course_id, user_id) if longer else None
             return Outcome.RESTORED if found and found.roles == learner else Outcome.ALREADY
         if _passed(seat.until, place.seen_at):
             return Outcome.ALREADY
-        if longer and _passed(seat.applied_until, place.seen_at) and place.roles == learner:
+        ours = seat.dormant or (longer and _passed(seat.applied_until, place.seen_at))
+        if ours and place.roles == learner:
             return Outcome.RESTORED
         raise PermanentError(
             f"{self._where}: the enrolment of user {user_id} in course {seat.course_id} was suspended or ended by "
@@ -210,19 +238,39 @@ class Moodle:
 
     def _enrol(self, seat: Seat, user_id: int, outcome: Outcome, intent: Intent) -> None:
         """Enrols, and believes no error before it has looked: an unsent mail is reported after the enrolment."""
-        enrolment = {"roleid": self._role(seat), "userid": user_id, "courseid": seat.course_id}
-        if seat.until is not None:
-            enrolment["timeend"] = int(seat.until.timestamp())
-        fields = [(f"enrolments[0][{key}]", str(value)) for key, value in enrolment.items()]
         intent.declare()
         try:
-            self._rest.write("enrol_manual_enrol_users", fields, NoneType)
+            self._write(seat, user_id, seat.until)
         except (Refused, Stumbled) as error:
             if self._took_effect(error, seat, user_id, outcome):
                 return
             if isinstance(error, Refused):
                 raise self._classrooms.explained(error, seat.course_id) from error
             raise
+
+    def _suspend(self, seat: Seat, user_id: int) -> None:
+        """Believes no error before it has looked, as above. The end goes with it, for enrolling overwrites."""
+        end = seat.applied_until if seat.applied else seat.until
+        try:
+            self._write(seat, user_id, end, suspend=1)
+        except (Refused, Stumbled) as error:
+            with looking_into(error):
+                place = self._classrooms.standing(seat.course_id, user_id)
+            if place is None or not place.active:
+                return
+            if isinstance(error, Refused):
+                raise self._classrooms.explained(error, seat.course_id) from error
+            raise
+        place = self._classrooms.standing(seat.course_id, user_id)
+        if place is not None and place.active:
+            raise self._otherwise_in(seat.course_id, user_id)
+
+    def _write(self, seat: Seat, user_id: int, end: datetime | None, **more: int) -> None:
+        enrolment = {"roleid": self._role(seat), "userid": user_id, "courseid": seat.course_id, **more}
+        if end is not None:
+            enrolment["timeend"] = int(end.timestamp())
+        fields = [(f"enrolments[0][{key}]", str(value)) for key, value in enrolment.items()]
+        self._rest.write("enrol_manual_enrol_users", fields, NoneType)
 
     def _took_effect(self, error: Refused | Stumbled, seat: Seat, user_id: int, outcome: Outcome) -> bool:
         """A new enrolment shows by being there. A moved end shows nowhere: there the error must be a late one."""
@@ -241,10 +289,20 @@ class Moodle:
         except Refused as refusal:
             raise self._classrooms.explained(refusal, course_id) from refusal
         if self._classrooms.enrolment(course_id, user_id) is not None:
+            raise self._otherwise_in(course_id, user_id)
+
+    def _require_learner(self, seat: Seat, user_id: int, place: Place) -> None:
+        if place.roles != frozenset({self._role(seat)}):
             raise PermanentError(
-                f"{self._where}: user {user_id} is still in course {course_id} through another enrolment method, such "
-                "as a cohort; take them out there"
+                f"{self._where}: user {user_id} is not just a learner in course {seat.course_id}; take them out by "
+                "hand (Course → Participants) if that is meant"
             )
+
+    def _otherwise_in(self, course_id: CourseId, user_id: int) -> PermanentError:
+        return PermanentError(
+            f"{self._where}: user {user_id} is still in course {course_id} through another enrolment method, such "
+            "as a cohort; take them out there"
+        )
 
     def _join_groups(self, seat: Seat, user_id: int, intent: Intent) -> None:
         for group in _chosen(seat, "group"):

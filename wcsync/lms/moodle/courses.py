@@ -123,6 +123,16 @@ class Classrooms:
                 return None
             raise
 
+    def standing(self, course_id: CourseId, user_id: int) -> Place | None:
+        """`enrolment`, and whether it lets the learner in."""
+        try:
+            inactive = self._walk(course_id, user_id, active=False)
+        except Refused as refusal:
+            if refusal.code == "invalidrecord":
+                return None
+            raise
+        return inactive or self.enrolment(course_id, user_id)
+
     def explained(self, refusal: Refused, course_id: CourseId) -> Refused | TransientError:
         """The refusal in words that name the course and the remedy."""
         if refusal.code in VANISHED:

@@ -45,10 +45,15 @@ def full_name(person: Person) -> tuple[str, str]:
     return first or _clean(person.email.partition("@")[0]) or NO_LAST_NAME, last
 
 
-def _clean(text: str) -> str:
+def clean(text: str, length: int) -> str:
+    """What Moodle takes of a text for a column of that many characters: no tags, no controls; '' if nothing stays."""
     kept = "".join(" " if _blank(char) else char for char in text.translate(_TAGS))
-    words = " ".join(kept.split())[:NAME_LENGTH].strip()
+    words = " ".join(kept.split())[:length].strip()
     return words if any(unicodedata.category(char)[0] in "LNPS" for char in words) else ""
+
+
+def _clean(text: str) -> str:
+    return clean(text, NAME_LENGTH)
 
 
 def _blank(char: str) -> bool:

@@ -17,16 +17,16 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from wcsync.course import CourseReading, Sellable
-from wcsync.credentials import Secret
+from wcsync.credentials import Secret, refusal
 from wcsync.errors import Finding, PermanentError, Severity, TransientError
 from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting
 from wcsync.lms.threesixty.answers import LEARNER, User
 from wcsync.lms.threesixty.offers import fetch_offers
 from wcsync.lms.threesixty.paths import Paths
-from wcsync.lms.threesixty.people import OBJECT_ID, People, no_such_group
+from wcsync.lms.threesixty.people import FIELDS, OBJECT_ID, People, no_such_group
 from wcsync.lms.threesixty.places import Groups, Place, enrolled_of
 from wcsync.lms.threesixty.rehearsal import Rehearsal
 from wcsync.lms.threesixty.rest import Call, Refused, Rest
@@ -35,6 +35,7 @@ from wcsync.lms.threesixty.sellables import fetch_sellables
 from wcsync.mappers.mapping import TargetKey
 from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
 from wcsync.pulse import beat
+from wcsync.sale import Withdrawal
 
 WRITES_UNSEEN = Finding(
     code="writes_unseen",
@@ -78,9 +79,33 @@ class ThreeSixtySettings(LmsSettings):
         description="language of users we create; the platform's default if absent",
     )
 
+    @field_validator("on_withdraw")
+    @classmethod
+    def _possible(cls, on_withdraw: Withdrawal | None) -> Withdrawal | None:
+        if on_withdraw is Withdrawal.SUSPEND:
+            raise refusal(
+                "360Learning has no enrolment that is suspended: whoever is in the group is in",
+                'Write "unenrol", which takes the learner out of the group and leaves the user, or "keep", or "ask".',
+            )
+        return on_withdraw
+
+    @field_validator("profile")
+    @classmethod
+    def _known_fields(cls, profile: dict[str, str]) -> dict[str, str]:
+        for key in profile:
+            if key not in FIELDS:
+                raise refusal(
+                    f"a user in 360Learning has no field {key[:60]!r} that an invitation can fill",
+                    f"Use one of {', '.join(FIELDS)} (custom: its Additional information).",
+                )
+        return profile
+
 
 class ThreeSixty:
-    """One 360Learning company. `wcsync.lms.base.Lms` says what each method promises."""
+    """One 360Learning company. `wcsync.lms.base.Lms` says what each method promises.
+
+    It can neither end an enrolment at a date nor suspend one: the daemon takes the learner out of the group instead.
+    """
 
     capabilities: frozenset[Capability] = frozenset()
 
@@ -89,7 +114,12 @@ class ThreeSixty:
         self._url = settings.url.rstrip("/")
         self._rest = Rest(settings, settings.client_id, settings.client_secret)
         self._where = self._rest.name
-        self._people = People(self._rest, lang=settings.lang, send_invitation=settings.send_invitation)
+        self._people = People(
+            self._rest,
+            lang=settings.lang,
+            send_invitation=settings.send_invitation,
+            profile=settings.profile,
+        )
         self._groups = Groups(self._rest)
         self._rehearsal = Rehearsal(self._rest, self._groups)
         self._paths = Paths(self._rest, self._url)
@@ -168,6 +198,12 @@ class ThreeSixty:
             intent.confirm_absence()
         outcome = Outcome.REMOVED if removed else Outcome.ABSENT
         return Applied(outcome=outcome, user_id=user.id if user else None)
+
+    def ensure_suspended(self, seat: Seat, intent: Intent) -> Applied:  # noqa: ARG002 - the same for all
+        """Nobody can be suspended here: `capabilities` says so, and nobody asks."""
+        raise PermanentError(
+            f"{self._where}: there is no way to suspend an enrolment here; take the learner out"
+        )
 
     def _join(self, user: User, group_id: CourseId, intent: Intent, restored: Outcome | None) -> Outcome:
         """Makes the user a learner of the group, unless they are something in it.

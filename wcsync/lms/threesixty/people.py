@@ -2,10 +2,10 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from wcsync.errors import PermanentError, TransientError
-from wcsync.lms.base import Intent
+from wcsync.lms.base import Intent, Write
 from wcsync.lms.threesixty.answers import LEARNER, Membership, User
 from wcsync.lms.threesixty.rest import Call, Refused, Rest
 from wcsync.mappers.entitlements import normalise_address, usable_address
@@ -13,6 +13,14 @@ from wcsync.model import CourseId, Outcome, Person, Seat
 
 OBJECT_ID = "[0-9a-f]{24}"
 NAME_LENGTH = 100
+FIELD_LENGTH = 255
+"""How long a text of a user may be is not documented; a name or an address of a company is shorter."""
+
+FIELDS = ("custom", "job", "organization", "phone")
+"""What a user can be told beside the name. `custom` is what the platform calls *Additional information*; the custom
+fields of a company are nothing that an invitation can fill.
+https://360learning.readme.io/reference/v2_users_createusercontroller_createuser
+"""
 
 REFUSALS = {
     "mailInvalid": "does not take the learner's address; correct it in the order or invite the learner by hand",
@@ -26,12 +34,17 @@ _JOINERS = "\u200c\u200d"
 
 
 class People:
-    """`lang`: the language of users we invite (None = the platform's); `send_invitation`: whether they are told."""
+    """`lang`: the language of users we invite (None = the platform's); `send_invitation`: whether they are told;
+    `profile`: what else is known of them, as in `LmsSettings`.
+    """
 
-    def __init__(self, rest: Rest, *, lang: str | None, send_invitation: bool) -> None:
+    def __init__(
+        self, rest: Rest, *, lang: str | None, send_invitation: bool, profile: Mapping[str, str]
+    ) -> None:
         self._rest = rest
         self._lang = lang
         self._send_invitation = send_invitation
+        self._profile = profile
 
     def find(self, seat: Seat) -> User | None:
         """The user by id if it still has the learner's address, else by address. Deleted ones only if no other fits.
@@ -67,6 +80,9 @@ class People:
     def invite(self, learner: Person, group_id: CourseId, intent: Intent) -> tuple[User, Outcome | None]:
         """The user, and what came of it: CREATED as a learner of the group, RESTORED from deletion (the group is
         still to be looked at), None = somebody else had created the user a moment ago.
+
+        Whether the group comes with it or not, it is declared as both: an account, restored ones too, which may cost a
+        licence, and an enrolment.
         """
         if not usable_address(learner.email):
             raise PermanentError(
@@ -74,7 +90,7 @@ class People:
             )
         call = self._invitation(learner, group_id)
         try:
-            reply = self._rest.write(call, intent)
+            reply = self._rest.write(call, intent, (Write.ACCOUNT, Write.ENROLMENT))
         except Refused as refusal:
             return self._after_refusal(refusal, learner, group_id), None
         user = self._rest.parse_written(reply, call, User)
@@ -138,11 +154,12 @@ class People:
             "mail": learner.email.strip(),
             "membership": {"groupId": group_id, "role": LEARNER},
         }
+        known = dict(learner.fields)
         optional = {
             "firstName": _clean(learner.first_name),
             "lastName": _clean(learner.last_name),
             "lang": self._lang,
-        }
+        } | {key: _clean(known.get(source, ""), FIELD_LENGTH) for key, source in self._profile.items()}
         body |= {key: value for key, value in optional.items() if value}
         tell = "true" if self._send_invitation else "false"
         return Call(
@@ -162,10 +179,10 @@ def _belongs(user: User, address: str) -> bool:
     return user.mail is not None and normalise_address(user.mail) == normalise_address(address)
 
 
-def _clean(name: str) -> str:
-    """The name without what a reader would stumble over: controls, halves of a pair, marks that turn text round."""
+def _clean(name: str, length: int = NAME_LENGTH) -> str:
+    """The text without what a reader would stumble over: controls, halves of a pair, marks that turn text round."""
     kept = "".join(" " if _blank(char) else char for char in name)
-    words = " ".join(kept.split())[:NAME_LENGTH].strip()
+    words = " ".join(kept.split())[:length].strip()
     return words if any(unicodedata.category(char)[0] in "LNPS" for char in words) else ""
 
 

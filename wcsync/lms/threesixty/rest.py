@@ -16,7 +16,7 @@ import msgspec
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError
 from wcsync.http import Outgoing, Reply, Service
-from wcsync.lms.base import Intent, LmsSettings
+from wcsync.lms.base import Intent, LmsSettings, Write
 from wcsync.lms.threesixty.answers import User, code_of
 from wcsync.lms.threesixty.tokens import SETTINGS_PAGE, Tokens
 from wcsync.lms.throttle import Throttle
@@ -124,15 +124,16 @@ class Rest:
             url = self._next_page(link[1], url)
         raise TransientError(f"{self.name}: its list at {call.path} goes round in circles; asked again later")
 
-    def write(self, call: Call, intent: Intent) -> Reply:
+    def write(self, call: Call, intent: Intent, kinds: Sequence[Write] = (Write.ENROLMENT,)) -> Reply:
         """The answer, of status 2xx, to a call that may change something.
 
-        Declares the write at the last moment, when it has its token and its turn; each time it is sent.
+        Declares all that it writes at the last moment, when it has its token and its turn; each time it is sent.
         """
 
         def send(token: Secret) -> Reply:
             self._writes.wait()
-            intent.declare()
+            for kind in kinds:
+                intent.declare(kind)
             return self._service.send(lambda: self._prepared(call, self._url(call), token))
 
         return self._checked(self._authorised(send), call)
