@@ -96,7 +96,7 @@ def test_a_refund_that_is_deleted_gives_the_access_back(world: World) -> None:
 
 def test_an_order_deleted_for_good_is_asked_about_and_keeps_its_access(world: World) -> None:
     first, *_ = sold(world, 3)
-    world.shop.delete_for_good(first)
+    world.shop.delete_forever(first)
     found = document(world, "reconcile", "--lms", "all")
     assert (found["deleted"], found["paid_lines"]) == (1, 2)
     assert [(one["code"], one["order_id"]) for one in found["findings"]] == [("deleted", first)]

@@ -27,7 +27,7 @@ from wcsync.app.build import (
     tempo,
 )
 from wcsync.app.mirror import CourseMirror, Surroundings
-from wcsync.app.proof import Parts, build_nights
+from wcsync.app.proof import Parts, build_halts, build_nights
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
@@ -191,6 +191,7 @@ class App:
             Job(name="replan", every_s=periods.TICK_S, run=self.replan_if_owed),
             Job(name="leases", every_s=60, run=self._keep_house),
             Job(name="waiting", every_s=60, run=self._tell_waiting),
+            Job(name="halts", every_s=60, run=build_halts(self.config, self.clock).look),
         ]
         if self.config.alerts.wanted:
             jobs.append(Job(name="alerts", every_s=periods.ALERTS_EVERY_S, run=self._look_for_trouble))

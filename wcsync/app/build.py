@@ -142,6 +142,8 @@ def build_rules(config: Config) -> Rules:
         if config.course_sync.enabled
         else None,
         unproven=UNPROVEN_AFTER if config.reconcile.enabled else None,
+        most=config.taking_back.max_withdrawals,
+        share=config.taking_back.max_withdrawals_share,
     )
 
 

@@ -7,12 +7,14 @@ from datetime import time, timedelta
 
 from wcsync.config import Config
 from wcsync.gate import Gate
+from wcsync.ledger.base import Barred, Limits
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 from wcsync.lms.base import Lms
 from wcsync.mappers.entitlements import Planner, Standing
 from wcsync.model import LineId, LmsName, Order, OrderId, PlanOrder
 from wcsync.patient import Patient
+from wcsync.pollers.halts import HaltWatch
 from wcsync.pollers.nights import Nights
 from wcsync.pollers.orders import OrdersPoller
 from wcsync.pollers.reconcile import Depth, Reconciler
@@ -76,3 +78,18 @@ def build_nights(parts: Parts, healthy: Callable[[str], bool]) -> Nights:
         sample=settings.sample,
         healthy=healthy,
     )
+
+
+def build_halts(config: Config, clock: Clock) -> HaltWatch:
+    taking_back = config.taking_back
+    limits = Limits(most=taking_back.max_withdrawals, share=taking_back.max_withdrawals_share)
+
+    def barred() -> Barred | None:
+        with closing(Report(config.ledger.path)) as report:
+            return report.barred(limits, clock())
+
+    def waiting() -> Mapping[str, int]:
+        with closing(Report(config.ledger.path)) as report:
+            return report.waiting_for_budgets()
+
+    return HaltWatch(barred=barred, waiting=waiting)

@@ -93,7 +93,7 @@ def _document(config: Config, report: Report, now: datetime) -> dict[str, Any]:
 def _budgets(config: Config, report: Report, now: datetime) -> Iterator[dict[str, Any]]:
     """What is used of each LMS's budget; nothing of those that have none."""
     zone = next((row["zone"] for row in report.services() if row["name"] == SHOP), "")
-    day_began = _day_began(now, zone)
+    day_began, waiting = _day_began(now, zone), report.waiting_for_budgets()
     for lms in config.lms:
         if lms.budget is not None:
             yield {
@@ -102,7 +102,7 @@ def _budgets(config: Config, report: Report, now: datetime) -> Iterator[dict[str
                 "per_day": lms.budget.per_day,
                 "total": report.accounts_made(lms.name, None),
                 "most": lms.budget.total,
-                "waiting": report.waiting_for_budget(lms.name),
+                "waiting": waiting.get(lms.name, 0),
             }
 
 

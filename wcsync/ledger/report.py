@@ -203,9 +203,9 @@ class Report:
         """How many accounts wcsync made in an LMS, or was about to; since that instant, None = ever."""
         return standing.accounts_made(self._db, lms, since)
 
-    def waiting_for_budget(self, lms: str) -> int:
-        """How many enrolments wait until an LMS may get further accounts."""
-        return standing.waiting_for_budget(self._db, lms)
+    def waiting_for_budgets(self) -> dict[str, int]:
+        """How many enrolments wait until an LMS may get further accounts, for each LMS where some do."""
+        return standing.waiting_for_budgets(self._db)
 
     def proof(self) -> Row:
         """How the proof did: the figures of the last one, when it was, and since when it does not work."""

@@ -17,13 +17,12 @@ def accounts_made(db: Database, lms: str, since: datetime | None) -> int:
     return _one(db, "SELECT count(*) AS n FROM new_accounts WHERE lms = ? AND at >= ?", [lms, at])
 
 
-def waiting_for_budget(db: Database, lms: str) -> int:
-    return _one(
-        db,
-        "SELECT count(*) AS n FROM enrolments INDEXED BY enrolments_waiting "
-        "WHERE state IN ('due', 'leased') AND error_kind = 'budget' AND lms = ?",
-        [lms],
+def waiting_for_budgets(db: Database) -> dict[str, int]:
+    rows = db.query(
+        "SELECT lms, count(*) AS n FROM enrolments INDEXED BY enrolments_waiting "
+        "WHERE state IN ('due', 'leased') AND error_kind = 'budget' GROUP BY lms"
     )
+    return {row["lms"]: row["n"] for row in rows}
 
 
 def proof(db: Database) -> Row:

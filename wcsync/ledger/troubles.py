@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from wcsync.health import Condition
-from wcsync.ledger.base import TroubleRecord
+from wcsync.ledger import withdrawals
+from wcsync.ledger.base import Limits, TroubleRecord
 from wcsync.ledger.facts import read_fact
 from wcsync.ledger.outbox import queue
 from wcsync.ledger.rows import instant_of, plain
@@ -86,7 +87,9 @@ _BEGIN = """
 def plan(db: sqlite3.Connection, rules: Rules, look: Look) -> Moves:
     """What a look at the ledger changes; nothing in most of them."""
     known = _read_open(db, rules, look.now)
-    seen = find_troubles(_read_facts(db, rules), {entry.trouble.key for entry in known}, rules, look)
+    seen = find_troubles(
+        _read_facts(db, rules, look.now), {entry.trouble.key for entry in known}, rules, look
+    )
     return plan_moves(seen, known, _told_last(db), rules, look.now)
 
 
@@ -191,7 +194,7 @@ def _known_of(row: sqlite3.Row, waiting: Mapping[str, set[tuple[str, int]]], rul
     )
 
 
-def _read_facts(db: sqlite3.Connection, rules: Rules) -> Facts:
+def _read_facts(db: sqlite3.Connection, rules: Rules, now: datetime) -> Facts:
     refusal = read_fact(db, "mapping_refusal")
     refused = json.loads(refusal) if refusal else {"since": None, "problems": []}
     services = db.execute("SELECT name, condition, since, reason FROM services WHERE condition <> 'up'")
@@ -210,6 +213,7 @@ def _read_facts(db: sqlite3.Connection, rules: Rules) -> Facts:
         rows=tuple(row for kind, read in _ROW_READERS.items() if kind in rules.kinds for row in read(db)),
         courses=_courses(db),
         proof=_proof(db),
+        barred=_barred(db, rules, now),
         budgets=tuple(_budgets(db)),
         speechless=dict(_speechless(db, rules)),
     )
@@ -240,6 +244,13 @@ def _proof(db: sqlite3.Connection) -> ProofFact:
         tried_at=last.tried_at,
         reason=last.reason,
     )
+
+
+def _barred(db: sqlite3.Connection, rules: Rules, now: datetime) -> WaitingFact | None:
+    barred = withdrawals.barred(db, Limits(most=rules.most, share=rules.share), now)
+    if barred is None:
+        return None
+    return WaitingFact(rows=barred.waiting, since=withdrawals.waiting_since(db) or now)
 
 
 def _budgets(db: sqlite3.Connection) -> Iterator[WaitingFact]:
