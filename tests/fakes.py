@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 
 from wcsync.course import Course, CourseReading, Sellable
 from wcsync.errors import Finding, PermanentError, Severity, TransientError
@@ -25,11 +26,12 @@ from wcsync.model import (
     Product,
     ProductId,
     Seat,
+    SubscriptionPage,
     Target,
     Unreadable,
     UnreadableProduct,
 )
-from wcsync.sale import Refund, RefundLine
+from wcsync.sale import Refund, RefundLine, Subscription
 from wcsync.store.base import ShopIdentity
 from wcsync.times import Clock
 
@@ -273,7 +275,8 @@ class FakeLms:
 class FakeStore:
     """A shop in memory. `on_page` is called with each page number before that page is put together.
 
-    `asked` and `pages` hold the window of each walk and the number of each page that was asked for.
+    `asked` and `pages` hold the window of each walk and the number of each page that was asked for. `subscriptions`
+    None: it offers none. `ignores_window`: as a shop too old to know when they changed.
     """
 
     orders: dict[int, Order] = field(default_factory=dict)
@@ -293,6 +296,12 @@ class FakeStore:
     products: list[Product] = field(default_factory=list)
     unreadable_products: list[UnreadableProduct] = field(default_factory=list)
     before_products: Callable[[], None] = lambda: None
+    subscriptions: dict[int, Subscription] | None = None
+    unreadable_subscriptions: list[Unreadable] = field(default_factory=list)
+    before_subscriptions: Callable[[int], None] = lambda _number: None
+    ignores_window: bool = False
+    subscription_windows: list[datetime] = field(default_factory=list)
+    subscription_pages: list[int] = field(default_factory=list)
 
     def put(self, order: Order) -> None:
         self.orders[order.order_id] = order
@@ -342,6 +351,34 @@ class FakeStore:
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         return self.orders.get(order_id)
+
+    def subscribe(self, subscription_id: int, at: datetime, **fields: object) -> None:
+        """A subscription is there, or has changed."""
+        if self.subscriptions is None:
+            self.subscriptions = {}
+        known = self.subscriptions.get(subscription_id) or Subscription(
+            subscription_id=subscription_id,
+            parent_id=1,
+            status="active",
+            products=frozenset({17}),
+            modified_at=at,
+        )
+        self.subscriptions[subscription_id] = replace(known, modified_at=at, **fields)  # type: ignore[arg-type]
+
+    def fetch_subscription_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[SubscriptionPage]:
+        self.subscription_windows.append(since)
+        for number in count(first_page):
+            self.before_subscriptions(number)
+            self.subscription_pages.append(number)
+            page = self._subscription_page(since, number)
+            yield page
+            if page.last:
+                return
+
+    def fetch_subscription(self, subscription_id: int) -> Subscription | Unreadable | None:
+        if self.subscriptions is None:
+            return Unreadable(order_id=OrderId(subscription_id), reason="the shop has no subscriptions")
+        return self.subscriptions.get(subscription_id)
 
     def fetch_products(
         self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
@@ -393,6 +430,25 @@ class FakeStore:
             number=number,
             orders=tuple(rows),
             unreadable=tuple(self.unreadable) if number == 1 else (),
+            size=len(rows),
+            total=len(found) if rows or number == 1 else None,
+            server_time=self._server_time(),
+            last=len(rows) < self.page_size,
+        )
+
+    def _subscription_page(self, since: datetime, number: int) -> SubscriptionPage:
+        if self.subscriptions is None:
+            return SubscriptionPage(number=number, last=True, offered=False)
+        found = [
+            one
+            for _, one in sorted(self.subscriptions.items())
+            if self.ignores_window or one.modified_at > since
+        ]
+        rows = found[(number - 1) * self.page_size : number * self.page_size]
+        return SubscriptionPage(
+            number=number,
+            subscriptions=tuple(rows),
+            unreadable=tuple(self.unreadable_subscriptions) if number == 1 else (),
             size=len(rows),
             total=len(found) if rows or number == 1 else None,
             server_time=self._server_time(),

@@ -270,6 +270,18 @@ SENTENCES: dict[str, Sentence] = {
     "service_unavailable": lambda line: (
         f"{line.get('service', '?')} is in trouble, its work waits: {line.get('reason', '')}"
     ),
+    "subscription_unreadable": lambda line: (
+        f"Subscription {line.get('subscription_id') or '?'} cannot be read, what it gave access to stays: "
+        f"{line.get('reason', '')}"
+    ),
+    "subscriptions_polled": lambda line: (
+        f"Read the shop: {_count(line.get('fresh'), 'new or changed subscription')}"
+        f"{'' if line.get('complete', True) else '; not to the end, it goes on from there'}"
+    ),
+    "subscriptions_recovered": lambda _: "Subscriptions can be read again",
+    "subscriptions_unavailable": lambda line: (
+        f"Subscriptions cannot be read, nobody's access ends for it: {line.get('reason', '')}"
+    ),
     "troubles_told": lambda line: (
         f"People are told: {_count(line.get('began'), 'new trouble')}, {line.get('ended', '?')} over"
     ),
@@ -282,6 +294,10 @@ _ABOUT_SHOP = {
     "backfill_progressed",
     "poller_failed",
     "reconcile_failed",
+    "subscriptions_polled",
+    "subscriptions_recovered",
+    "subscriptions_unavailable",
+    "subscription_unreadable",
 }
 
 

@@ -7,7 +7,17 @@ from typing import Protocol
 
 from wcsync.course import Patch, ProductDraft, Pushed, SkuTaken, StoredProduct, Term, TermKind
 from wcsync.errors import Finding, PermanentError
-from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
+from wcsync.model import (
+    Order,
+    OrderId,
+    Page,
+    Product,
+    ProductId,
+    SubscriptionPage,
+    Unreadable,
+    UnreadableProduct,
+)
+from wcsync.sale import Subscription
 from wcsync.times import Clock
 
 BATCH_LIMIT = 100
@@ -56,6 +66,18 @@ class Store(Protocol):
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         """One order as it stands, in the trash or not; None if the shop does not know it (any more)."""
+
+    def fetch_subscription_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[SubscriptionPage]:
+        """As `fetch_pages`, of subscriptions. One page that is not `offered` if the shop has none of them at all.
+
+        A shop that does not know how to tell when they changed yields them all.
+        """
+
+    def fetch_subscription(self, subscription_id: int) -> Subscription | Unreadable | None:
+        """One subscription as it stands, in the trash or not; None if the shop does not know it (any more).
+
+        Unreadable also where the shop has no subscriptions at all: that says nothing about this one.
+        """
 
     def fetch_products(
         self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()

@@ -1,10 +1,9 @@
 """A WooCommerce shop behind the `Store` protocol, and behind `Showcase` by its attribute `showcase`."""
 
-import time
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
@@ -12,24 +11,32 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wcsync.errors import Finding, PermanentError, ServiceBlocked
 from wcsync.http import DEFAULT_TIMEOUT_S, Outgoing, Redirected, Reply, Service, Transport
-from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
+from wcsync.model import (
+    Order,
+    OrderId,
+    Page,
+    Product,
+    ProductId,
+    SubscriptionPage,
+    Unreadable,
+    UnreadableProduct,
+)
+from wcsync.sale import Subscription
 from wcsync.store import checkup, wire
 from wcsync.store.api import API_VERSION, HEADERS, Api
 from wcsync.store.base import ShopIdentity, Showcase
 from wcsync.store.checkup import Line
+from wcsync.store.listing import Listing
 from wcsync.store.meta_keys import KNOWN_PLUGINS, MetaKeys
 from wcsync.store.products import SUMMARIES, Products
 from wcsync.store.refunds import Refunds
 from wcsync.store.refusal import NO_WOOCOMMERCE, Way
 from wcsync.store.showcase import WooShowcase
+from wcsync.store.subscriptions import Subscriptions
 from wcsync.store.talk import Talk
 from wcsync.times import Clock
 
 PAGE_SIZE = 100
-STATUSES_LAST_S = 3600.0
-"""How long the shop's list of statuses is believed. A plugin that adds one is noticed within this time."""
-STATUSES_UNKNOWN_S = 60.0
-"""How soon a shop that did not understand the question is asked again."""
 
 
 class WooCommerce:
@@ -66,8 +73,16 @@ class WooCommerce:
         self.showcase: Showcase = WooShowcase(self._talk, page_size)
         self._zone: ZoneInfo | None = None
         self._unknown_zone = ""
-        self._statuses: tuple[str, ...] = wire.STATUSES
-        self._ask_statuses_at = 0.0
+        self._orders = Listing(
+            self._talk,
+            "orders",
+            render=partial(wire.render_orders_query, keys=meta_keys),
+            parse=partial(wire.parse_rows, keys=meta_keys),
+            statuses=wire.STATUSES,
+            page_size=page_size,
+            check=self._talk.check,
+        )
+        self._subscriptions = Subscriptions(self._talk, page_size)
 
     def fetch_identity(self) -> ShopIdentity:
         """Who answers at the configured address, asked without keys.
@@ -96,21 +111,17 @@ class WooCommerce:
         Raises: TransientError, ServiceBlocked.
         https://woocommerce.github.io/woocommerce-rest-api-docs/#list-all-orders
         """
-        statuses = self._fetch_statuses()
-        before = b""
-        for number in count(first_page):
-            reply = self._fetch_page(since, number, statuses)
-            if number == first_page and (others := self._listed_statuses(reply)):
-                statuses = others  # a plugin was switched off; later in a walk this would shift its pages
-                reply = self._fetch_page(since, number, statuses)
-            self._talk.check(reply)
-            page = self._parse_page(reply, number)
-            if page.size and reply.content == before:
-                raise self._talk.cached(f"answered page {number} with the page before it")
-            before = reply.content
+        for sheet in self._orders.walk(before_skipped_hour(since, self._zone), first_page):
+            page = Page(
+                number=sheet.number,
+                orders=tuple(row for row in sheet.rows if isinstance(row, Order)),
+                unreadable=tuple(row for row in sheet.rows if isinstance(row, Unreadable)),
+                size=len(sheet.rows),
+                total=sheet.total,
+                server_time=sheet.server_time,
+                last=sheet.last,
+            )
             yield self._with_refunds(page)
-            if page.last:
-                return
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         """One order as it stands, in the trash or not; None if the shop does not know it (any more).
@@ -119,6 +130,22 @@ class WooCommerce:
         """
         order = self._fetch_alone(order_id)
         return self._refunds.complete(order) if isinstance(order, Order) else order
+
+    def fetch_subscription_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[SubscriptionPage]:
+        """As `fetch_pages`, of subscriptions. One page that is not `offered` if the shop has none of them at all.
+
+        Raises: TransientError, ServiceBlocked.
+        https://woocommerce.github.io/subscriptions-rest-api-docs/#list-all-subscriptions
+        """
+        return self._subscriptions.walk(before_skipped_hour(since, self._zone), first_page)
+
+    def fetch_subscription(self, subscription_id: int) -> Subscription | Unreadable | None:
+        """One subscription as it stands, in the trash or not; None if the shop does not know it (any more).
+
+        Raises: TransientError, ServiceBlocked.
+        https://woocommerce.github.io/subscriptions-rest-api-docs/#retrieve-a-subscription
+        """
+        return self._subscriptions.fetch(subscription_id)
 
     def fetch_products(
         self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
@@ -174,7 +201,7 @@ class WooCommerce:
             ask_in_query=self._api.ask_in_query,
             tell=self._api.tell,
             check=self._talk.check,
-            parse_rows=self._parse_rows,
+            parse_rows=self._orders.parse_rows,
         )
         yield from checkup.look(line, clock, writing=writing, mirroring=mirroring)
         next(self.fetch_pages(clock() - timedelta(minutes=1)))  # the very question of every poll
@@ -205,61 +232,6 @@ class WooCommerce:
 
     def _fetch_front(self) -> Reply:
         return self._service.fetch(lambda: Outgoing(method="GET", url=f"{self._url}/"))
-
-    def _fetch_page(self, since: datetime, number: int, statuses: tuple[str, ...]) -> Reply:
-        begin = before_skipped_hour(since, self._zone)
-        return self._api.ask(
-            "orders",
-            wire.render_orders_query(
-                begin, page=number, page_size=self._page_size, statuses=statuses, keys=self._keys
-            ),
-        )
-
-    def _fetch_statuses(self) -> tuple[str, ...]:
-        """The statuses this shop has, plugins' own included; the usual ones if it does not say.
-
-        An order in a status we do not ask for is not seen. One that moves into such a status between two pages
-        shifts the next page and hides another order.
-        """
-        if time.monotonic() >= self._ask_statuses_at:
-            reply = self._api.ask("orders", wire.render_status_question())
-            listed = self._listed_statuses(reply)
-            if not listed and reply.status != 400:
-                self._talk.check(reply)
-                self._parse_rows(reply)  # a firewall's page is no reason to make do with the usual ones
-            self._ask_statuses_at = time.monotonic() + (STATUSES_LAST_S if listed else STATUSES_UNKNOWN_S)
-        return self._statuses
-
-    def _listed_statuses(self, reply: Reply) -> tuple[str, ...]:
-        """The statuses a refusal lists, from now on asked for; empty if `reply` is no such refusal."""
-        refusal = wire.parse_refusal(reply.content) if reply.status == 400 else None
-        if refusal is None or not refusal.statuses:
-            return ()
-        self._statuses = tuple(status for status in refusal.statuses if status not in wire.NO_SALE)
-        return self._statuses
-
-    def _parse_page(self, reply: Reply, number: int) -> Page:
-        """Past the end the shop counts 0 orders, whatever is true. An empty page that is counted for is a lie.
-
-        A short page is the last only if the shop's count of pages agrees: hosts lower the page size unasked.
-        """
-        rows = self._parse_rows(reply)
-        totals = wire.parse_totals(reply.headers)
-        if not rows and (number <= (totals.pages or 0) or (number == 1 and totals.rows)):
-            raise self._talk.cached(f"counts orders on page {number} and sends none")
-        short = len(rows) < self._page_size
-        return Page(
-            number=number,
-            orders=tuple(row for row in rows if isinstance(row, Order)),
-            unreadable=tuple(row for row in rows if isinstance(row, Unreadable)),
-            size=len(rows),
-            total=totals.rows if rows or number == 1 else None,
-            server_time=reply.server_time,
-            last=not rows or (short and 0 < (totals.pages or 0) <= number),
-        )
-
-    def _parse_rows(self, reply: Reply) -> list[Order | Unreadable]:
-        return self._talk.understood(lambda content: wire.parse_rows(content, self._keys), reply)
 
 
 def before_skipped_hour(since: datetime, zone: ZoneInfo | None) -> datetime:

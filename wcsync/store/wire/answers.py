@@ -137,7 +137,8 @@ def _listed_statuses(sentence: Any) -> tuple[str, ...]:
     """The statuses in `status[0] is not one of any, trash, pending, …, and completed.`, in any language.
 
     Only the last member may have a conjunction before it: two words are conjunction and member, three or more are
-    member, conjunction, member. A sentence that does not name `completed` and `trash` was not understood: empty.
+    member, conjunction, member. A sentence that names neither `completed` nor `active` (subscriptions), or no `trash`,
+    was not understood: empty.
     """
     if not isinstance(sentence, str):
         return ()
@@ -145,4 +146,4 @@ def _listed_statuses(sentence: Any) -> tuple[str, ...]:
     words = last.split()
     members += words if len(words) < 2 else [words[-1]] if len(words) == 2 else [words[0], words[-1]]
     listed = tuple(member.strip() for member in members if _SLUG.fullmatch(member.strip()))
-    return listed if {"completed", "trash"} <= set(listed) else ()
+    return listed if "trash" in listed and {"completed", "active"} & set(listed) else ()
