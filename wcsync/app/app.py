@@ -41,6 +41,7 @@ from wcsync.model import OrderId, PlanOrder
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, Pass
+from wcsync.pollers.retention import Retention
 from wcsync.pollers.troubles import TroubleWatch
 from wcsync.pool import Pool
 from wcsync.pulse import beat
@@ -85,6 +86,8 @@ class App:
         self._patients = {name: self._patient(name) for name in self.gates}
         crew = self._crew()
         self.poller = crew.orders()
+        self.subscriptions = crew.subscriptions()
+        self._retention = Retention(self.ledger, clock, config.retention.days)
         self.channels = [*crew.notes(), *build_channels(config, clock)]
         self._watch = TroubleWatch(ledger=self.ledger, rules=build_rules(config), clock=clock)
         self._heartbeat = build_heartbeat(config)
@@ -160,12 +163,15 @@ class App:
         """One full cycle: poll, then work until nothing is due now, course data included. False if the shop could not
         be read."""
         complete = self.poll().complete
+        self.subscriptions.poll_once()
         self.replan_if_owed()
+        self._end_expired()
         self.pool.drain()
         self._tell_waiting()
         self.pool.drain()
         if self.config.course_sync.enabled:
             self._mirror().run_if_due()
+        self._retention.run_if_due()
         if self.config.alerts.wanted:
             self._watch.look_once()
             self.pool.drain()
@@ -181,8 +187,13 @@ class App:
                 abandon_after_s=periods.MAPPING_ABANDON_S,
             ),
             Job(name="replan", every_s=periods.TICK_S, run=self.replan_if_owed),
+            Job(
+                name="subscriptions", every_s=periods.SUBSCRIPTIONS_EVERY_S, run=self.subscriptions.run_if_due
+            ),
+            Job(name="expiry", every_s=periods.EXPIRY_EVERY_S, run=self._end_expired),
             Job(name="leases", every_s=60, run=self._keep_house),
             Job(name="waiting", every_s=60, run=self._tell_waiting),
+            Job(name="retention", every_s=periods.RETENTION_EVERY_S, run=self._retention.run_if_due),
             Job(name="halts", every_s=60, run=build_halts(self.config, self.clock).look),
         ]
         if self.config.alerts.wanted:
@@ -352,6 +363,11 @@ class App:
         words = [in_words(name, health) for name, health in healths.items()]
         failed = ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
         return " ".join([*failed, *words, f"Due: {due}."])
+
+    def _end_expired(self) -> None:
+        """Access whose time is over ends, whoever carries that out."""
+        if self.ledger.end_expired(self.clock()):
+            self.pool.wake()
 
     def _tell_waiting(self) -> None:
         now = self.clock()

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ from wcsync.store.base import Store
 from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WAY_SERVICE = "alert {}"
 """How messages and the ledger call a way to tell people. No LMS can have this name: it holds a blank."""
 TURN_CALLS = 20
@@ -50,8 +51,20 @@ def plan_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> PlanOrder
 
 
 def planner_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> Planner:
-    paid_statuses = frozenset(config.orders.paid_statuses)
-    return Planner(mapping=mapping, paid_statuses=paid_statuses, identify=ledger.identify)
+    return Planner(
+        mapping=mapping,
+        paid_statuses=frozenset(config.orders.paid_statuses),
+        identify=ledger.identify,
+        endings=config.taking_back.endings,
+        seats=config.learners.seats,
+        never=frozenset(config.learners.never),
+        zone=shop_zone(ledger),
+    )
+
+
+def shop_zone(ledger: SqliteLedger) -> str:
+    """By whose calendar days are counted; '' until the shop has told."""
+    return ledger.read_service(SHOP, EPOCH).zone  # the instant counts for nothing here
 
 
 def tempo(config: Config) -> Tempo:
@@ -78,6 +91,7 @@ def build_store(config: Config) -> WooCommerce:
         ca_file=store.ca_file,
         timeout_s=store.timeout_s,
         page_size=config.orders.page_size,
+        meta_keys=config.learners.meta_keys,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from wcsync.app.build import build_backoff
+from wcsync.app.build import build_backoff, shop_zone
 from wcsync.config import Config
 from wcsync.confirmer import Confirmer
 from wcsync.gate import SHOP, Gate
@@ -15,6 +15,7 @@ from wcsync.notes import OrderNotes
 from wcsync.notify.base import Channel
 from wcsync.patient import Patient
 from wcsync.pollers.orders import OrdersPoller
+from wcsync.pollers.subscriptions import SubscriptionsPoller
 from wcsync.pool import Worker as Hand
 from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
@@ -46,6 +47,19 @@ class Crew:
             clock=self.clock,
             overlap_s=self.config.orders.overlap_s,
             start=self.config.orders.start_at,
+            stopping=self.stopping,
+        )
+
+    def subscriptions(self) -> SubscriptionsPoller:
+        return SubscriptionsPoller(
+            store=self.store,
+            ledger=self.ledger,
+            gate=self.gates[SHOP],
+            patient=self.patients[SHOP],
+            planner=self.planner,
+            clock=self.clock,
+            every_s=self.config.subscriptions.every_s,
+            overlap_s=self.config.orders.overlap_s,
             stopping=self.stopping,
         )
 
@@ -102,4 +116,8 @@ class Crew:
             backoff=build_backoff(self.config),
             quarantine_s=settings.quarantine_s,
             clock=self.clock,
+            limits=self.config.taking_back.limits,
+            on_withdraw=settings.on_withdraw,
+            budget=settings.budget,
+            zone=lambda: shop_zone(self.ledger),
         )

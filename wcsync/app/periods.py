@@ -14,5 +14,11 @@ MAPPING_ABANDON_S = 5.0
 """How long a stop waits for a look at the mapping file: its folder may be a mount that went away."""
 ALERTS_EVERY_S = COURSES_EVERY_S = 30.0
 """How often it is asked whether there is something to tell, or course data to be carried over."""
+SUBSCRIPTIONS_EVERY_S = 5.0
+"""How often it is asked whether subscriptions are due to be looked at."""
+EXPIRY_EVERY_S = 30.0
+"""How long after its end an access may last where the LMS does not end it by itself."""
+RETENTION_EVERY_S = 3600.0
+"""How often it is asked whether people are due to be forgotten."""
 RECONCILE_EVERY_S = 60.0
 """How often it is asked whether the night's proof is due."""
