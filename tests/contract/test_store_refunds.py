@@ -1,7 +1,7 @@
 """Refunds of a WooCommerce shop: how they are asked for, remembered, and what is done where they cannot be read."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +11,9 @@ import stamina
 from tests.stages import BEGIN, SandboxStage, fetch, read, sandbox
 from wcsync.errors import ServiceBlocked, TransientError
 from wcsync.model import Order, OrderId, Unreadable
+from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.faults import Fault
+from wcsync.store import refunds
 from wcsync.store.refunds import TRIES
 
 
@@ -125,6 +127,38 @@ def test_a_refund_made_while_we_read_shows(woo: SandboxStage) -> None:
     woo.shop.faults.add(Fault(kind="status", status=200, body=stale, match=f"/orders/{order_id}", times=1))
     found = fetch(woo.store, order_id)
     assert [refund.total for refund in found.refunds] == [Decimal("1.50")]
+
+
+def between(woo: SandboxStage, happens: Callable[[], object]) -> None:
+    """Lets something happen after an order was read and before its refunds are."""
+
+    def just_before(request: Request) -> bool:
+        if request.path.endswith("/refunds"):
+            happens()
+        return False
+
+    woo.shop.faults.add(Fault(kind="empty", match=just_before))
+
+
+def test_a_refund_deleted_while_we_read_is_gone(woo: SandboxStage) -> None:
+    order_id = woo.buy(BEGIN)
+    refund_id = woo.shop.refund(order_id, "1.50")
+    between(woo, lambda: woo.shop.delete_refund(order_id, refund_id))
+    assert fetch(woo.store, order_id).refunds == ()
+
+
+def test_an_order_deleted_while_we_read_is_named(woo: SandboxStage) -> None:
+    order_id = refunded(woo)
+    between(woo, lambda: woo.shop.delete_forever(order_id))
+    assert "deleted the order while it was read" in reason(woo, order_id)
+
+
+def test_only_so_many_refunds_are_kept_in_mind(woo: SandboxStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refunds, "REMEMBERED", 1)
+    first, second = refunded(woo), refunded(woo)
+    for order_id in (first, second, second, first):
+        fetch(woo.store, order_id)
+    assert len(asked(woo)) == 3
 
 
 def test_a_list_that_lacks_what_the_order_names_is_not_believed(woo: SandboxStage) -> None:
