@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from tests.fakes import make_line, make_order
 from tests.spine import Spine
 from tests.unit.test_desk_contract import ANA, BEA, inside, kinds, refund_all, sold, trash
-from tests.unit.test_people import CONFIG, MAPPING
+from tests.unit.test_people import CONFIG, MAPPING, refuse
 from wcsync.app import utc_now
 from wcsync.cli import main
 from wcsync.ledger.connection import connect
@@ -430,3 +430,16 @@ def test_a_mass_of_withdrawals_is_told_to_be_stopped_with_both_ways_out(spine: S
     assert json.loads(wcsync(spine, "withdrawals", "--json").stdout)["stopped"]["waiting"] == 10
     assert "10 withdrawals allowed" in wcsync(spine, "withdrawals", "allow").stdout
     assert "STOPPED" not in wcsync(spine, "withdrawals").stdout
+
+
+def test_an_old_address_that_cannot_be_withdrawn_is_listed_with_its_order(spine: Spine) -> None:
+    spine.record(sold(quantity="1"))
+    work(spine)
+    wcsync(spine, "relink", ANA.email, BEA.email)
+    spine.lms.before_write = lambda what: refuse(what) if what == "withdraw" else None
+    work(spine)
+    assert "Order 7: wcsync dead revive --order 7" in wcsync(spine, "dead", "list").stdout
+    spine.lms.before_write = lambda _what: None
+    assert wcsync(spine, "dead", "revive", "--order", "7").exit_code == 0
+    work(spine)
+    assert inside(spine) == {(BEA.email, "42")}
