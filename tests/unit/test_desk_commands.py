@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from tests.fakes import make_line, make_order
 from tests.spine import Spine
 from tests.unit.test_desk_contract import ANA, BEA, inside, kinds, refund_all, sold, trash
-from tests.unit.test_people import CONFIG, MAPPING
+from tests.unit.test_people import CONFIG, MAPPING, refuse
 from wcsync.app import utc_now
 from wcsync.cli import main
 from wcsync.ledger.connection import connect
@@ -401,8 +401,10 @@ def test_withdrawals_are_listed_and_allowed(spine: Spine) -> None:
     shown = wcsync(spine, "withdrawals").stdout
     assert "1 learner is to be withdrawn" in shown
     assert "Order 7: the order was taken back" in shown
-    assert "wcsync withdrawals allow --config" in shown
-    (row,) = json.loads(wcsync(spine, "withdrawals", "--json").stdout)
+    assert "STOPPED" not in shown
+    document = json.loads(wcsync(spine, "withdrawals", "--json").stdout)
+    (row,) = document["withdrawals"]
+    assert document["stopped"] is None
     assert (row["lms"], row["course_id"], row["allowed"], row["orders"][0]["order_id"]) == (
         "campus",
         "42",
@@ -413,3 +415,31 @@ def test_withdrawals_are_listed_and_allowed(spine: Spine) -> None:
     assert (allowed.exit_code, "1 withdrawal allowed" in allowed.stdout) == (0, True)
     assert wcsync(spine, "withdrawals", "allow", "--order", "7").exit_code == 1
     assert wcsync(spine, "withdrawals", "allow", "--order", "99").exit_code == 1
+
+
+def test_a_mass_of_withdrawals_is_told_to_be_stopped_with_both_ways_out(spine: Spine) -> None:
+    orders = [make_order(n, email=f"u{n}@example.test") for n in range(1, 11)]
+    spine.record(*orders)
+    work(spine)
+    spine.tick(60)
+    spine.record(*(replace(order, status="refunded", modified_at=spine.clock()) for order in orders))
+    shown = wcsync(spine, "withdrawals").stdout
+    assert "10 learners are to be withdrawn" in shown
+    assert "STOPPED: 10 wait, of 10 who were in" in shown
+    assert "wcsync withdrawals allow --config" in shown
+    assert json.loads(wcsync(spine, "withdrawals", "--json").stdout)["stopped"]["waiting"] == 10
+    assert "10 withdrawals allowed" in wcsync(spine, "withdrawals", "allow").stdout
+    assert "STOPPED" not in wcsync(spine, "withdrawals").stdout
+
+
+def test_an_old_address_that_cannot_be_withdrawn_is_listed_with_its_order(spine: Spine) -> None:
+    spine.record(sold(quantity="1"))
+    work(spine)
+    wcsync(spine, "relink", ANA.email, BEA.email)
+    spine.lms.before_write = lambda what: refuse(what) if what == "withdraw" else None
+    work(spine)
+    assert "Order 7: wcsync dead revive --order 7" in wcsync(spine, "dead", "list").stdout
+    spine.lms.before_write = lambda _what: None
+    assert wcsync(spine, "dead", "revive", "--order", "7").exit_code == 0
+    work(spine)
+    assert inside(spine) == {(BEA.email, "42")}

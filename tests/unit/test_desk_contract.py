@@ -1,5 +1,6 @@
 """What every `Desk` does with a person's word. Another implementation adds a class that says how it is opened."""
 
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,7 +15,7 @@ from tests.fakes import CAMPUS, make_line, make_order
 from tests.spine import Spine
 from wcsync.ledger.connection import connect
 from wcsync.ledger.desk import Desk, Ended, Giving, Merging, TooFewSeats
-from wcsync.model import LineId, Order, OrderId, Person
+from wcsync.model import Applied, LineId, Order, OrderId, Outcome, Person
 from wcsync.sale import Cause, Refund, RefundLine, Withdrawal
 
 ANA, BEA, CLEO, DORA = (
@@ -291,6 +292,27 @@ class DeskContract(ABC):
         spine.work()
         assert inside(spine) == {(ANA.email, "42"), (BEA.email, "42")}
 
+    def test_a_slip_of_the_finger_is_mended_by_a_relink(self, spine: Spine) -> None:
+        spine.record(sold(quantity="1", buyer=replace(ANA, email="ana@gmial.com")))
+        spine.work()
+        assert kinds(spine) == ["typo"]
+        relink(spine, "ana@gmial.com", "ana@gmail.com")
+        assert kinds(spine) == []
+        spine.work()
+        assert inside(spine) == {("ana@gmail.com", "42")}
+
+    def test_a_relink_while_the_old_address_is_being_worked_on_ends_right(self, spine: Spine) -> None:
+        spine.record(sold(quantity="1"))
+        claim = spine.ledger.claim(CAMPUS, spine.clock())
+        assert claim is not None
+        relink(spine, ANA.email, BEA.email)
+        user_id = spine.lms.add_account(ANA.email)
+        spine.lms.enrolled[user_id, "42"] = None
+        applied = Applied(outcome=Outcome.CREATED, user_id=user_id)
+        assert spine.ledger.settle_applied(claim, applied, spine.clock())
+        spine.work()
+        assert inside(spine) == {(BEA.email, "42")}
+
     def test_a_relink_is_told_beside_the_order(self, spine: Spine) -> None:
         spine.store.orders = {7: sold(quantity="1")}
         spine.record(sold(quantity="1"))
@@ -376,7 +398,7 @@ class DeskContract(ABC):
             email="Zaphodine.Q@betelgeuse.example",
             first_name="Zaphodine",
             last_name="Beeblebroxova",
-            fields=(("company", "Magrathea"),),
+            fields=(("company", "Magrathea " * 40),),  # long, so that much of the old row is left in its page
         )
         order = sold(quantity="1", buyer=person)
         spine.store.orders = {7: order}
@@ -392,6 +414,18 @@ class DeskContract(ABC):
         held = b"".join(file.read_bytes() for file in spine.path.parent.glob("ledger.db*")).lower()
         for word in ("zaphodine", "betelgeuse", "beeblebroxova", "magrathea"):
             assert word.encode() not in held
+
+    def test_what_an_older_version_left_in_the_file_goes_too(self, spine: Spine, desk: Desk) -> None:
+        person = replace(ANA, fields=(("company", "Magrathea " * 40),))
+        spine.record(sold(quantity="1", buyer=person))
+        with closing(sqlite3.connect(spine.path)) as db, db:
+            db.execute("PRAGMA secure_delete = OFF")
+            db.execute("UPDATE learners SET fields = '[]'")
+        spine.ledger._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        assert b"Magrathea" in spine.path.read_bytes()
+        desk.forget(ANA.email, spine.clock())
+        assert desk.wipe()
+        assert b"Magrathea" not in spine.path.read_bytes()
 
     def test_an_address_in_what_others_said_goes_too(self, spine: Spine, desk: Desk) -> None:
         spine.record(sold(quantity="1"))

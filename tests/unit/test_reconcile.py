@@ -375,7 +375,7 @@ def test_a_second_proof_changes_nothing(spine: Spine) -> None:
 
 def test_what_is_amiss_with_subscriptions_is_listed_too(spine: Spine) -> None:
     found = Remark(code="subscription_gone", message="the shop does not know it")
-    assert codes(prove(spine, ask_subscriptions=lambda: [found])) == ["subscription_gone"]
+    assert codes(prove(spine, ask_subscriptions=lambda _since: [found])) == ["subscription_gone"]
 
 
 def test_every_fate_has_its_place_in_the_two_lines() -> None:

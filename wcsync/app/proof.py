@@ -18,6 +18,7 @@ from wcsync.pollers.halts import HaltWatch
 from wcsync.pollers.nights import Nights
 from wcsync.pollers.orders import OrdersPoller
 from wcsync.pollers.reconcile import Depth, Reconciler
+from wcsync.pollers.subscription_check import SubscriptionCheck
 from wcsync.store.base import Store
 from wcsync.times import Clock
 
@@ -50,6 +51,7 @@ def build_reconciler(parts: Parts) -> Reconciler:
         with closing(Report(parts.config.ledger.path)) as report:
             return report.line_fates(order_ids)
 
+    subscriptions = SubscriptionCheck(store=parts.store, ledger=parts.ledger, planner=plan, clock=parts.clock)
     return Reconciler(
         store=parts.store,
         ledger=parts.ledger,
@@ -63,6 +65,7 @@ def build_reconciler(parts: Parts) -> Reconciler:
         clock=parts.clock,
         dice=parts.dice,
         stopping=parts.stopping,
+        ask_subscriptions=subscriptions.look,
     )
 
 

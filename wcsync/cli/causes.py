@@ -34,8 +34,8 @@ PARKED = {
         command=_RETRY,
     ),
     "quantity": Cause(
-        title="Less than one seat",
-        means="the line's quantity is below 1, so that nobody was enrolled for it",
+        title="An odd number of seats",
+        means="the line's quantity is below 1, above 1,000 or no whole number; the reason says what became of it",
         do="correct the order in the shop, or enrol by hand and drop the entry",
         command=_DROP,
     ),

@@ -12,7 +12,9 @@ from wcsync.times import render_instant
 
 _DEAD = """
     SELECT DISTINCT e.lms, e.course_id, e.learner_key FROM enrolments AS e INDEXED BY enrolments_dead
-    LEFT JOIN entitlements AS s USING (lms, course_id, learner_key)
+    LEFT JOIN aliases AS a ON a.old_key = e.learner_key
+    LEFT JOIN entitlements AS s ON s.lms = e.lms AND s.course_id = e.course_id
+    AND s.learner_key IN (e.learner_key, a.new_key)
     WHERE e.state = 'dead' AND (:lms IS NULL OR e.lms = :lms) AND (:course_id IS NULL OR e.course_id = :course_id)
     AND (:order_id IS NULL OR s.order_id = :order_id)
 """

@@ -48,6 +48,9 @@ class Proof(Protocol):
     def read_changed(self, since: datetime, after: OrderId, limit: int) -> list[OrderId]:
         """Orders last changed after `since`, by their id, those that the shop has deleted left out."""
 
+    def read_subscriptions(self, since: datetime) -> list[int]:
+        """Subscriptions last changed after `since`."""
+
     def read_gone_amiss(self, order_ids: Sequence[OrderId]) -> dict[tuple[OrderId, LineId], bool]:
         """Lines of which a learner is missing in an LMS; True = a person said to leave it so."""
 

@@ -310,13 +310,15 @@ _DEAD = """
     SELECT e.lms, e.course_id, substr(e.learner_key, 1, 8) AS learner, e.desired, e.attempts, e.error_kind, e.error,
         e.changed_at, (
             SELECT group_concat(DISTINCT s.order_id) FROM entitlements AS s
-            WHERE s.lms = e.lms AND s.course_id = e.course_id AND s.learner_key = e.learner_key) AS orders, (
+            WHERE s.lms = e.lms AND s.course_id = e.course_id
+            AND s.learner_key IN (e.learner_key, a.new_key)) AS orders, (
             SELECT json_group_array(json_object('order_id', s.order_id, 'number', o.number, 'line_id', s.line_id,
                 'product', l.name, 'sku', l.sku, 'live', s.live))
             FROM entitlements AS s JOIN orders AS o USING (order_id)
             LEFT JOIN order_lines AS l USING (order_id, line_id)
-            WHERE s.lms = e.lms AND s.course_id = e.course_id AND s.learner_key = e.learner_key) AS sales
-    FROM enrolments AS e WHERE e.state = 'dead' ORDER BY e.changed_at
+            WHERE s.lms = e.lms AND s.course_id = e.course_id AND s.learner_key IN (e.learner_key, a.new_key)) AS sales
+    FROM enrolments AS e LEFT JOIN aliases AS a ON a.old_key = e.learner_key
+    WHERE e.state = 'dead' ORDER BY e.changed_at
 """
 
 _PARKED = """

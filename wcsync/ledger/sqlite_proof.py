@@ -81,6 +81,13 @@ class SqliteProof:
         ).fetchall()
         return [OrderId(row["order_id"]) for row in rows]
 
+    def read_subscriptions(self, since: datetime) -> list[int]:
+        rows = self._db.execute(
+            "SELECT subscription_id FROM subscriptions WHERE modified_at > ? ORDER BY subscription_id",
+            (render_instant(since),),
+        ).fetchall()
+        return [row["subscription_id"] for row in rows]
+
     def read_gone_amiss(self, order_ids: Sequence[OrderId]) -> dict[tuple[OrderId, LineId], bool]:
         assert len(order_ids) <= AT_ONCE, len(order_ids)
         marks = ", ".join("?" * len(order_ids))

@@ -48,8 +48,9 @@ _DEAD = """
     SELECT e.lms, e.course_id, e.learner_key, e.desired, e.error, e.changed_at, (
         SELECT group_concat(DISTINCT coalesce(o.number, s.order_id)) FROM entitlements AS s
         LEFT JOIN orders AS o USING (order_id)
-        WHERE s.lms = e.lms AND s.course_id = e.course_id AND s.learner_key = e.learner_key) AS orders
-    FROM enrolments AS e INDEXED BY enrolments_dead WHERE e.state = 'dead' ORDER BY e.changed_at
+        WHERE s.lms = e.lms AND s.course_id = e.course_id AND s.learner_key IN (e.learner_key, a.new_key)) AS orders
+    FROM enrolments AS e INDEXED BY enrolments_dead
+    LEFT JOIN aliases AS a ON a.old_key = e.learner_key WHERE e.state = 'dead' ORDER BY e.changed_at
 """
 _PARKED = """
     SELECT p.order_id, p.line_id, p.kind, p.reason, p.since, o.number

@@ -64,7 +64,7 @@ class Reconciler:
     """Compares shop, ledger and LMS, and repairs what is safe to repair: what was missed enters as every order does.
 
     `paid`: the planner's own rule of payment; `fates`: the ledger's word on lines. `ask_subscriptions`: asks the shop
-    for those that the ledger knows and says what is amiss with them. `dice` gives numbers in [0, 1).
+    for those that changed since an instant, and says what is amiss with them. `dice` gives numbers in [0, 1).
     """
 
     store: Store
@@ -79,7 +79,7 @@ class Reconciler:
     clock: Clock
     dice: Callable[[], float]
     stopping: Callable[[], bool] = lambda: False
-    ask_subscriptions: Callable[[], Sequence[Remark]] = lambda: ()
+    ask_subscriptions: Callable[[datetime], Sequence[Remark]] = lambda _since: ()
 
     def window(self, back_to: datetime) -> datetime:
         """From when on orders are to be compared: never from before what this ledger was begun or filled with, or
@@ -108,7 +108,7 @@ class Reconciler:
         self.poller.read_since(since, take)
         shown = len(sighting.lines)
         deleted, remarks = self._ask_hidden(since, sighting)
-        remarks += self.ask_subscriptions()
+        remarks += self.ask_subscriptions(since)
         looks = self._look(lms, sample, remarks)
         fates = self._count(sighting, remarks)
         return Reckoning(
