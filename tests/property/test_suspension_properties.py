@@ -117,7 +117,7 @@ class World:
         self.spine.settle()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps, st.booleans())
 def test_in_the_end_the_learner_is_in_exactly_if_that_is_wished(
     taken: list[tuple[str, str, int]], begun: bool
