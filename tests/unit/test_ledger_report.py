@@ -70,7 +70,9 @@ def test_an_empty_ledger_counts_nothing(report: Report) -> None:
         pytest.param(make_line(sku="NEW"), {"unmapped": 1}, id="unmapped"),
         pytest.param(make_line(sku="T-SHIRT"), {"ignored": 1}, id="ignored"),
         pytest.param(make_line(quantity="0"), {"parked": 1}, id="parked"),
-        pytest.param(make_line(quantity="3"), {"parked": 1, "due": 1, "open_seats": 2}, id="due, with open seats"),
+        pytest.param(
+            make_line(quantity="3"), {"parked": 1, "due": 1, "open_seats": 2}, id="due, with open seats"
+        ),
         pytest.param(make_line(sku="BOTH"), {"due": 2}, id="two courses"),
     ],
 )
