@@ -56,6 +56,11 @@ ACTIONS = {
     "unseated": "planned anew, as nobody had got in",
     "parked_dropped": "taken off the parked list, by a person",
     "wish_changed": "what should be changed",
+    "seat_assigned": "an open seat was given, by a person",
+    "end_decided": "a person said that it ends",
+    "withdrawal_allowed": "a person allowed the withdrawal",
+    "held": "held, by a person",
+    "released": "released, by a person",
 }
 """What happened to an order, by the audit's actions."""
 

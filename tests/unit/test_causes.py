@@ -9,10 +9,12 @@ import pytest
 from tests.unit.test_readme import section
 from wcsync import screen
 from wcsync.cli.causes import DEAD, PARKED
+from wcsync.ledger.parking import NOT_PLANNED
 from wcsync.ledger.recording import UNREADABLE
 from wcsync.ledger.report import Summary
-from wcsync.ledger.parking import NOT_PLANNED
+from wcsync.mappers.entitlements import ENDINGS
 from wcsync.model import Verdict
+from wcsync.sale import DELETED
 
 SOURCES = Path(__file__).parents[2] / "wcsync"
 
@@ -33,7 +35,8 @@ def kinds_given_to(path: Path, name: str) -> set[str]:
 
 def test_each_kind_that_is_parked_has_its_words_and_no_other() -> None:
     made = set().union(*(kinds_given_to(path, "Parked") for path in SOURCES.rglob("*.py")))
-    assert set(PARKED) == made | {UNREADABLE} | NOT_PLANNED
+    asked = {f"{status}_asked" for status in set(ENDINGS) - {"trash", DELETED}}
+    assert set(PARKED) == made | {UNREADABLE} | NOT_PLANNED | asked
 
 
 def test_each_kind_that_is_given_up_has_its_words_and_no_other() -> None:
