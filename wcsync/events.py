@@ -83,6 +83,22 @@ CATALOGUE = (
         when="a look at the shop brought something, or was not complete",
     ),
     Event(
+        name="subscriptions_polled",
+        keys=("fetched", "fresh", "complete", "duration_ms"),
+        when="a look at the shop's subscriptions brought something, or was not complete",
+    ),
+    Event(
+        name="subscriptions_unavailable",
+        keys=("reason",),
+        when="subscriptions cannot be read, or the shop has none any more; nobody's access ends for it",
+    ),
+    Event(name="subscriptions_recovered", when="subscriptions can be read again"),
+    Event(
+        name="subscription_unreadable",
+        keys=("subscription_id", "reason"),
+        when="one subscription cannot be read; what it gave access to stays as it is",
+    ),
+    Event(
         name="backfill_progressed",
         keys=("page", "pages", "fetched", "fresh"),
         when="every twentieth page of a backfill that has no terminal",

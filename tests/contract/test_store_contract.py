@@ -18,7 +18,8 @@ from wcsync.model import Order, OrderId, Page, Unreadable
 from wcsync.sandbox.faults import Fault, Kind
 from wcsync.sandbox.shop import SandboxShop
 from wcsync.store.base import Store
-from wcsync.store.client import STATUSES_LAST_S, WooCommerce
+from wcsync.store.client import WooCommerce
+from wcsync.store.listing import STATUSES_LAST_S
 
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=6)
 """The signatures are made by the real clock, so the shop keeps it too."""

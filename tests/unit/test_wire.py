@@ -10,6 +10,7 @@ import pytest
 
 from wcsync.errors import MalformedReply, ServiceBlocked, TransientError
 from wcsync.model import Line, LineId, Order, OrderId, Person, ProductId, Unreadable
+from wcsync.sale import Refund
 from wcsync.store import wire
 from wcsync.store.refusal import Way, explain
 
@@ -98,6 +99,7 @@ def test_a_recorded_order_is_read_field_by_field() -> None:
             ),
         ),
         refunded_total=Decimal("1.00"),
+        refunds=(Refund(refund_id=238, total=Decimal("1.00")),),
     )
 
 

@@ -170,7 +170,12 @@ def target_keys(config: Config) -> dict[LmsName, tuple[TargetKey, ...]]:
 def ask_shop(store: Store) -> Callable[[], Answerer]:
     def ask() -> Answerer:
         identity = store.fetch_identity()
-        return Answerer(identity=identity.url, title=identity.name, server_time=identity.server_time)
+        return Answerer(
+            identity=identity.url,
+            title=identity.name,
+            server_time=identity.server_time,
+            zone=identity.zone,
+        )
 
     return ask
 

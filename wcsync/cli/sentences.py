@@ -246,12 +246,34 @@ SENTENCES: dict[str, Sentence] = {
     "service_unavailable": lambda line: (
         f"{line.get('service', '?')} is in trouble, its work waits: {line.get('reason', '')}"
     ),
+    "subscription_unreadable": lambda line: (
+        f"Subscription {line.get('subscription_id') or '?'} cannot be read, what it gave access to stays: "
+        f"{line.get('reason', '')}"
+    ),
+    "subscriptions_polled": lambda line: (
+        f"Read the shop: {_count(line.get('fresh'), 'new or changed subscription')}"
+        f"{'' if line.get('complete', True) else '; not to the end, it goes on from there'}"
+    ),
+    "subscriptions_recovered": lambda _: "Subscriptions can be read again",
+    "subscriptions_unavailable": lambda line: (
+        f"Subscriptions cannot be read, nobody's access ends for it: {line.get('reason', '')}"
+    ),
     "troubles_told": lambda line: (
         f"People are told: {_count(line.get('began'), 'new trouble')}, {line.get('ended', '?')} over"
     ),
     "worker_failed": lambda _: "A FAULT OF WCSYNC while it worked; the work is put off, not lost",
 }
-_ABOUT_SHOP = {"orders_polled", "ledger_started", "rules_changed", "backfill_progressed", "poller_failed"}
+_ABOUT_SHOP = {
+    "orders_polled",
+    "ledger_started",
+    "rules_changed",
+    "backfill_progressed",
+    "poller_failed",
+    "subscriptions_polled",
+    "subscriptions_recovered",
+    "subscriptions_unavailable",
+    "subscription_unreadable",
+}
 
 
 def _wait(seconds: object) -> str:

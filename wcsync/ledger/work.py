@@ -42,17 +42,18 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
         db,
         claim,
         "applied = :applied, applied_until = :until, applied_revision = :revision, applied_at = :now, "
-        "outcome = :outcome, ours = :ours, dormant = :dormant, sending_since = NULL, written = 0, error_kind = '', "
-        "error = '', "
+        "outcome = :outcome, ours = :ours, dormant = :dormant, sending_since = NULL, written = :in_doubt, "
+        "error_kind = '', error = '', "
         "attempts = iif(revision = :revision, attempts, 0), next_attempt_at = :now, changed_at = :now, "
         "state = iif(revision = :revision, :settled, :due)",
         {
             "applied": claim.desired.value,
-            "until": text_of(claim.seat.until) if claim.desired is Desired.IN else None,
+            "until": text_of(_end_there(claim, applied)),
             "revision": claim.revision,
             "now": render_instant(now),
             "outcome": applied.outcome.value,
             "ours": int(ours and claim.desired is Desired.IN),
+            "in_doubt": int(_end_in_doubt(claim, applied)),
             "dormant": int(applied.outcome in _DORMANT),
             "settled": next_state(State.LEASED, Event.APPLIED).value,
             "due": next_state(State.LEASED, Event.DEFERRED).value,
@@ -67,6 +68,26 @@ def settle_applied(db: sqlite3.Connection, claim: Claim, applied: Applied, now: 
         _audit(db, claim, f"{claim.desired.value}_applied", applied.outcome.value, now)
         _note(db, claim, now)
     return settled
+
+
+def _end_there(claim: Claim, applied: Applied) -> datetime | None:
+    """The end that the enrolment has in the LMS by our doing: never earlier than it was. A dormant one keeps it."""
+    had, wanted = claim.seat.applied_until, claim.seat.until
+    if claim.desired is Desired.OUT:
+        return had if applied.outcome in _DORMANT else None
+    if applied.outcome is not Outcome.ALREADY or not claim.seat.applied:
+        return wanted
+    return None if had is None or wanted is None else max(had, wanted)
+
+
+def _end_in_doubt(claim: Claim, applied: Applied) -> bool:
+    """Whether an earlier call, for another end, may be what let the learner in."""
+    return (
+        claim.desired is Desired.IN
+        and applied.outcome is Outcome.ALREADY
+        and claim.written
+        and claim.seat.until is not None
+    )
 
 
 def settle_kept(db: sqlite3.Connection, claim: Claim, now: datetime) -> bool:
