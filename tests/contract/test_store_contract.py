@@ -264,7 +264,7 @@ def test_the_trash_is_seen(woo: SandboxStage) -> None:
 def test_a_trashed_order_is_found_by_its_id_and_a_deleted_one_is_not(woo: SandboxStage) -> None:
     trashed, deleted = woo.buy(BEGIN), woo.buy(BEGIN)
     woo.shop.trash(trashed)
-    woo.shop.delete_for_good(deleted)
+    woo.shop.delete_forever(deleted)
     found = woo.store.fetch_order(trashed)
     assert isinstance(found, Order)
     assert (found.status, woo.store.fetch_order(deleted)) == ("trash", None)
@@ -288,7 +288,7 @@ def test_whatever_happens_to_an_order_while_we_read_no_other_goes_missing(
 
 def test_an_order_deleted_for_good_while_we_read_shows_as_a_smaller_total(woo: SandboxStage) -> None:
     bought = [woo.buy(BEGIN + timedelta(minutes=n + 1)) for n in range(PAGE_SIZE * 2 + 1)]
-    pages = read_while(woo.store, lambda: woo.shop.delete_for_good(bought[0]))
+    pages = read_while(woo.store, lambda: woo.shop.delete_forever(bought[0]))
     assert [page.total for page in pages if page.size] == [7, 6]
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_readme import section
-from wcsync import screen
 from wcsync.cli.causes import DEAD, PARKED
+from wcsync.cli.show import VERDICTS
+from wcsync.cli.status import MEANINGS
 from wcsync.ledger.parking import NOT_PLANNED
 from wcsync.ledger.recording import UNREADABLE
 from wcsync.ledger.report import Summary
@@ -50,5 +51,5 @@ def test_readme_says_of_each_cause_what_the_lists_say(what: str, causes: dict[st
 
 
 def test_each_figure_and_verdict_is_explained() -> None:
-    assert set(screen.MEANINGS) == set(Summary.__dataclass_fields__)
-    assert set(screen.VERDICTS) == {verdict.value for verdict in Verdict}
+    assert set(MEANINGS) == set(Summary.__dataclass_fields__)
+    assert set(VERDICTS) == {verdict.value for verdict in Verdict}

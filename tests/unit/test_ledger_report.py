@@ -10,12 +10,12 @@ import pytest
 
 from tests.fakes import T0, make_line, make_order
 from tests.spine import Spine
+from wcsync.cli.show import print_story
 from wcsync.errors import ConfigError, PermanentError, TransientError
 from wcsync.ledger.connection import connect
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
 from wcsync.model import Order, OrderId, Unreadable
-from wcsync.screen import print_order
 
 NOTHING = Summary(
     orders=0,
@@ -351,5 +351,5 @@ def test_the_story_of_an_order_tells_of_its_note(
     with closing(Report(spine.path)) as report:
         story = report.order_of(17)
     assert story is not None
-    print_order(story)
+    print_story(story | {"timeline": []})
     assert words in capsys.readouterr().out

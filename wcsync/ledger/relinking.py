@@ -3,6 +3,7 @@
 import sqlite3
 from datetime import datetime
 
+from wcsync.ledger import missing
 from wcsync.ledger.aliases import key_in_use, record_alias
 from wcsync.ledger.desk import Merging
 from wcsync.ledger.order_facts import write_person
@@ -84,6 +85,7 @@ def _move_seats(db: sqlite3.Connection, source: LearnerKey, target: LearnerKey, 
     ways = {place: _way_out(db, *place, source) for place in places}
     for place in places:
         unpark(db, OF_THE_LMS, (*place, source))
+        missing.unpark(db, *place, source)
     moved = db.execute(
         "UPDATE entitlements SET learner_key = ? WHERE learner_key = ?", (target, source)
     ).rowcount

@@ -100,7 +100,9 @@ class OrdersPoller:
         Raises: TransientError, ServiceBlocked.
         """
         self.gate.check()
-        return self._walker.read_since(since, on_page)
+        record = self._walker.read_since(since, on_page)
+        self.ledger.proof.record_beginning(since)
+        return record
 
     def read_order(self, order_id: OrderId) -> PageRecord | None:
         """Reads one order again; None if the shop does not know it. Raises: TransientError, ServiceBlocked."""

@@ -22,8 +22,9 @@ class SandboxShop(SubscriptionState, SandboxServer):
     """WooCommerce 9.9 with order tables (HPOS), as a client sees it. Use as a context manager or `start()` it.
 
     Switches: `gate` (permissions, stripped Authorization header), `site` (maintenance, permalinks, folder, …),
-    `site_url` (the address the shop believes to have; None = where it answers), `name`, `stated_timezone` (the name of
-    its time zone, if it is to state another).
+    `site_url` (the address the shop believes to have; None = where it answers), `name`, `timezone` (by an IANA name, or
+    an offset as in "+05:30" as where Settings > General has one), `stated_timezone` (the name of its time zone, if it
+    is to state another).
     Over plain http it takes OAuth 1.0a signatures only; give it a `tls` context for keys.
     """
 
@@ -80,7 +81,7 @@ class SandboxShop(SubscriptionState, SandboxServer):
             "url": self._address(),
             "home": self._address(),
             "gmt_offset": int(hours) if hours == int(hours) else hours,
-            "timezone_string": self.stated_timezone or self.timezone.key,
+            "timezone_string": self.stated_timezone or getattr(self.timezone, "key", ""),
             "page_for_posts": 0,
             "page_on_front": 0,
             "show_on_front": "posts",
