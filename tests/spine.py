@@ -52,7 +52,7 @@ class Spine:
         self.path = folder / "ledger.db"
         self.clock = FakeClock()
         self.store = FakeStore()
-        self.lms = FakeLms()
+        self.lms = FakeLms(clock=self.clock)
         self.mapping = FakeMapping(dict(COURSES))
         self.paid_statuses = paid_statuses
         self.backoff = backoff or Backoff()
