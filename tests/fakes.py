@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 
 from wcsync.course import Course, CourseReading, Sellable
 from wcsync.errors import Finding, PermanentError, Severity, TransientError
@@ -25,11 +26,12 @@ from wcsync.model import (
     Product,
     ProductId,
     Seat,
+    SubscriptionPage,
     Target,
     Unreadable,
     UnreadableProduct,
 )
-from wcsync.sale import PLAIN_TERMS, Terms
+from wcsync.sale import PLAIN_TERMS, Refund, RefundLine, Subscription, Terms
 from wcsync.store.base import ShopIdentity
 from wcsync.times import Clock
 
@@ -273,12 +275,14 @@ class FakeLms:
 class FakeStore:
     """A shop in memory. `on_page` is called with each page number before that page is put together.
 
-    `asked` and `pages` hold the window of each walk and the number of each page that was asked for.
+    `asked` and `pages` hold the window of each walk and the number of each page that was asked for. `subscriptions`
+    None: it offers none. `ignores_window`: as a shop too old to know when they changed.
     """
 
     orders: dict[int, Order] = field(default_factory=dict)
     now: datetime = T0
     url: str = "https://shop.example.com"
+    zone: str = ""
     page_size: int = 3
     unreadable: list[Unreadable] = field(default_factory=list)
     on_page: Callable[[int], None] = lambda _number: None
@@ -292,6 +296,12 @@ class FakeStore:
     products: list[Product] = field(default_factory=list)
     unreadable_products: list[UnreadableProduct] = field(default_factory=list)
     before_products: Callable[[], None] = lambda: None
+    subscriptions: dict[int, Subscription] | None = None
+    unreadable_subscriptions: list[Unreadable] = field(default_factory=list)
+    before_subscriptions: Callable[[int], None] = lambda _number: None
+    ignores_window: bool = False
+    subscription_windows: list[datetime] = field(default_factory=list)
+    subscription_pages: list[int] = field(default_factory=list)
 
     def put(self, order: Order) -> None:
         self.orders[order.order_id] = order
@@ -299,9 +309,33 @@ class FakeStore:
     def change(self, order_id: int, at: datetime, **fields: object) -> None:
         self.orders[order_id] = replace(self.orders[order_id], modified_at=at, **fields)  # type: ignore[arg-type]
 
+    def refund(
+        self, order_id: int, at: datetime, *lines: RefundLine, total: str | Decimal | None = None
+    ) -> int:
+        """Gives back of each line what it says, or a mere amount as well; answers the refund's id.
+
+        Whoever gave back the last of an order turns its status themselves.
+        """
+        order = self.orders[order_id]
+        given = Decimal(total) if total is not None else sum((line.total for line in lines), Decimal(0))
+        refund_id = (
+            max((one.refund_id for other in self.orders.values() for one in other.refunds), default=900) + 1
+        )
+        refund = Refund(refund_id=refund_id, total=given, lines=lines)
+        refunds = (*order.refunds, refund)
+        self.change(order_id, at, refunds=refunds, refunded_total=order.refunded_total + given)
+        return refund_id
+
+    def delete_refund(self, order_id: int, refund_id: int) -> None:
+        """The date of change stays, as in a real shop."""
+        order = self.orders[order_id]
+        left = tuple(one for one in order.refunds if one.refund_id != refund_id)
+        total = sum((one.total for one in left), Decimal(0))
+        self.change(order_id, order.modified_at, refunds=left, refunded_total=total)
+
     def fetch_identity(self) -> ShopIdentity:
         self.before_identity()
-        return ShopIdentity(url=self.url, name="Shop", server_time=self._server_time())
+        return ShopIdentity(url=self.url, name="Shop", server_time=self._server_time(), zone=self.zone)
 
     def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
         self.asked.append(since)
@@ -317,6 +351,34 @@ class FakeStore:
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         return self.orders.get(order_id)
+
+    def subscribe(self, subscription_id: int, at: datetime, **fields: object) -> None:
+        """A subscription is there, or has changed."""
+        if self.subscriptions is None:
+            self.subscriptions = {}
+        known = self.subscriptions.get(subscription_id) or Subscription(
+            subscription_id=subscription_id,
+            parent_id=1,
+            status="active",
+            products=frozenset({17}),
+            modified_at=at,
+        )
+        self.subscriptions[subscription_id] = replace(known, modified_at=at, **fields)  # type: ignore[arg-type]
+
+    def fetch_subscription_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[SubscriptionPage]:
+        self.subscription_windows.append(since)
+        for number in count(first_page):
+            self.before_subscriptions(number)
+            self.subscription_pages.append(number)
+            page = self._subscription_page(since, number)
+            yield page
+            if page.last:
+                return
+
+    def fetch_subscription(self, subscription_id: int) -> Subscription | Unreadable | None:
+        if self.subscriptions is None:
+            return Unreadable(order_id=OrderId(subscription_id), reason="the shop has no subscriptions")
+        return self.subscriptions.get(subscription_id)
 
     def fetch_products(
         self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
@@ -374,6 +436,25 @@ class FakeStore:
             last=len(rows) < self.page_size,
         )
 
+    def _subscription_page(self, since: datetime, number: int) -> SubscriptionPage:
+        if self.subscriptions is None:
+            return SubscriptionPage(number=number, last=True, offered=False)
+        found = [
+            one
+            for _, one in sorted(self.subscriptions.items())
+            if self.ignores_window or one.modified_at > since
+        ]
+        rows = found[(number - 1) * self.page_size : number * self.page_size]
+        return SubscriptionPage(
+            number=number,
+            subscriptions=tuple(rows),
+            unreadable=tuple(self.unreadable_subscriptions) if number == 1 else (),
+            size=len(rows),
+            total=len(found) if rows or number == 1 else None,
+            server_time=self._server_time(),
+            last=len(rows) < self.page_size,
+        )
+
     def _server_time(self) -> datetime | None:
         return self.now if self.tells_time else None
 
@@ -398,16 +479,40 @@ class FakeMapping:
         return Match(targets=targets, source="mapping.toml:1", terms=terms)
 
 
-def make_line(line_id: int = 1, sku: str = "PY-101", quantity: str = "1", product_id: int = 17) -> Line:
+def make_line(
+    line_id: int = 1,
+    sku: str = "PY-101",
+    quantity: str = "1",
+    product_id: int = 17,
+    *,
+    total: str = "49.00",
+    variation_id: int = 0,
+    learners: tuple[Person, ...] = (),
+    container: bool = False,
+    part_of: int = 0,
+) -> Line:
     return Line(
         line_id=LineId(line_id),
         product_id=ProductId(product_id),
-        variation_id=ProductId(0),
+        variation_id=ProductId(variation_id),
         sku=sku,
         name=f"Course {sku}",
         quantity=Decimal(quantity),
-        total="49.00",
+        total=total,
+        learners=learners,
+        container=container,
+        part_of=LineId(part_of),
     )
+
+
+def make_refund(refund_id: int, *lines: tuple[int, str, str], total: str | None = None) -> Refund:
+    """`lines`: (line id, quantity, total) of each that was given back of; `total`: None = what they come to."""
+    given = tuple(
+        RefundLine(line_id=line_id, quantity=Decimal(quantity), total=Decimal(amount))
+        for line_id, quantity, amount in lines
+    )
+    whole = sum((line.total for line in given), Decimal(0)) if total is None else Decimal(total)
+    return Refund(refund_id=refund_id, total=whole, lines=given)
 
 
 def make_order(
@@ -418,6 +523,9 @@ def make_order(
     lines: tuple[Line, ...] | None = None,
     modified_at: datetime = T0,
     paid_at: datetime | None = T0,
+    refunds: tuple[Refund, ...] = (),
+    learners: tuple[Person, ...] = (),
+    renews: tuple[int, ...] = (),
 ) -> Order:
     return Order(
         order_id=OrderId(order_id),
@@ -430,4 +538,8 @@ def make_order(
         customer_id=0,
         buyer=Person(email=email, first_name="Ana", last_name="Núñez"),
         lines=lines if lines is not None else (make_line(),),
+        refunded_total=sum((refund.total for refund in refunds), Decimal(0)),
+        refunds=refunds,
+        learners=learners,
+        renews=renews,
     )

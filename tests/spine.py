@@ -20,12 +20,14 @@ from wcsync.notes import SERVICE as NOTES
 from wcsync.notes import OrderNotes
 from wcsync.patient import Patient
 from wcsync.pollers.orders import OrdersPoller
+from wcsync.pollers.subscriptions import SubscriptionsPoller
 from wcsync.retry import Backoff
 from wcsync.sale import NOTHING_SPECIAL, Circumstances
 from wcsync.worker import Worker
 
 QUARANTINE_S = 90.0
 IDENTITY_EVERY_S = 600.0
+SUBSCRIPTIONS_EVERY_S = 300.0
 
 COURSES: dict[str, tuple[str, str] | list[tuple[str, str]] | None] = {
     "PY-101": ("campus", "42"),
@@ -71,6 +73,17 @@ class Spine:
             clock=self.clock,
             overlap_s=self.overlap_s,
             start=self.start,
+        )
+        self.subscriptions = SubscriptionsPoller(
+            store=self.store,
+            ledger=ledger,
+            gate=self.poller.gate,
+            patient=self.poller.patient,
+            planner=lambda: self.plan,
+            clock=self.clock,
+            every_s=SUBSCRIPTIONS_EVERY_S,
+            overlap_s=self.overlap_s,
+            timer=lambda: self.clock().timestamp(),
         )
         self.worker = Worker(
             lms=self.lms,
@@ -178,7 +191,12 @@ class Spine:
 
     def _ask_shop(self) -> Answerer:
         identity = self.store.fetch_identity()
-        return Answerer(identity=identity.url, title=identity.name, server_time=identity.server_time)
+        return Answerer(
+            identity=identity.url,
+            title=identity.name,
+            server_time=identity.server_time,
+            zone=identity.zone,
+        )
 
     def _ask_lms(self) -> Answerer:
         identity = self.lms.fetch_identity()

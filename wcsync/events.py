@@ -18,6 +18,19 @@ class Event:
 
 _TROUBLE = ("service", "reason")
 _CONFIRMED = ("lms", "looked", "shown", "late", "duration_ms")
+_PROOF = (
+    "paid_lines",
+    "due",
+    "ignored",
+    "ended",
+    "dropped",
+    "enrolled",
+    "open_seats",
+    "parked",
+    "dead",
+    "unmapped",
+    "unexplained",
+)
 _COUNTS = (
     "orders",
     "lines",
@@ -83,9 +96,46 @@ CATALOGUE = (
         when="a look at the shop brought something, or was not complete",
     ),
     Event(
+        name="subscriptions_polled",
+        keys=("fetched", "fresh", "complete", "duration_ms"),
+        when="a look at the shop's subscriptions brought something, or was not complete",
+    ),
+    Event(
+        name="subscriptions_unavailable",
+        keys=("reason",),
+        when="subscriptions cannot be read, or the shop has none any more; nobody's access ends for it",
+    ),
+    Event(name="subscriptions_recovered", when="subscriptions can be read again"),
+    Event(
+        name="subscription_unreadable",
+        keys=("subscription_id", "reason"),
+        when="one subscription cannot be read; what it gave access to stays as it is",
+    ),
+    Event(
         name="backfill_progressed",
         keys=("page", "pages", "fetched", "fresh"),
         when="every twentieth page of a backfill that has no terminal",
+    ),
+    Event(
+        name="reconciled",
+        keys=(*_PROOF, "orders", "fresh", "deleted", "looked", "missing", "findings", "duration_ms"),
+        when="shop, ledger and LMS were compared; `unexplained` is 0, or a fault of wcsync; `fresh`: orders that were "
+        "news, `missing`: learners that an LMS does not show any more",
+    ),
+    Event(
+        name="reconcile_failed",
+        keys=("reason", "hint"),
+        when="the shop could not be read for the nightly proof; it is tried again every hour",
+    ),
+    Event(
+        name="withdrawals_stopped",
+        keys=("waiting", "done", "inside", "hint"),
+        when="so many withdrawals at once may be a mistake: none is done until a person allows them",
+    ),
+    Event(
+        name="budget_spent",
+        keys=("lms", "rows", "hint"),
+        when="enrolments wait for an LMS that may get no further account for now; told once until none waits",
     ),
     Event(
         name="rules_changed",
@@ -178,6 +228,11 @@ CATALOGUE = (
         name="lms_missing",
         keys=("lms", "rows", "hint"),
         when="enrolments wait for an LMS that is in the config no more",
+    ),
+    Event(
+        name="learners_forgotten",
+        keys=("learners",),
+        when="names and addresses were erased, their retention time being over",
     ),
     Event(
         name="leases_recovered",

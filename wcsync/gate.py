@@ -25,11 +25,15 @@ SHOP = "shop"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answerer:
-    """Who a service says it is: `identity` is its own address, `title` its name for people."""
+    """Who a service says it is: `identity` is its own address, `title` its name for people.
+
+    `zone`: the clock on its wall, as an IANA name or an offset as in "+05:30"; '' = not told.
+    """
 
     identity: str
     title: str
     server_time: datetime | None = None
+    zone: str = ""
 
 
 class Gate:
@@ -63,7 +67,7 @@ class Gate:
             raise ServiceBlocked(self._refusal(known, answerer.identity))
         if not known:
             log.info("service_first_seen", service=self.name, identity=answerer.identity)
-        self._ledger.record_identity(self.name, answerer.identity, answerer.title, now)
+        self._record(answerer, now)
         self._passed_at = now
 
     def forget(self) -> None:
@@ -81,9 +85,12 @@ class Gate:
     def accept(self) -> Answerer:
         """Makes whoever answers now the service's identity: a person said so."""
         answerer, now = self._ask(), self._clock()
-        self._ledger.record_identity(self.name, answerer.identity, answerer.title, now)
+        self._record(answerer, now)
         self._ledger.record_health(self.name, Health(condition=Condition.UP, since=now))
         return answerer
+
+    def _record(self, answerer: Answerer, now: datetime) -> None:
+        self._ledger.record_identity(self.name, answerer.identity, answerer.title, now, zone=answerer.zone)
 
     def _refusal(self, known: str, answering: str) -> str:
         return (

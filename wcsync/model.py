@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 
-from wcsync.sale import UNLIMITED, Access, Cause, Circumstances, Refund, Withdrawal
+from wcsync.sale import UNLIMITED, Access, Cause, Circumstances, Refund, Subscription, Withdrawal
 
 OrderId = NewType("OrderId", int)
 LineId = NewType("LineId", int)
@@ -85,7 +85,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
-    """An order that could not be read. `order_id` None when even the id was missing. `reason` holds no address."""
+    """An order, or a subscription, which is one to the shop, that could not be read.
+
+    `order_id`: its number, None when even that was missing. `reason` holds no address.
+    """
 
     order_id: OrderId | None
     reason: str
@@ -106,6 +109,34 @@ class Page:
     total: int | None
     server_time: datetime | None
     last: bool = False
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the order changed last that changed last."""
+        return max((order.modified_at for order in self.orders), default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPage:
+    """One page of subscriptions as the shop answered it. Its fields as in `Page`.
+
+    `offered`: False if the shop has no subscriptions at all, since the plugin is not there or switched off; the walk
+    ends with this page.
+    """
+
+    number: int
+    subscriptions: tuple[Subscription, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    size: int = 0
+    total: int | None = None
+    server_time: datetime | None = None
+    last: bool = False
+    offered: bool = True
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the subscription changed last that changed last."""
+        return max((one.modified_at for one in self.subscriptions), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import pytest
 
 from wcsync.errors import ServiceBlocked, TransientError, WcsyncError
 from wcsync.model import Order, OrderId, Page, Product, Unreadable
+from wcsync.sale import Refund, RefundLine
 from wcsync.store import wire
 from wcsync.store.client import WooCommerce
 from wcsync.store.wire.products import parse_product, parse_products
@@ -354,15 +355,48 @@ def test_another_order_than_the_one_asked_for_is_not_believed(connect: Connect) 
         connect(item("order_full", 1)).fetch_order(OrderId(7))
 
 
-@pytest.mark.parametrize(
-    ("place", "refunded", "status"),
-    [(15, "1.00", "completed"), (18, "3.00", "completed")],
-    ids=["an-amount", "and-a-line"],
-)
-def test_refunds_are_added_up_as_recorded(connect: Connect, place: int, refunded: str, status: str) -> None:
-    found = connect(item("orders_date_modified_changes", place)).fetch_order(OrderId(240))
+def with_refunds(order: Exchange, refunds: list[Any]) -> Shop:
+    """An order as recorded, and the list of those of its refunds that were recorded, too."""
+    listed = json.loads(json.dumps(recorded("orders_date_modified_changes")[16]))
+    listed["response"]["body"] = refunds
+    return Shop(answer=lambda request: listed if request.url.path.endswith("/refunds") else order)
+
+
+def test_an_amount_that_was_given_back_is_of_no_line(connect: Connect) -> None:
+    life = recorded("orders_date_modified_changes")
+    shop = with_refunds(life[15], life[16]["response"]["body"])
+    found = connect(shop).fetch_order(OrderId(240))
     assert isinstance(found, Order)
-    assert (found.refunded_total, found.status) == (Decimal(refunded), status)
+    assert (found.refunded_total, found.status) == (Decimal("1.00"), "completed")
+    assert found.refunds == (Refund(refund_id=242, total=Decimal("1.00")),)
+    assert shop.requests[-1].url.path == life[16]["request"]["path"]
+
+
+def test_a_line_that_was_given_back_is_read_as_recorded(connect: Connect) -> None:
+    life = recorded("orders_date_modified_changes")
+    shop = with_refunds(life[18], [life[17]["response"]["body"], life[14]["response"]["body"]])
+    found = connect(shop).fetch_order(OrderId(240))
+    assert isinstance(found, Order)
+    [line] = found.lines
+    assert line.line_id == 323
+    assert (found.refunded_total, found.status) == (Decimal("3.00"), "completed")
+    assert found.refunds == (
+        Refund(refund_id=242, total=Decimal("1.00")),
+        Refund(
+            refund_id=243,
+            total=Decimal("2.00"),
+            lines=(RefundLine(line_id=323, quantity=Decimal(1), total=Decimal("2.00")),),
+        ),
+    )
+
+
+def test_an_order_completed_again_after_all_was_given_back_keeps_its_refunds(connect: Connect) -> None:
+    life = recorded("orders_date_modified_changes")
+    shop = with_refunds(life[22], [life[20]["response"]["body"], life[17]["response"]["body"]])
+    found = connect(shop).fetch_order(OrderId(240))
+    assert isinstance(found, Order)
+    assert (found.refunded_total, found.status) == (Decimal("19.90"), "completed")
+    assert [refund.refund_id for refund in found.refunds] == [243, 244]
 
 
 def test_a_deleted_order_is_none(connect: Connect) -> None:
@@ -385,7 +419,7 @@ def test_every_whole_order_ever_recorded_can_be_read(connect: Connect) -> None:
 def test_the_shop_names_itself(connect: Connect) -> None:
     shop = item("errors_requests", 27)
     who = connect(shop).fetch_identity()
-    assert (who.url, who.name) == ("https://127.0.0.1:8444", "Cursos ñ Test")
+    assert (who.url, who.name, who.zone) == ("https://127.0.0.1:8444", "Cursos ñ Test", "Europe/Madrid")
     assert who.server_time == datetime(2026, 11, 21, 19, 21, 45, tzinfo=UTC)
     [request] = shop.requests
     assert "authorization" not in request.headers

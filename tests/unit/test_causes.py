@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_readme import section
-from wcsync import screen
 from wcsync.cli.causes import DEAD, PARKED
+from wcsync.cli.show import VERDICTS
+from wcsync.cli.status import MEANINGS
+from wcsync.ledger.parking import NOT_PLANNED
 from wcsync.ledger.recording import UNREADABLE
 from wcsync.ledger.report import Summary
-from wcsync.ledger.parking import NOT_PLANNED
+from wcsync.mappers.entitlements import ENDINGS
 from wcsync.model import Verdict
+from wcsync.sale import DELETED
 
 SOURCES = Path(__file__).parents[2] / "wcsync"
 
@@ -33,7 +36,8 @@ def kinds_given_to(path: Path, name: str) -> set[str]:
 
 def test_each_kind_that_is_parked_has_its_words_and_no_other() -> None:
     made = set().union(*(kinds_given_to(path, "Parked") for path in SOURCES.rglob("*.py")))
-    assert set(PARKED) == made | {UNREADABLE} | NOT_PLANNED
+    asked = {f"{status}_asked" for status in set(ENDINGS) - {"trash", DELETED}}
+    assert set(PARKED) == made | {UNREADABLE} | NOT_PLANNED | asked
 
 
 def test_each_kind_that_is_given_up_has_its_words_and_no_other() -> None:
@@ -47,5 +51,5 @@ def test_readme_says_of_each_cause_what_the_lists_say(what: str, causes: dict[st
 
 
 def test_each_figure_and_verdict_is_explained() -> None:
-    assert set(screen.MEANINGS) == set(Summary.__dataclass_fields__)
-    assert set(screen.VERDICTS) == {verdict.value for verdict in Verdict}
+    assert set(MEANINGS) == set(Summary.__dataclass_fields__)
+    assert set(VERDICTS) == {verdict.value for verdict in Verdict}

@@ -9,6 +9,7 @@ import pytest
 from tests.fakes import T0, FakeMapping, make_line, make_order
 from wcsync.mappers.entitlements import Planner, normalise_address, usable_address, wish_for
 from wcsync.model import (
+    NOBODY,
     CourseId,
     Desired,
     Entitlement,
@@ -261,12 +262,27 @@ def test_less_than_one_seat_is_parked(quantity: str) -> None:
     assert (verdicts(planned), kinds(planned)) == ([Verdict.PARKED], ["quantity"])
 
 
-@pytest.mark.parametrize("quantity", ["1.5", "3"])
-def test_the_buyer_gets_one_of_several_seats_and_the_rest_is_shown(quantity: str) -> None:
-    planned = plan(make_order(lines=(make_line(quantity=quantity),)))
-    assert len(planned.entitlements) == 1
+def test_the_buyer_gets_one_of_several_seats_and_the_rest_are_open() -> None:
+    planned = plan(make_order(lines=(make_line(quantity="3"),)))
+    assert [(one.seat, one.learner_key, one.live) for one in planned.entitlements] == [
+        (1, ANA, True),
+        (2, NOBODY, True),
+        (3, NOBODY, True),
+    ]
     assert (verdicts(planned), kinds(planned)) == ([Verdict.MAPPED], ["open_seats"])
-    assert quantity in planned.parked[0].reason
+    assert planned.parked[0].reason == "2 of 3 seats have no learner yet"
+
+
+def test_half_a_seat_is_sold_to_nobody_and_shown() -> None:
+    planned = plan(make_order(lines=(make_line(quantity="1.5"),)))
+    assert [(one.seat, one.learner_key) for one in planned.entitlements] == [(1, ANA)]
+    assert (verdicts(planned), kinds(planned)) == ([Verdict.MAPPED], ["quantity"])
+
+
+@pytest.mark.parametrize("quantity", ["1001", "Infinity"])
+def test_more_seats_than_anybody_sells_are_parked(quantity: str) -> None:
+    planned = plan(make_order(lines=(make_line(quantity=quantity),)))
+    assert (planned.entitlements, verdicts(planned), kinds(planned)) == ((), [Verdict.PARKED], ["quantity"])
 
 
 def test_open_seats_stay_on_the_list_while_the_order_lives_and_leave_with_it() -> None:

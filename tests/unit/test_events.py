@@ -16,7 +16,7 @@ LEVELS = {"debug", "info", "warning", "error", "critical"}
 NO_PRODUCT = {"sandbox", "demo", "events.py"}
 BOUND = {"enrolment_settled": set(ENROLMENT), "worker_failed": set(ENROLMENT)}
 """Keys that a worker binds for all lines of an attempt."""
-SPREAD = {"cycle_finished"}
+SPREAD = {"cycle_finished", "reconciled"}
 """Lines whose keys are those of a value."""
 
 
@@ -37,7 +37,7 @@ def names_of(call: ast.Call, of_services: set[str]) -> set[str]:
     speaks = isinstance(function, ast.Attribute) and function.attr in LEVELS
     if not speaks and not (isinstance(function, ast.Name) and function.id in {"say", "level"}):
         return set()
-    if isinstance(first, ast.Constant) and re.fullmatch("[a-z]+_[a-z_]+", str(first.value)):
+    if isinstance(first, ast.Constant) and re.fullmatch("[a-z_]+", str(first.value)):
         return {str(first.value)}
     return of_services if isinstance(first, ast.Subscript) else set()
 

@@ -10,12 +10,12 @@ import pytest
 
 from tests.fakes import T0, make_line, make_order
 from tests.spine import Spine
+from wcsync.cli.show import print_story
 from wcsync.errors import ConfigError, PermanentError, TransientError
 from wcsync.ledger.connection import connect
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
 from wcsync.model import Order, OrderId, Unreadable
-from wcsync.screen import print_order
 
 NOTHING = Summary(
     orders=0,
@@ -70,7 +70,9 @@ def test_an_empty_ledger_counts_nothing(report: Report) -> None:
         pytest.param(make_line(sku="NEW"), {"unmapped": 1}, id="unmapped"),
         pytest.param(make_line(sku="T-SHIRT"), {"ignored": 1}, id="ignored"),
         pytest.param(make_line(quantity="0"), {"parked": 1}, id="parked"),
-        pytest.param(make_line(quantity="3"), {"parked": 1, "due": 1, "open_seats": 2}, id="due, with open seats"),
+        pytest.param(
+            make_line(quantity="3"), {"parked": 1, "due": 1, "open_seats": 2}, id="due, with open seats"
+        ),
         pytest.param(make_line(sku="BOTH"), {"due": 2}, id="two courses"),
     ],
 )
@@ -349,5 +351,5 @@ def test_the_story_of_an_order_tells_of_its_note(
     with closing(Report(spine.path)) as report:
         story = report.order_of(17)
     assert story is not None
-    print_order(story)
+    print_story(story | {"timeline": []})
     assert words in capsys.readouterr().out

@@ -15,7 +15,7 @@ from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.gate import SHOP
 from wcsync.health import Condition
 from wcsync.model import OrderId, Page, Unreadable
-from wcsync.pollers.orders import Tide
+from wcsync.pollers.walking import Tide
 
 MINUTE = timedelta(minutes=1)
 

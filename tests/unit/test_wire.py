@@ -10,6 +10,7 @@ import pytest
 
 from wcsync.errors import MalformedReply, ServiceBlocked, TransientError
 from wcsync.model import Line, LineId, Order, OrderId, Person, ProductId, Unreadable
+from wcsync.sale import Refund
 from wcsync.store import wire
 from wcsync.store.refusal import Way, explain
 
@@ -98,6 +99,7 @@ def test_a_recorded_order_is_read_field_by_field() -> None:
             ),
         ),
         refunded_total=Decimal("1.00"),
+        refunds=(Refund(refund_id=238, total=Decimal("1.00")),),
     )
 
 
@@ -607,3 +609,29 @@ def test_the_index_is_read() -> None:
 def test_what_is_no_index_is_refused(content: bytes) -> None:
     with pytest.raises(MalformedReply):
         wire.parse_index(content)
+
+
+@pytest.mark.parametrize(
+    ("said", "offset"),
+    [
+        (5.5, "+05:30"),
+        ("5.75", "+05:45"),
+        (-8, "-08:00"),
+        (-3.5, "-03:30"),
+        (0, "+00:00"),
+        ("", ""),
+        (None, ""),
+        ("far", ""),
+        (99, ""),
+        (True, ""),
+    ],
+    ids=str,
+)
+def test_what_the_sites_clock_is_ahead_is_read_in_hours(said: Any, offset: str) -> None:
+    index = json.dumps({"namespaces": [], "timezone_string": "", "gmt_offset": said})
+    assert wire.parse_index(index.encode()).offset == offset
+
+
+def test_an_index_without_a_clock_has_none() -> None:
+    index = wire.parse_index(b'{"namespaces":[]}')
+    assert (index.timezone, index.offset) == ("", "")

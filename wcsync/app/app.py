@@ -22,10 +22,12 @@ from wcsync.app.build import (
     file_identity,
     longest_turn_s,
     plan_by,
+    planner_by,
     target_keys,
     tempo,
 )
 from wcsync.app.mirror import CourseMirror, Surroundings
+from wcsync.app.proof import Parts, build_halts, build_nights
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
@@ -189,11 +191,15 @@ class App:
             Job(name="replan", every_s=periods.TICK_S, run=self.replan_if_owed),
             Job(name="leases", every_s=60, run=self._keep_house),
             Job(name="waiting", every_s=60, run=self._tell_waiting),
+            Job(name="halts", every_s=60, run=build_halts(self.config, self.clock).look),
         ]
         if self.config.alerts.wanted:
             jobs.append(Job(name="alerts", every_s=periods.ALERTS_EVERY_S, run=self._look_for_trouble))
         if self.config.course_sync.enabled:
             jobs.append(Job(name="courses", every_s=periods.COURSES_EVERY_S, run=self._mirror().run_if_due))
+        if self.config.reconcile.enabled:
+            nights = build_nights(self.proof(), lambda name: self._patients[name].may_call())
+            jobs.append(Job(name="reconcile", every_s=periods.RECONCILE_EVERY_S, run=nights.run_if_due))
         return jobs
 
     def _mirror(self) -> CourseMirror:
@@ -237,6 +243,22 @@ class App:
         )
         self._mirrors.append(CourseMirror(around))
         return self._mirrors[-1]
+
+    def proof(self) -> Parts:
+        """What a proof works with. The mapping must have been loaded."""
+        return Parts(
+            config=self.config,
+            ledger=self.ledger,
+            store=self.store,
+            poller=self.poller,
+            lmss=self.lmss,
+            gates=self.gates,
+            patients=self._patients,
+            planner=lambda: planner_by(self.config, self.mapping.current, self.ledger),
+            stopping=self._at_page,
+            clock=self.clock,
+            dice=self._dice,
+        )
 
     def accept(self, service: str) -> Answerer:
         """Makes whoever answers now the known identity of `service`. Raises KeyError for an unknown name."""

@@ -39,13 +39,19 @@ MAIL_TURNS, WEB_TURNS = 6, 2
 """So many time-outs a mail or a web call may take at the most."""
 OVERDUE_S = 600.0
 """With five of the longest waits between two polls, whichever is more: so long the shop may stay unread."""
+UNPROVEN_AFTER = timedelta(days=3)
+"""So long the proof that no line is lost may not come about."""
 STALE_S = 3 * 24 * 3600.0
 """With three times the mirror's own interval, whichever is more: so long course data may go without a good run."""
 
 
 def plan_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> PlanOrder:
+    return planner_by(config, mapping, ledger).plan
+
+
+def planner_by(config: Config, mapping: Mapping, ledger: SqliteLedger) -> Planner:
     paid_statuses = frozenset(config.orders.paid_statuses)
-    return Planner(mapping=mapping, paid_statuses=paid_statuses, identify=ledger.identify).plan
+    return Planner(mapping=mapping, paid_statuses=paid_statuses, identify=ledger.identify)
 
 
 def tempo(config: Config) -> Tempo:
@@ -135,6 +141,9 @@ def build_rules(config: Config) -> Rules:
         stale=timedelta(seconds=max(STALE_S, 3 * config.course_sync.every_s))
         if config.course_sync.enabled
         else None,
+        unproven=UNPROVEN_AFTER if config.reconcile.enabled else None,
+        most=config.taking_back.max_withdrawals,
+        share=config.taking_back.max_withdrawals_share,
     )
 
 
@@ -170,7 +179,12 @@ def target_keys(config: Config) -> dict[LmsName, tuple[TargetKey, ...]]:
 def ask_shop(store: Store) -> Callable[[], Answerer]:
     def ask() -> Answerer:
         identity = store.fetch_identity()
-        return Answerer(identity=identity.url, title=identity.name, server_time=identity.server_time)
+        return Answerer(
+            identity=identity.url,
+            title=identity.name,
+            server_time=identity.server_time,
+            zone=identity.zone,
+        )
 
     return ask
 

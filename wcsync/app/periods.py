@@ -14,3 +14,5 @@ MAPPING_ABANDON_S = 5.0
 """How long a stop waits for a look at the mapping file: its folder may be a mount that went away."""
 ALERTS_EVERY_S = COURSES_EVERY_S = 30.0
 """How often it is asked whether there is something to tell, or course data to be carried over."""
+RECONCILE_EVERY_S = 60.0
+"""How often it is asked whether the night's proof is due."""

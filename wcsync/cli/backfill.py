@@ -38,14 +38,14 @@ def backfill(*, config_path: Path | None, since: str, dry_run: bool, as_json: bo
 
     The daemon, or `run --once`, then works them off. Safe to stop and to repeat.
     """
-    instant = _parse_since(since)
+    instant = parse_since(since)
     config = read_config(config_path)
     if dry_run:
         sys.exit(_rehearse(config, instant, as_json=as_json))
     sys.exit(_read(config, instant, as_json=as_json))
 
 
-def _parse_since(since: str) -> datetime:
+def parse_since(since: str) -> datetime:
     try:
         instant = parse_human_instant(since)
     except ValueError as exc:
@@ -108,7 +108,7 @@ def _rehearse(config: Config, since: datetime, *, as_json: bool) -> int:
 
 def _walk(app: App, since: datetime, *, level: str) -> Ending:
     """Reads all there is, shows how far it came, and says how it ended, also if a person stopped it."""
-    with shown_reading(app.config, level=level) as reading, _term_as_interrupt():
+    with shown_reading(app.config, level=level) as reading, term_as_interrupt():
         try:
             app.backfill(since, reading.take)
         except REMOTE_ERRORS as exc:
@@ -119,7 +119,7 @@ def _walk(app: App, since: datetime, *, level: str) -> Ending:
 
 
 @contextmanager
-def _term_as_interrupt() -> Iterator[None]:
+def term_as_interrupt() -> Iterator[None]:
     """SIGTERM ends a reading as Ctrl-C does: the page under way is taken back whole, and the end is told."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

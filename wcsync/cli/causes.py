@@ -143,9 +143,11 @@ PARKED = {
     ),
     "missing_in_lms": Cause(
         title="Not in the course any more",
-        means="the learner was let in and somebody took them out in the LMS, where reconcile did not find them",
-        do="look in the LMS who did that; enrol by hand if it was a mistake, then drop the entry",
-        command=_DROP,
+        means="the learner was enrolled, and the LMS does not show them in the course now: staff may have taken them "
+        "out or suspended them",
+        do="have them enrolled again, or leave it so with `wcsync parked drop`; the entry goes away by itself if they "
+        "are seen again",
+        command=_RETRY,
     ),
     "line_removed": Cause(
         title="Line taken out of the order",

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from wcsync.cli.common import (
     with_json,
 )
 from wcsync.cli.lists import enrolment, print_dead, print_parked
+from wcsync.cli.next_steps import typed, who_does_it
 from wcsync.cli.orders import find_order, name_order
 from wcsync.ledger.report import Report
 from wcsync.model import CourseId, LmsName, OrderId
@@ -47,7 +49,7 @@ def dead_list(*, config_path: Path | None, as_json: bool) -> None:
     if as_json:
         screen.print_json([row | _advice(DEAD, row["error_kind"]) for row in rows])
     else:
-        print_dead(rows, ambiguous, utc_now())
+        print_dead(rows, ambiguous, utc_now(), partial(typed, config_path))
 
 
 @dead.command("revive")
@@ -110,7 +112,7 @@ def parked_list(*, config_path: Path | None, as_json: bool) -> None:
     if as_json:
         screen.print_json([row | _advice(PARKED, row["kind"]) for row in rows])
     else:
-        print_parked(rows, ambiguous, utc_now())
+        print_parked(rows, ambiguous, utc_now(), partial(typed, config_path))
 
 
 @parked.command("retry")
@@ -119,7 +121,8 @@ def parked_list(*, config_path: Path | None, as_json: bool) -> None:
 def parked_retry(*, config_path: Path | None, order: str) -> None:
     """Read ORDER again from the shop.
 
-    ORDER is its number or id. For an order that was put right there.
+    ORDER is its number or id. For an order that was put right there. Learners of it whom an LMS does not show any more
+    are enrolled again.
     """
     config = read_config(config_path)
     with closing(Report(config.ledger.path)) as report:
@@ -127,11 +130,16 @@ def parked_retry(*, config_path: Path | None, order: str) -> None:
         before = _parked_of(report, order_id)
     with opened_app(config) as app:
         known = app.reread(OrderId(order_id)) is not None
+        again = app.ledger.proof.enrol_again(OrderId(order_id), utc_now()) if known else 0
     if not known:
         click.echo(f"the shop knows no order with the id {order_id} (any more)", err=True)
         sys.exit(EXIT_UNEXPLAINED)
     with closing(Report(config.ledger.path)) as report:
         after = _parked_of(report, order_id)
+    if again:
+        screen.say(
+            f"{screen.count(again, 'enrolment')} will be made again. {who_does_it(config, config_path)}"
+        )
     for row in _gone(before, after, _parked_key):
         screen.say(f"settled: {_entry(row)}")
     for row in after:

@@ -128,6 +128,24 @@ def _courses_stopped(line: Line) -> str:
     return f"The course mirror did NOT DO ALL: {line.get('reason', '')}{hint}"
 
 
+def _reconciled(line: Line) -> str:
+    names = ("enrolled", "open_seats", "due", "ended", "parked", "dead", "unmapped", "unexplained")
+    figures = ", ".join(f"{line[name]} {name.replace('_', ' ')}" for name in names if line.get(name))
+    text = f"Shop, ledger and LMS were compared: {_count(line.get('paid_lines'), 'paid line')}"
+    text += f"; {figures}" if figures else ""
+    text += (
+        f"; {_count(line['missing'], 'learner')} NOT IN THE COURSE any more" if line.get("missing") else ""
+    )
+    lost = line.get("unexplained")
+    return f"{text}. UNEXPLAINED LINES: `wcsync reconcile` lists them" if lost else text
+
+
+def _withdrawals_stopped(line: Line) -> str:
+    waiting = _count(line.get("waiting"), "withdrawal")
+    inside, hint = line.get("inside", "?"), line.get("hint", "")
+    return f"STOPPED before a mass withdrawal: {waiting} wait, of {inside} learners who are in; {hint}"
+
+
 def _course(line: Line) -> str:
     return f"Course {line.get('course_id', '?')} of {line.get('lms', '?')}"
 
@@ -160,6 +178,15 @@ def _poller_failed(line: Line) -> str:
 SENTENCES: dict[str, Sentence] = {
     "backfill_progressed": _backfill_progressed,
     "clock_jumped": lambda _: "This machine's clock was set; all jobs run at once",
+    "budget_spent": lambda line: (
+        f"{line.get('lms', '?')} may get no further account for now; {_count(line.get('rows'), 'enrolment')} wait: "
+        f"{line.get('hint', '')}"
+    ),
+    "reconciled": _reconciled,
+    "reconcile_failed": lambda line: (
+        f"The nightly proof did NOT WORK: {line.get('reason', '')}; {line.get('hint', '')}"
+    ),
+    "withdrawals_stopped": _withdrawals_stopped,
     "config_refused": lambda line: (
         f"The changed config is REFUSED, the old one stays in force: {_listed(line.get('problems'))}"
     ),
@@ -193,6 +220,9 @@ SENTENCES: dict[str, Sentence] = {
     "heartbeat_recovered": lambda _: "The sign of life gets through again",
     "job_abandoned": lambda line: (
         f"wcsync ends although its job {line.get('job', '?')} hangs (a mount that went away?); nothing is lost"
+    ),
+    "learners_forgotten": lambda line: (
+        f"Erased here, the retention time being over: {_count(line.get('learners'), 'learner')}"
     ),
     "leases_recovered": lambda line: (
         f"Took up again what a stopped process left (enrolments and messages: {line.get('rows', '?')})"
@@ -243,12 +273,35 @@ SENTENCES: dict[str, Sentence] = {
     "service_unavailable": lambda line: (
         f"{line.get('service', '?')} is in trouble, its work waits: {line.get('reason', '')}"
     ),
+    "subscription_unreadable": lambda line: (
+        f"Subscription {line.get('subscription_id') or '?'} cannot be read, what it gave access to stays: "
+        f"{line.get('reason', '')}"
+    ),
+    "subscriptions_polled": lambda line: (
+        f"Read the shop: {_count(line.get('fresh'), 'new or changed subscription')}"
+        f"{'' if line.get('complete', True) else '; not to the end, it goes on from there'}"
+    ),
+    "subscriptions_recovered": lambda _: "Subscriptions can be read again",
+    "subscriptions_unavailable": lambda line: (
+        f"Subscriptions cannot be read, nobody's access ends for it: {line.get('reason', '')}"
+    ),
     "troubles_told": lambda line: (
         f"People are told: {_count(line.get('began'), 'new trouble')}, {line.get('ended', '?')} over"
     ),
     "worker_failed": lambda _: "A FAULT OF WCSYNC while it worked; the work is put off, not lost",
 }
-_ABOUT_SHOP = {"orders_polled", "ledger_started", "rules_changed", "backfill_progressed", "poller_failed"}
+_ABOUT_SHOP = {
+    "orders_polled",
+    "ledger_started",
+    "rules_changed",
+    "backfill_progressed",
+    "poller_failed",
+    "reconcile_failed",
+    "subscriptions_polled",
+    "subscriptions_recovered",
+    "subscriptions_unavailable",
+    "subscription_unreadable",
+}
 
 
 def _wait(seconds: object) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 from wcsync.health import Health
 from wcsync.ledger.desk import Desk
 from wcsync.ledger.mirror import Mirror
+from wcsync.ledger.proof import Proof
 from wcsync.mappers.troubles import Look, Rules
 from wcsync.model import (
     Applied,
@@ -218,6 +219,10 @@ class Ledger(Protocol):
     @property
     def mirror(self) -> Mirror:
         """What the mirror of courses remembers."""
+
+    @property
+    def proof(self) -> Proof:
+        """What the proof compares with shop and LMS."""
 
     @property
     def desk(self) -> Desk:

@@ -46,6 +46,16 @@ def hold_of(db: Database, order_id: int) -> Row | None:
     return next(iter(rows), None)
 
 
+def held(db: Database) -> list[Row]:
+    """Every order that is held, longest first."""
+    return list(
+        db.query(
+            "SELECT h.order_id, o.number, h.since, h.reason FROM holds AS h LEFT JOIN orders AS o USING (order_id) "
+            "ORDER BY h.since, h.order_id"
+        )
+    )
+
+
 def numbers_of(db: Database, order_ids: list[int]) -> list[Row]:
     """`order_id` and `number`, None where the order was never read in full."""
     rows = db.query(

@@ -43,10 +43,12 @@ from wcsync.ledger.desk import Desk
 from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.mirror import Mirror
 from wcsync.ledger.order_notes import note_waiting
+from wcsync.ledger.proof import Proof
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import instant_of
 from wcsync.ledger.sqlite_desk import SqliteDesk
 from wcsync.ledger.sqlite_mirror import SqliteMirror
+from wcsync.ledger.sqlite_proof import SqliteProof
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.entitlements import normalise_address
 from wcsync.mappers.troubles import Look, Rules
@@ -93,6 +95,10 @@ class SqliteLedger:
     @property
     def mirror(self) -> Mirror:
         return SqliteMirror(lambda: self._db)
+
+    @property
+    def proof(self) -> Proof:
+        return SqliteProof(lambda: self._db)
 
     @property
     def desk(self) -> Desk:

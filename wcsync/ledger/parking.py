@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
+from wcsync.ledger.missing import MISSING
 from wcsync.ledger.rows import plain
 from wcsync.times import render_instant
 
@@ -19,7 +20,7 @@ BUDGET: Final = "budget"
 BOUGHT_AGAIN: Final = "bought_again"
 OF_THE_LMS = frozenset({FOUND_ENROLMENT, UNCONFIRMED, WITHDRAW_ASKED, BUDGET})
 """The kinds of parked entries that follow from what became of an enrolment, not from the plan of an order."""
-NOT_PLANNED = OF_THE_LMS | {BOUGHT_AGAIN}
+NOT_PLANNED = OF_THE_LMS | {BOUGHT_AGAIN, MISSING}
 """The kinds that a plan neither makes nor takes away."""
 OF_WANTED = frozenset({UNCONFIRMED, BUDGET})
 """Those that hold only while the learner is to be in; the others of the LMS hold only while not."""

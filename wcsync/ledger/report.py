@@ -12,11 +12,12 @@ from typing import Any
 from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, Problem
-from wcsync.ledger import desk_report, withdrawals
+from wcsync.ledger import desk_report, standing, withdrawals
 from wcsync.ledger.base import Barred, Limits
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS, require_tables
 from wcsync.ledger.fates import LINE_FATES, OPEN_SEATS, read_fates
 from wcsync.ledger.mirror_report import describe_mirror
+from wcsync.ledger.story import read_people, read_story
 from wcsync.model import LineId, OrderId
 
 Row = dict[str, Any]
@@ -127,23 +128,17 @@ class Report:
         return frozenset(row["number"] for row in self._db.query(_AMBIGUOUS))
 
     def order_of(self, order_id: int) -> Row | None:
-        """All the ledger knows of one order: lines, seats, enrolments, what needs a person."""
-        orders = list(self._db.query(_ORDER, {"order_id": order_id}))
-        return self._story(orders[0]) if orders else self._parked_only(order_id)
+        """All the ledger knows of one order: what the shop said, seats, enrolments, what needs a person, notes."""
+        return read_story(self._db, order_id)
+
+    def people_of(self, order_id: int) -> list[Row]:
+        """Who an order's learners are. The one answer that holds addresses: for whoever asks for them."""
+        return read_people(self._db, order_id)
 
     def orders_of_learner(self, lms: str, course_id: str, learner: str) -> list[Row]:
         """The orders that sold a course to a learner, given by the beginning of the hash: `order_id` and `number`."""
         key = {"lms": lms, "course_id": course_id, "first": learner, "last": f"{learner}g"}
         return list(self._db.query(_ORDERS_OF_LEARNER, key))
-
-    def _story(self, order: Row) -> Row:
-        key = {"order_id": order["order_id"]}
-        order["lines"] = list(self._db.query(_LINES, key))
-        order["enrolments"] = list(self._db.query(_ENROLMENTS_OF_ORDER, key))
-        order["parked"] = list(self._db.query(_PARKED_OF_ORDER, key))
-        order["notes"] = list(self._db.query(_NOTES_OF_ORDER, key))
-        order["audit"] = list(self._db.query(_AUDIT_OF_ORDER, key))
-        return order
 
     def line_fates(self, order_ids: Sequence[OrderId]) -> Mapping[tuple[OrderId, LineId], str]:
         """What became of each paid line of these orders, in one word; see `ledger.fates`."""
@@ -200,6 +195,22 @@ class Report:
         """Learners who are in and are to be withdrawn, longest first."""
         return desk_report.withdrawals(self._db)
 
+    def held(self) -> list[Row]:
+        """Orders about which nothing is done, longest first. `number` None: never read in full."""
+        return desk_report.held(self._db)
+
+    def accounts_made(self, lms: str, since: datetime | None) -> int:
+        """How many accounts wcsync made in an LMS, or was about to; since that instant, None = ever."""
+        return standing.accounts_made(self._db, lms, since)
+
+    def waiting_for_budgets(self) -> dict[str, int]:
+        """How many enrolments wait until an LMS may get further accounts, for each LMS where some do."""
+        return standing.waiting_for_budgets(self._db)
+
+    def proof(self) -> Row:
+        """How the proof did: the figures of the last one, when it was, and since when it does not work."""
+        return standing.proof(self._db)
+
     def close(self) -> None:
         self._db.close()
 
@@ -227,13 +238,6 @@ class Report:
 
     def _one(self, sql: str) -> int:
         return int(next(iter(self._db.query(sql)))["n"])
-
-    def _parked_only(self, order_id: int) -> Row | None:
-        parked = list(self._db.query(_PARKED_OF_ORDER, {"order_id": order_id}))
-        if not parked:
-            return None
-        nothing: Row = {name: [] for name in ("lines", "enrolments", "notes", "audit")}
-        return {"order_id": order_id, "parked": parked, **nothing}
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -281,11 +285,6 @@ _UNFOUNDED = """
 
 _STATES = "SELECT state, count(*) AS n FROM enrolments GROUP BY state"
 
-_ORDER = """
-    SELECT order_id, number, status, created_at, modified_at, paid_at, completed_at, refunded_total, paid, read_at
-    FROM orders WHERE order_id = :order_id
-"""
-
 _FOUND = """
     SELECT order_id, number FROM orders WHERE number = :number
     UNION SELECT order_id, number FROM orders WHERE order_id = :id
@@ -305,35 +304,6 @@ _ORDERS_OF_LEARNER = """
     SELECT DISTINCT o.order_id, o.number FROM entitlements AS s JOIN orders AS o USING (order_id)
     WHERE s.lms = :lms AND s.course_id = :course_id AND s.learner_key >= :first AND s.learner_key < :last
     ORDER BY o.order_id
-"""
-
-_LINES = """
-    SELECT line_id, product_id, variation_id, sku, name, quantity, verdict, reason FROM order_lines
-    WHERE order_id = :order_id ORDER BY line_id
-"""
-
-_NOTES_OF_ORDER = """
-    SELECT number, state, attempts, error, created_at, changed_at, next_attempt_at FROM outbox
-    WHERE channel = 'note' AND subject = 'order ' || :order_id ORDER BY number
-"""
-
-_ENROLMENTS_OF_ORDER = """
-    SELECT s.line_id, s.seat, s.lms, s.course_id, substr(s.learner_key, 1, 8) AS learner, s.live, s.reason, s.source,
-        e.desired, e.state, e.outcome, e.applied, e.attempts, e.next_attempt_at, e.applied_at, e.error_kind, e.error
-    FROM entitlements AS s LEFT JOIN enrolments AS e USING (lms, course_id, learner_key)
-    WHERE s.order_id = :order_id ORDER BY s.line_id, s.seat, s.lms, s.course_id
-"""
-
-_PARKED_OF_ORDER = """
-    SELECT line_id, kind, reason, since, dropped_at FROM parked WHERE order_id = :order_id ORDER BY line_id, kind
-"""
-
-_AUDIT_OF_ORDER = """
-    SELECT a.at, a.actor, a.action, a.subject, a.detail FROM audit AS a WHERE a.subject IN (
-        SELECT 'order ' || :order_id UNION
-        SELECT 'enrolment ' || lms || '/' || course_id || '/' || learner_key FROM entitlements
-        WHERE order_id = :order_id)
-    ORDER BY a.id
 """
 
 _DEAD = """

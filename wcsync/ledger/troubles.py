@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from wcsync.health import Condition
-from wcsync.ledger.base import TroubleRecord
+from wcsync.ledger import withdrawals
+from wcsync.ledger.base import Limits, TroubleRecord
 from wcsync.ledger.facts import read_fact
 from wcsync.ledger.outbox import queue
 from wcsync.ledger.rows import instant_of, plain
 from wcsync.ledger.sqlite_mirror import read_runs
+from wcsync.ledger.sqlite_proof import LAST, parse_last
 from wcsync.mappers.alerts import ALERTS, Kind, News, Turn, digest_news, dump_news, fold, parse_news
 from wcsync.mappers.notes import NOTE_CHANNEL
 from wcsync.mappers.troubles import (
@@ -23,16 +25,18 @@ from wcsync.mappers.troubles import (
     Known,
     Look,
     Moves,
+    ProofFact,
     RowFact,
     Rules,
     ServiceFact,
     StopFact,
     Trouble,
+    WaitingFact,
     concerns_way,
-    find_troubles,
     news_of,
     plan_moves,
 )
+from wcsync.mappers.troubles_found import find_troubles
 from wcsync.times import parse_instant, render_instant
 
 SHOWN_OF_HASH = 16
@@ -50,7 +54,12 @@ _DEAD = """
 _PARKED = """
     SELECT p.order_id, p.line_id, p.kind, p.reason, p.since, o.number
     FROM parked AS p INDEXED BY parked_open LEFT JOIN orders AS o USING (order_id)
-    WHERE p.dropped_at IS NULL ORDER BY p.since, p.order_id, p.line_id
+    WHERE p.dropped_at IS NULL AND p.kind <> 'budget' ORDER BY p.since, p.order_id, p.line_id
+"""
+# What waits for room in a budget is one trouble for each LMS, not one for each line.
+_BUDGETS = """
+    SELECT lms, count(*) AS waiting, min(changed_at) AS since FROM enrolments INDEXED BY enrolments_waiting
+    WHERE state IN ('due', 'leased') AND error_kind = 'budget' GROUP BY lms ORDER BY lms
 """
 _NOTES = """
     SELECT key, subject, error, changed_at FROM outbox INDEXED BY outbox_dead
@@ -78,7 +87,9 @@ _BEGIN = """
 def plan(db: sqlite3.Connection, rules: Rules, look: Look) -> Moves:
     """What a look at the ledger changes; nothing in most of them."""
     known = _read_open(db, rules, look.now)
-    seen = find_troubles(_read_facts(db, rules), {entry.trouble.key for entry in known}, rules, look)
+    seen = find_troubles(
+        _read_facts(db, rules, look.now), {entry.trouble.key for entry in known}, rules, look
+    )
     return plan_moves(seen, known, _told_last(db), rules, look.now)
 
 
@@ -183,7 +194,7 @@ def _known_of(row: sqlite3.Row, waiting: Mapping[str, set[tuple[str, int]]], rul
     )
 
 
-def _read_facts(db: sqlite3.Connection, rules: Rules) -> Facts:
+def _read_facts(db: sqlite3.Connection, rules: Rules, now: datetime) -> Facts:
     refusal = read_fact(db, "mapping_refusal")
     refused = json.loads(refusal) if refusal else {"since": None, "problems": []}
     services = db.execute("SELECT name, condition, since, reason FROM services WHERE condition <> 'up'")
@@ -201,6 +212,9 @@ def _read_facts(db: sqlite3.Connection, rules: Rules) -> Facts:
         refusals=tuple(refused["problems"]),
         rows=tuple(row for kind, read in _ROW_READERS.items() if kind in rules.kinds for row in read(db)),
         courses=_courses(db),
+        proof=_proof(db),
+        barred=_barred(db, rules, now),
+        budgets=tuple(_budgets(db)),
         speechless=dict(_speechless(db, rules)),
     )
 
@@ -215,6 +229,33 @@ def _courses(db: sqlite3.Connection) -> CoursesFact:
         reason=runs.last_run.reason if runs.last_run is not None and runs.bad_since is not None else "",
         stop=None if stop is None else StopFact(at=stop.at, reason=stop.reason, advice=stop.advice),
     )
+
+
+def _proof(db: sqlite3.Connection) -> ProofFact:
+    text = read_fact(db, LAST)
+    if text is None:
+        return ProofFact()
+    last = parse_last(text)
+    return ProofFact(
+        unexplained=last.counts.get("unexplained", 0),
+        unexplained_since=last.unexplained_since,
+        worked_at=last.worked_at,
+        failed_since=last.failed_since,
+        tried_at=last.tried_at,
+        reason=last.reason,
+    )
+
+
+def _barred(db: sqlite3.Connection, rules: Rules, now: datetime) -> WaitingFact | None:
+    barred = withdrawals.barred(db, Limits(most=rules.most, share=rules.share), now)
+    if barred is None:
+        return None
+    return WaitingFact(rows=barred.waiting, since=withdrawals.waiting_since(db) or now)
+
+
+def _budgets(db: sqlite3.Connection) -> Iterator[WaitingFact]:
+    for row in db.execute(_BUDGETS).fetchall():
+        yield WaitingFact(name=row["lms"], rows=row["waiting"], since=parse_instant(row["since"]))
 
 
 def _dead_rows(db: sqlite3.Connection) -> Iterator[RowFact]:

@@ -3,6 +3,7 @@
 import sqlite3
 from datetime import datetime
 
+from wcsync.ledger import missing
 from wcsync.ledger.parking import OF_THE_LMS, OF_WANTED, unpark
 from wcsync.ledger.rows import entitlement_of, render_options, text_of
 from wcsync.mappers.entitlements import wish_for
@@ -146,6 +147,7 @@ def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: d
     )
     key = _key_of(row)
     unpark(connection, OF_WANTED if out else OF_THE_LMS - OF_WANTED, key)
+    missing.unpark(connection, *key)
     connection.execute("DELETE FROM confirmations WHERE lms = ? AND course_id = ? AND learner_key = ?", key)
     detail = f"{row['desired']} -> {wish.desired.value}" + (f", {wish.cause}" if wish.cause else "")
     audit(connection, "orders", "wish_changed", enrolment_subject(*key), detail, now)

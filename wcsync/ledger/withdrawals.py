@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from wcsync.ledger.base import FEW, Barred, Limits
+from wcsync.ledger.rows import instant_of
 from wcsync.ledger.schema import M006_LEFT, M006_UNASKED
 from wcsync.times import render_instant
 
@@ -44,6 +45,12 @@ def barred(db: sqlite3.Connection, limits: Limits, now: datetime) -> Barred | No
     if not waiting or total <= FEW or (total <= limits.most and total <= limits.share * inside):
         return None
     return Barred(waiting=waiting, done=done, inside=inside)
+
+
+def waiting_since(db: sqlite3.Connection) -> datetime | None:
+    """Since when the first of those waits that nobody said a word about; None if none waits."""
+    row = db.execute(f"SELECT min(wished_at) FROM {_WAITING}").fetchone()
+    return instant_of(row[0])
 
 
 def _count(db: sqlite3.Connection, which: str, now: datetime, most: int = -1) -> int:

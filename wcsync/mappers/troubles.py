@@ -1,6 +1,6 @@
 """What is wrong, as far as the ledger tells, and what of it people are to be told now. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -64,11 +64,33 @@ class CoursesFact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProofFact:
+    """How the proof did. `unexplained`: lines of the last one, and since when there are any; `worked_at`: when the
+    last one came to its end; `failed_since`, `tried_at`, `reason`: of those that did not since."""
+
+    unexplained: int = 0
+    unexplained_since: datetime | None = None
+    worked_at: datetime | None = None
+    failed_since: datetime | None = None
+    tried_at: datetime | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingFact:
+    """Enrolments or withdrawals that wait for a person. `name`: of the LMS, '' = of all; `since`: the first of them."""
+
+    rows: int
+    since: datetime
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the ledger says of one moment.
 
-    `refused_since`, `refusals`: the mapping file; `speechless`: ways whose newest message was given up, since when and
-    why.
+    `refused_since`, `refusals`: the mapping file; `barred`: withdrawals that were stopped; `budgets`: enrolments that
+    wait for room in an LMS's budget; `speechless`: ways whose newest message was given up, since when and why.
     """
 
     services: tuple[ServiceFact, ...] = ()
@@ -76,6 +98,9 @@ class Facts:
     refusals: tuple[str, ...] = ()
     rows: tuple[RowFact, ...] = ()
     courses: CoursesFact = CoursesFact()
+    proof: ProofFact = ProofFact()
+    barred: WaitingFact | None = None
+    budgets: tuple[WaitingFact, ...] = ()
     speechless: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
 
 
@@ -87,7 +112,8 @@ class Rules:
     of its service. `after`: how long a service may be down before people hear of it. `overdue`: how long the shop may
     stay unread. `quiet`: how long a trouble must be gone before it is called over, the first time; `batch`: the least
     time between two messages about rows of one kind. `stale`: how long the course mirror may go without a good run,
-    None = it is off.
+    None = it is off. `unproven`: how long the proof may go without coming about, None = it is off.
+    `most`, `share`: so many withdrawals may be done without a person's word, as in `ledger.base.Limits`.
     """
 
     kinds: Collection[Kind]
@@ -98,6 +124,9 @@ class Rules:
     quiet: timedelta
     batch: timedelta
     stale: timedelta | None = None
+    unproven: timedelta | None = None
+    most: int = 25
+    share: float = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,19 +190,6 @@ class Moves:
 
     def __bool__(self) -> bool:
         return bool(self.begun or self.worse or self.back or self.gone or self.late or self.ended)
-
-
-def find_troubles(facts: Facts, known: Collection[str], rules: Rules, look: Look) -> dict[str, Trouble]:
-    """Everything that is wrong, by key. `known`: what is not over yet; that comes back without a delay."""
-    found = [
-        *_of_services(facts, known, rules, look),
-        *_of_ways(facts, rules),
-        *_of_reading(facts, known, rules, look),
-        *_of_mapping(facts),
-        *_of_courses(facts.courses, known, rules, look),
-        *(_of_row(row) for row in facts.rows),
-    ]
-    return {trouble.key: trouble for trouble in found if trouble.kind in rules.kinds}
 
 
 def plan_moves(
@@ -254,7 +270,7 @@ def _tells_end(entry: Known, rules: Rules) -> bool:
     watched = {f"service/{name}" for name in rules.parts} | {f"way/{way}" for way in rules.ways}
     if kind not in rules.kinds or (kind is Kind.SERVICE and key not in watched):
         return False
-    if kind is Kind.COURSES and rules.stale is None:
+    if (kind is Kind.COURSES and rules.stale is None) or (kind is Kind.RECONCILE and rules.unproven is None):
         return False
     return entry.told_at is not None and kind is not Kind.MESSAGE
 
@@ -262,138 +278,3 @@ def _tells_end(entry: Known, rules: Rules) -> bool:
 def _passed(instant: datetime | None, wait: timedelta, now: datetime) -> bool:
     """Whether so long has passed since; what is dated later than now was written by a clock that was ahead."""
     return instant is None or now - instant >= wait or instant > now + CLOCKS_APART
-
-
-def _of_services(facts: Facts, known: Collection[str], rules: Rules, look: Look) -> Iterator[Trouble]:
-    for fact in facts.services:
-        part, key = rules.parts.get(fact.name), f"service/{fact.name}"
-        if part is None or fact.condition is Condition.UP:
-            continue
-        blocked = fact.condition is Condition.BLOCKED
-        lasts = look.steady and look.now - fact.since >= rules.after
-        if blocked or lasts or key in known:
-            yield Trouble(
-                key=key,
-                kind=Kind.SERVICE,
-                title=f"{fact.name} is {'blocked' if blocked else 'down'}",
-                detail=fact.reason.removeprefix(f"{fact.name}: "),
-                advice=f"{_MEANWHILE[part]} {_REMEDY_BLOCKED if blocked else _REMEDY_DOWN}",
-                since=fact.since,
-                grade=2 if blocked else 1,
-            )
-
-
-def _of_ways(facts: Facts, rules: Rules) -> Iterator[Trouble]:
-    for way, (since, reason) in facts.speechless.items():
-        if way in rules.ways:
-            yield Trouble(
-                key=f"way/{way}",
-                kind=Kind.SERVICE,
-                title=f"{rules.ways[way]} gave up a message",
-                detail=reason.removeprefix(f"{rules.ways[way]}: "),
-                advice=f"{_MEANWHILE[Part.WAY]} Mend what the reason names; `wcsync alert test` tries every way.",
-                since=since,
-            )
-
-
-def _of_reading(facts: Facts, known: Collection[str], rules: Rules, look: Look) -> Iterator[Trouble]:
-    """A shop that is down is not read either: that is one trouble, and it has a name already."""
-    key, since = "poll", min(look.read_at, look.now)
-    shops = {name for name, part in rules.parts.items() if part is Part.SHOP}
-    sick = any(fact.name in shops and fact.condition is not Condition.UP for fact in facts.services)
-    overdue = look.now - since >= rules.overdue
-    if overdue and (key in known or (look.steady and not sick)):
-        yield Trouble(
-            key=key,
-            kind=Kind.POLL,
-            title="orders have not been read to the end",
-            detail="no look at the shop was completed, although the shop is not known to be down",
-            advice="None is lost: what changed is read as soon as a look succeeds. The log says why looks fail "
-            "(`poller_failed`, or `orders_polled` with complete=false); `wcsync check` looks at the shop now.",
-            since=since,
-        )
-
-
-def _of_mapping(facts: Facts) -> Iterator[Trouble]:
-    if facts.refused_since is not None:
-        more = len(facts.refusals) - 3
-        yield Trouble(
-            key="mapping",
-            kind=Kind.MAPPING,
-            title="the mapping file is refused",
-            detail="; ".join(facts.refusals[:3]) + (f"; and {more} more" if more > 0 else ""),
-            advice="The last good version stays in force. Correct the file: `wcsync mapping check` names every line; "
-            "it is read again by itself.",
-            since=facts.refused_since,
-        )
-
-
-def _of_courses(fact: CoursesFact, known: Collection[str], rules: Rules, look: Look) -> Iterator[Trouble]:
-    """A stop is one until a run is good, whatever else fails meanwhile. A run that failed before a long rest is tried
-    again first; where runs just do not come, only the time counts that this process lived through."""
-    if rules.stale is None:
-        return
-    key = "courses"
-    if fact.stop is not None:
-        yield Trouble(
-            key=key,
-            kind=Kind.COURSES,
-            title="the course mirror was stopped by a guard",
-            detail=fact.stop.reason,
-            advice=f"{_UNHURT} {fact.stop.advice}".strip(),
-            since=fact.stop.at,
-            grade=2,
-        )
-        return
-    tried = fact.run_at is not None and fact.run_at >= look.steady_since
-    lived = max(fact.good_at or look.steady_since, look.steady_since)
-    since = fact.bad_since or lived
-    overdue = look.now - (since if tried else lived) >= rules.stale
-    if overdue or (key in known and fact.bad_since is not None):
-        yield Trouble(
-            key=key,
-            kind=Kind.COURSES,
-            title="course data has not been mirrored",
-            detail=fact.reason or "no run came to its end",
-            advice=f"{_UNHURT} `wcsync status` tells of the last run, `wcsync courses diff` tries one now without "
-            "writing; the log says more (`poller_failed`).",
-            since=since,
-        )
-
-
-def _of_row(row: RowFact) -> Trouble:
-    return Trouble(
-        key=row.key,
-        kind=row.kind,
-        title=row.title,
-        detail=row.reason,
-        advice=_ROW_ADVICE[row.kind],
-        since=row.since,
-    )
-
-
-_UNHURT = "Products stay as they are meanwhile; orders and enrolments go on."
-_MEANWHILE = {
-    Part.SHOP: "No orders are read meanwhile; none is lost, they are read as soon as the shop answers again.",
-    Part.LMS: "Orders are still read. Enrolments there wait and are made up for by themselves; none is lost.",
-    Part.NOTES: "Enrolments go on; only the notes beside the orders wait.",
-    Part.WAY: "Enrolments go on, and the other ways still tell of trouble.",
-}
-assert _MEANWHILE.keys() == set(Part)
-_REMEDY_DOWN = (
-    "If it is in maintenance there is nothing to do; otherwise see whether it answers at all: "
-    "`wcsync check` looks now."
-)
-_REMEDY_BLOCKED = (
-    "A person must mend what the reason names. What is mended over there is noticed by itself; after a new key, "
-    "password or url restart wcsync. `wcsync check` (for alerts `wcsync alert test`) looks now."
-)
-_ROW_ADVICE = {
-    Kind.DEAD: "These are not tried again by themselves; all others go on. `wcsync dead list` says why: mend the "
-    "cause, then `wcsync dead revive`.",
-    Kind.PARKED: "wcsync cannot decide these alone. `wcsync parked list` says what each one needs; "
-    "`wcsync parked drop ORDER` when it is dealt with.",
-    Kind.MESSAGE: "These notes will not be written; the enrolments are not concerned. `wcsync show ORDER` tells what "
-    "became of an order.",
-}
-assert set(_ROW_ADVICE) == set(ROWS)

@@ -9,19 +9,22 @@ from wcsync.sandbox.exchange import Request, Response
 from wcsync.sandbox.server import SandboxServer
 from wcsync.sandbox.shop_auth import Gate
 from wcsync.sandbox.shop_http import Site
+from wcsync.sandbox.shop_lists import Site as Place
 from wcsync.sandbox.shop_product_render import EDIT, ProductRender
 from wcsync.sandbox.shop_routes import build_routes
 from wcsync.sandbox.shop_shapes import Json
-from wcsync.sandbox.shop_state import ShopState
+from wcsync.sandbox.shop_subscription_routes import subscription_routes
+from wcsync.sandbox.shop_subscriptions import SubscriptionState
 from wcsync.times import Clock
 
 
-class SandboxShop(ShopState, SandboxServer):
+class SandboxShop(SubscriptionState, SandboxServer):
     """WooCommerce 9.9 with order tables (HPOS), as a client sees it. Use as a context manager or `start()` it.
 
     Switches: `gate` (permissions, stripped Authorization header), `site` (maintenance, permalinks, folder, …),
-    `site_url` (the address the shop believes to have; None = where it answers), `name`, `stated_timezone` (the name of
-    its time zone, if it is to state another).
+    `site_url` (the address the shop believes to have; None = where it answers), `name`, `timezone` (by an IANA name, or
+    an offset as in "+05:30" as where Settings > General has one), `stated_timezone` (the name of its time zone, if it
+    is to state another).
     Over plain http it takes OAuth 1.0a signatures only; give it a `tls` context for keys.
     """
 
@@ -38,7 +41,7 @@ class SandboxShop(ShopState, SandboxServer):
         name: str = "Sandbox Courses",
     ) -> None:
         SandboxServer.__init__(self, port=port, tls=tls, clock=clock, latency_s=latency_s)
-        ShopState.__init__(self, clock=self.clock, timezone=timezone, lock=self.lock)
+        SubscriptionState.__init__(self, clock=self.clock, timezone=timezone, lock=self.lock)
         self.name = name
         self.site_url: str | None = None
         self.stated_timezone = ""
@@ -47,6 +50,11 @@ class SandboxShop(ShopState, SandboxServer):
         self.site.routes = build_routes(
             self, self._address, self.site.route_url, index_link=lambda: self.site.index_link
         )
+        place = Place(
+            url=self._address, route_url=self.site.route_url, index_link=lambda: self.site.index_link
+        )
+        self.site.more_routes = subscription_routes(self, place)
+        self.site.shows_more = lambda: self.offers_subscriptions
 
     def product(self, product_id: int) -> Json:
         """A product or variation as it is stored: what `GET /products/<id>?context=edit` answers."""
@@ -73,7 +81,7 @@ class SandboxShop(ShopState, SandboxServer):
             "url": self._address(),
             "home": self._address(),
             "gmt_offset": int(hours) if hours == int(hours) else hours,
-            "timezone_string": self.stated_timezone or self.timezone.key,
+            "timezone_string": self.stated_timezone or getattr(self.timezone, "key", ""),
             "page_for_posts": 0,
             "page_on_front": 0,
             "show_on_front": "posts",

@@ -73,7 +73,7 @@ class Site:
     `maintenance`: as while WordPress updates itself. `plain_permalinks`: as with that setting, no /wp-json at all.
     `folder`: below which WordPress lies, as in `/shop`; what is not below it is not WordPress. `namespaces`: of its
     REST API. `closed`: as with a plugin that closes the REST API to strangers. `no_rewrite`: the web server does not
-    hand /wp-json to WordPress.
+    hand /wp-json to WordPress. `more_routes`: a plugin's, there while it is switched on (`shows_more`).
     """
 
     url: Callable[[], str]
@@ -87,6 +87,8 @@ class Site:
     namespaces: tuple[str, ...] = NAMESPACES
     closed: bool = False
     no_rewrite: bool = False
+    more_routes: tuple[Route, ...] = ()
+    shows_more: Callable[[], bool] = lambda: False
 
     def answer(self, request: Request) -> Response:
         if self.maintenance:
@@ -190,7 +192,7 @@ class Site:
         return _finish(call, found.handlers[method](call), headers)
 
     def _find(self, route: str) -> tuple[re.Match[str], Route]:
-        for one in self.routes:
+        for one in (*self.routes, *(self.more_routes if self.shows_more() else ())):
             match = one.pattern.fullmatch(route)
             if match is not None:
                 return match, one

@@ -2,10 +2,9 @@
 
 import threading
 from datetime import UTC
-from zoneinfo import ZoneInfo
 
 from wcsync.sandbox.shop_media import Media
-from wcsync.sandbox.shop_shapes import Json, gmt_text
+from wcsync.sandbox.shop_shapes import Json, gmt_text, read_zone
 from wcsync.sandbox.shop_terms import Terms
 from wcsync.times import Clock
 
@@ -23,7 +22,7 @@ class ShopMemory:
     def __init__(self, *, clock: Clock, timezone: str, lock: threading.RLock) -> None:
         self.clock = clock
         self.lock = lock
-        self.timezone = ZoneInfo(timezone)
+        self.timezone = read_zone(timezone)
         self.orders: dict[int, Json] = {}
         self.products: dict[int, Json] = {}
         self.attributes: dict[int, str] = {}

@@ -3,26 +3,21 @@
 https://woocommerce.github.io/woocommerce-rest-api-docs/#order-notes
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from wcsync.sandbox.shop_errors import ShopError, not_imitated
 from wcsync.sandbox.shop_http import Call, Result
-from wcsync.sandbox.shop_render import Render
+from wcsync.sandbox.shop_lists import Lists, read_plain_paging
+from wcsync.sandbox.shop_query import cut
 from wcsync.sandbox.shop_shapes import Json
-from wcsync.sandbox.shop_state import ShopState
+
+REFUND_FILTERS = ("search", "after", "before", "include", "exclude", "order", "orderby", "parent", "dp")
 
 
-class _OfOneOrder:
+class _OfOneOrder(Lists):
     """What notes and refunds share: they belong to an order."""
-
-    def __init__(self, state: ShopState, site_url: Callable[[], str]) -> None:
-        self._state = state
-        self._site_url = site_url
-
-    @property
-    def _render(self) -> Render:
-        return Render(self._state, self._site_url())
 
     def _order_id(self, call: Call, code: str) -> int:
         if call.ids[0] not in self._state.orders:
@@ -75,23 +70,26 @@ class Refunds(_OfOneOrder):
     def find(self, call: Call) -> Result:
         """Newest first."""
         order_id = self._known_order(call)
-        render = self._render
-        newest_first = reversed(self._state.refunds.get(order_id, []))
-        return Result(value=[render.refund(order_id, refund) for refund in newest_first])
+        given = dict(call.fields)
+        for name in REFUND_FILTERS:
+            if name in given:
+                raise not_imitated(f"refunds by {name}")
+        paging, render = read_plain_paging(given), self._render
+        refunds = {refund["id"]: refund for refund in reversed(self._state.refunds.get(order_id, []))}
+        found = cut(list(refunds), paging)
+        rows = [render.refund(order_id, refunds[one]) for one in found.ids]
+        return self._paged(f"/orders/{order_id}/refunds", call.fields, paging, found, rows)
 
     def create(self, call: Call) -> Result:
         order_id = self._known_order(call)
         if call.sent.get("api_refund", True):
             raise _no_refund("The payment gateway for this order does not support automatic refunds.")
         amount = self._amount(call, order_id)
-        lines = [
-            (line["id"], line.get("quantity", 0), line["refund_total"])
-            for line in call.sent.get("line_items", [])
-        ]
+        lines = [_line(line) for line in call.sent.get("line_items", [])]
         refund_id = self._state.refund(order_id, amount, reason=call.sent.get("reason", ""), lines=lines)
         refund = next(one for one in self._state.refunds[order_id] if one["id"] == refund_id)
         # The real shop leaves the pattern of its own route in there.
-        location = rf"{self._site_url()}/wp-json/wc/v3/orders/(?P<order_id>[\d]+)/refunds/{refund_id}"
+        location = rf"{self._site.url()}/wp-json/wc/v3/orders/(?P<order_id>[\d]+)/refunds/{refund_id}"
         return Result(value=self._render.refund(order_id, refund), status=201, headers={"Location": location})
 
     def show(self, call: Call) -> Result:
@@ -124,6 +122,12 @@ class Refunds(_OfOneOrder):
             if refund["id"] == call.ids[1]:
                 return refund
         raise ShopError(404, "woocommerce_rest_invalid_order_refund_id", "Invalid order refund ID.")
+
+
+def _line(sent: Mapping[str, Any]) -> tuple[int, float, Any]:
+    if "refund_tax" in sent or not {"id", "refund_total"} <= set(sent):
+        raise not_imitated("a line of a refund with anything but its id, quantity and refund_total")
+    return sent["id"], sent.get("quantity", 0), sent["refund_total"]
 
 
 def _no_refund(message: str) -> ShopError:

@@ -4,9 +4,8 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from urllib.parse import quote, quote_plus
-from zoneinfo import ZoneInfo
 
 from wcsync.sandbox.exchange import Pairs
 from wcsync.sandbox.shop_errors import Problems, not_imitated
@@ -107,7 +106,7 @@ def cut(ids: Sequence[int], paging: Paging) -> Found:
     return Found(ids=page, total=total, pages=-(-total // paging.per_page))
 
 
-def read_order_query(fields: Pairs, statuses: Sequence[str], zone: ZoneInfo) -> OrderQuery:
+def read_order_query(fields: Pairs, statuses: Sequence[str], zone: tzinfo) -> OrderQuery:
     """Raises ShopError: 400 with every parameter that is wrong, 501 for what the sandbox does not imitate."""
     given = dict(fields)
     for name in NOT_IMITATED:
@@ -161,7 +160,7 @@ def read_list(name: str, fields: Pairs) -> list[str]:
     return values
 
 
-def cutoff_gmt(text: str, zone: ZoneInfo, *, gmt_dates: bool) -> str | None:
+def cutoff_gmt(text: str, zone: tzinfo, *, gmt_dates: bool) -> str | None:
     """The UTC second a date filter really compares with, None if WordPress takes the text for no date.
 
     With dates_are_gmt the text is turned into the site's wall clock, and that is taken for UTC: right for a time
@@ -273,7 +272,7 @@ def _read_ids(name: str, fields: Pairs, problems: Problems) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def _read_bound(name: str, text: str, gmt_dates: bool, zone: ZoneInfo, problems: Problems) -> Bound | None:
+def _read_bound(name: str, text: str, gmt_dates: bool, zone: tzinfo, problems: Problems) -> Bound | None:
     gmt = cutoff_gmt(text, zone, gmt_dates=gmt_dates)
     if gmt is None:
         problems.add(name, "rest_invalid_date", "Invalid date.")
@@ -291,7 +290,7 @@ def _calendar(match: re.Match[str]) -> datetime | None:
     return datetime(year, month, 1) + since_month_start  # noqa: DTZ001 - a wall time, its zone comes later
 
 
-def _from_site(wall: datetime, zone: ZoneInfo) -> datetime:
+def _from_site(wall: datetime, zone: tzinfo) -> datetime:
     """A skipped hour reads as the hour after it, a repeated one as its second pass."""
     return max(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
 

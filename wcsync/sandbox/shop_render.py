@@ -9,6 +9,7 @@ from wcsync.sandbox.shop_state import ShopState
 VERSION = "9.9.5"
 NO_IMAGE = {"id": "", "src": ""}
 LOST_IMAGE = {"id": 0, "src": ""}
+BUNDLE_FIELDS = ("bundled_by", "bundled_item_title", "bundled_items")
 CHILD_METHODS = ["GET", "DELETE"]
 
 
@@ -115,7 +116,7 @@ class Render:
     def _line(self, line: Json) -> Json:
         """SKU and product id are looked up now, not when the line was sold."""
         product = self._state.products.get(line["variation_id"] or line["product_id"])
-        return {
+        shown = {
             "id": line["id"],
             "name": line["name"],
             "product_id": line["product_id"] if product else 0,
@@ -133,6 +134,7 @@ class Render:
             "image": NO_IMAGE if product and not product["parent_id"] else LOST_IMAGE,
             "parent_name": line["parent_name"],
         }
+        return shown | {key: line[key] for key in BUNDLE_FIELDS} if self._state.product_bundles else shown
 
     def _refund_stubs(self, order_id: int) -> list[Json]:
         newest_first = reversed(self._state.refunds.get(order_id, []))

@@ -45,7 +45,7 @@ def build_routes(
     """All routes, each bound to the state."""
     site = Site(url=site_url, route_url=route_url, index_link=index_link)
     orders = Orders(state, site)
-    notes, refunds = Notes(state, site_url), Refunds(state, site_url)
+    notes, refunds = Notes(state, site), Refunds(state, site)
     one = orders.update
     return (
         route(r"/orders", GET=orders.find, POST=unbuilt("creating orders")),
@@ -87,7 +87,7 @@ class Orders(Lists):
         order_id = self._existing(call, status=404)
         before = copy.deepcopy(self._render.order(order_id))
         if call.flag("force"):
-            self._state.delete_for_good(order_id)
+            self._state.delete_forever(order_id)
         elif self._state.orders[order_id]["status"] == "trash":
             message = "The shop_order has already been deleted."
             raise ShopError(410, "woocommerce_rest_already_trashed", message)

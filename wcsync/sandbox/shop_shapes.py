@@ -1,7 +1,7 @@
 """The shapes the sandbox shop keeps in memory."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -55,7 +55,16 @@ def gmt_text(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def site_time(gmt: str | None, zone: ZoneInfo) -> str | None:
+def read_zone(name: str) -> tzinfo:
+    """A zone by its IANA name, or a fixed offset as in `+05:30`."""
+    if name[:1] not in {"+", "-"}:
+        return ZoneInfo(name)
+    hours, _, minutes = name[1:].partition(":")
+    ahead = timedelta(hours=int(hours), minutes=int(minutes or 0))
+    return timezone(-ahead if name[0] == "-" else ahead)
+
+
+def site_time(gmt: str | None, zone: tzinfo) -> str | None:
     """UTC seconds as the wall clock of `zone` showed them, without a zone."""
     if gmt is None:
         return None

@@ -11,8 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from wcsync.sandbox.shop_lines import Lines, Till
+from wcsync.sandbox.shop_product_values import as_text
 from wcsync.sandbox.shop_shapes import Json, blank_order, gmt_text, money
-from wcsync.sandbox.shop_shelf import Amount, Shelf
+from wcsync.sandbox.shop_shelf import Amount
 from wcsync.times import Clock
 
 CORE_STATUSES = (
@@ -29,7 +31,7 @@ CORE_STATUSES = (
 TRASH_META = ("_wp_trash_meta_status", "_wp_trash_meta_time")
 
 
-class ShopState(Shelf):
+class ShopState(Till):
     """What a merchant and the buyers do to a shop. Every method is thread-safe and happens at `clock()`.
 
     `orders` and `products` map an id to a plain dict; `raw_orders` holds those that are answered verbatim.
@@ -47,15 +49,16 @@ class ShopState(Shelf):
         email: str,
         first_name: str = "Ana",
         last_name: str = "García",
-        lines: Iterable[tuple[int, float]] = (),
+        lines: Lines = (),
         *,
         status: str = "completed",
         paid: bool = True,
+        meta: Mapping[str, Any] | None = None,
         customer_id: int = 0,
         order_id: int | None = None,
         at: datetime | None = None,
     ) -> int:
-        """A new order; answers its id. `lines`: (product or variation id, quantity). `at`: when, default now."""
+        """A new order; answers its id. `meta`: what plugins wrote to it. `at`: when, default now."""
         with self.lock:
             assert status in self.statuses, f"register_status({status!r}) first"
             when = self.now() if at is None else gmt_text(at)
@@ -67,9 +70,10 @@ class ShopState(Shelf):
             order["date_paid_gmt"] = when if paid else None
             method = ("bacs", "Transferencia") if paid else ("cod", "Contra reembolso")
             order["payment_method"], order["payment_method_title"] = method
-            order["line_items"] = [self._new_line(product_id, quantity) for product_id, quantity in lines]
+            order["line_items"] = self.sell(lines)
             order["total"] = money(sum((Decimal(line["total"]) for line in order["line_items"]), Decimal(0)))
             self.orders[order["id"]] = order
+            self.put_meta(order["id"], [{"key": key, "value": value} for key, value in (meta or {}).items()])
             return int(order["id"])
 
     def put_raw_order(self, raw: Mapping[str, Any]) -> int:
@@ -112,25 +116,27 @@ class ShopState(Shelf):
     def refund(
         self,
         order_id: int,
-        amount: Amount | None = None,
+        what: Amount | Mapping[int, float] | None = None,
         *,
         reason: str = "",
         lines: Iterable[tuple[int, float, Amount]] = (),
     ) -> int:
-        """Gives `amount` back (None = all that is left); answers the refund's id. `lines`: (line id, quantity, total).
+        """Gives an amount back, pieces of lines (line id → quantity), or all that is left; answers the refund's id.
 
-        The refund of the last cent turns the order's status to refunded.
+        `lines`: (line id, quantity, total) that an amount is said to be of. The refund of the last cent turns the
+        order's status to refunded; where a line is free of charge, that of the last piece.
         """
         with self.lock:
             order = self.orders[order_id]
             rest = self.refundable(order_id)
-            wanted = rest if amount is None else Decimal(str(amount))
-            assert 0 < wanted <= rest, f"{wanted} of {rest}"
-            items = [
-                self._refunded_line(order, line_id, quantity, total) for line_id, quantity, total in lines
-            ]
+            if isinstance(what, Mapping):
+                lines = self._pieces(order, what)
+                what = sum((Decimal(str(total)) for _, _, total in lines), Decimal(0))
+            wanted = rest if what is None else Decimal(str(what))
+            assert 0 <= wanted <= rest, f"{wanted} of {rest}"
+            items = [self.give_back(order, line_id, quantity, total) for line_id, quantity, total in lines]
             refund_id = self._add_refund(order, wanted, reason, items)
-            if self.refundable(order_id) == 0:
+            if self.refundable(order_id) == 0 and not self._free_pieces_left(order):
                 self.set_status(order_id, "refunded")
             return refund_id
 
@@ -138,6 +144,11 @@ class ShopState(Shelf):
         """Takes a refund back. The order's status and date of change stay as they are, as in the real shop."""
         with self.lock:
             self.refunds[order_id] = [one for one in self.refunds[order_id] if one["id"] != refund_id]
+
+    def complete_again(self, order_id: int) -> None:
+        """A cancelled, refunded or trashed order counts again. Its refunds stay until they are deleted."""
+        assert self.orders[order_id]["status"] != "completed", order_id
+        self.set_status(order_id, "completed")
 
     def refundable(self, order_id: int) -> Decimal:
         """What has not been given back yet."""
@@ -164,11 +175,10 @@ class ShopState(Shelf):
             order["status"] = before[-1].removeprefix("wc-")
             self._touch(order)
 
-    def delete_for_good(self, order_id: int) -> None:
+    def delete_forever(self, order_id: int) -> None:
         """The order was never there."""
         with self.lock:
             del self.orders[order_id]
-
             self.raw_orders.pop(order_id, None)
             self.notes.pop(order_id, None)
             self.refunds.pop(order_id, None)
@@ -194,9 +204,24 @@ class ShopState(Shelf):
                 if entry.get("value") is None:
                     kept[:] = [meta for meta in kept if meta is not known]
                 elif known is not None:
-                    known["value"] = entry["value"]
+                    known["value"] = _stored(entry["value"])
                 else:
-                    kept.append({"id": self._take_id("meta"), "key": entry["key"], "value": entry["value"]})
+                    kept.append(
+                        {"id": self._take_id("meta"), "key": entry["key"], "value": _stored(entry["value"])}
+                    )
+
+    def write_meta(self, order_id: int, line_id: int = 0, **values: Any) -> None:
+        """What a plugin or a person writes to an order, or to one of its lines, and saves; None takes a value away."""
+        with self.lock:
+            order = self.orders[order_id]
+            self._touch(order)
+            if not line_id:
+                self.put_meta(order_id, [{"key": key, "value": value} for key, value in values.items()])
+                return
+            line = next(one for one in order["line_items"] if one["id"] == line_id)
+            kept = [meta for meta in line["meta_data"] if meta["key"] not in values]
+            new = [self.line_meta(key, value) for key, value in values.items() if value is not None]
+            line["meta_data"] = [*kept, *new]
 
     def register_status(self, status: str) -> None:
         """A plugin's own order status."""
@@ -211,36 +236,6 @@ class ShopState(Shelf):
         if order["status"] in paying and order["date_paid_gmt"] is None:
             order["date_paid_gmt"] = self.now()
 
-    def _new_line(self, product_id: int, quantity: float) -> Json:
-        product = self.products[product_id]
-        parent_id = product["parent_id"]
-        total = money(Decimal(product["price"]) * Decimal(str(quantity)))
-        line = {
-            "id": self._take_id("line"),
-            "name": product["name"],
-            "product_id": parent_id or product_id,
-            "variation_id": product_id if parent_id else 0,
-            "quantity": quantity,
-            "total": total,
-            "price": product["price"],
-            "meta_data": [],
-            "parent_name": self.products[parent_id]["name"] if parent_id else None,
-        }
-        if parent_id:
-            line["meta_data"] = [self._variation_meta(product)]
-        return line
-
-    def _variation_meta(self, variation: Json) -> Json:
-        attribute, option = variation["attribute"], variation["option"]
-        meta_id = self._take_id("meta")
-        return {
-            "id": meta_id,
-            "key": attribute.lower(),
-            "value": option,
-            "display_key": attribute,
-            "display_value": option,
-        }
-
     def _add_refund(self, order: Json, amount: Decimal, reason: str, items: list[Json]) -> int:
         refund: Json = {
             "id": self._take_id("post"),
@@ -253,21 +248,33 @@ class ShopState(Shelf):
         self._touch(order)
         return int(refund["id"])
 
-    def _refunded_line(self, order: Json, line_id: int, quantity: float, total: Amount) -> Json:
-        sold = next(line for line in order["line_items"] if line["id"] == line_id)
-        origin = {"id": self._take_id("meta"), "key": "_refunded_item_id", "value": str(line_id)}
-        given: Json = sold | {
-            "id": self._take_id("line"),
-            "quantity": -quantity,
-            "total": money(-Decimal(str(total))),
-            "price": str(total),
-            "meta_data": [origin | {"display_key": origin["key"], "display_value": origin["value"]}],
-        }
-        return given
+    def _free_pieces_left(self, order: Json) -> bool:
+        """As `wc_create_refund` has it: an order that holds anything free is not refunded before all of it is."""
+        free = any(Decimal(line["total"]) == 0 for line in order["line_items"])
+        sold = sum(line["quantity"] for line in order["line_items"])
+        refunds = self.refunds.get(order["id"], ())
+        given = sum(-line["quantity"] for refund in refunds for line in refund["line_items"])
+        return free and bool(sold > given)
+
+    def _pieces(self, order: Json, quantities: Mapping[int, float]) -> list[tuple[int, float, Amount]]:
+        """What so many of each line cost."""
+        sold = {line["id"]: line for line in order["line_items"]}
+        return [
+            (line_id, quantity, _share(sold[line_id], quantity)) for line_id, quantity in quantities.items()
+        ]
 
 
 def _label(status: str) -> str:
     return status.replace("-", " ").capitalize()
+
+
+def _share(line: Json, quantity: float) -> Decimal:
+    whole = Decimal(line["total"])
+    return Decimal(money(whole * Decimal(str(quantity)) / Decimal(str(line["quantity"]))))
+
+
+def _stored(value: Any) -> Any:
+    return value if isinstance(value, str | list | dict) else as_text(value)
 
 
 def _same_meta(meta: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:

@@ -7,7 +7,17 @@ from typing import Protocol
 
 from wcsync.course import Patch, ProductDraft, Pushed, SkuTaken, StoredProduct, Term, TermKind
 from wcsync.errors import Finding, PermanentError
-from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
+from wcsync.model import (
+    Order,
+    OrderId,
+    Page,
+    Product,
+    ProductId,
+    SubscriptionPage,
+    Unreadable,
+    UnreadableProduct,
+)
+from wcsync.sale import Subscription
 from wcsync.times import Clock
 
 BATCH_LIMIT = 100
@@ -29,11 +39,15 @@ class BatchFailed(PermanentError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShopIdentity:
-    """Who answers: the shop's own address as it states it itself, its name, and its clock if it told."""
+    """Who answers: the shop's own address as it states it itself, its name, and its clock if it told.
+
+    `zone`: the clock on its wall, as an IANA name that this machine knows or an offset as in "+05:30"; '' = not told.
+    """
 
     url: str
     name: str
     server_time: datetime | None
+    zone: str = ""
 
 
 class Store(Protocol):
@@ -46,12 +60,24 @@ class Store(Protocol):
         """Yields every order of any status modified after `since`, in order of id, page by page to the end.
 
         Orders may repeat while the shop is busy, never go missing, but for one deleted for good between two
-        pages; that shows as a `total` that shrinks. An empty last page is yielded too. One malformed order is
-        an `Unreadable` on its page.
+        pages; that shows as a `total` that shrinks. An empty last page is yielded too. One malformed order, or
+        one whose refunds cannot be read, is an `Unreadable` on its page.
         """
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         """One order as it stands, in the trash or not; None if the shop does not know it (any more)."""
+
+    def fetch_subscription_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[SubscriptionPage]:
+        """As `fetch_pages`, of subscriptions. One page that is not `offered` if the shop has none of them at all.
+
+        A shop that does not know how to tell when they changed yields them all.
+        """
+
+    def fetch_subscription(self, subscription_id: int) -> Subscription | Unreadable | None:
+        """One subscription as it stands, in the trash or not; None if the shop does not know it (any more).
+
+        Unreadable also where the shop has no subscriptions at all: that says nothing about this one.
+        """
 
     def fetch_products(
         self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()

@@ -1,9 +1,9 @@
 """A WooCommerce shop behind the `Store` protocol, and behind `Showcase` by its attribute `showcase`."""
 
-import time
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from functools import partial
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlencode, urlsplit
@@ -11,28 +11,39 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from wcsync.errors import Finding, PermanentError, ServiceBlocked
 from wcsync.http import DEFAULT_TIMEOUT_S, Outgoing, Redirected, Reply, Service, Transport
-from wcsync.model import Order, OrderId, Page, Product, ProductId, Unreadable, UnreadableProduct
+from wcsync.model import (
+    Order,
+    OrderId,
+    Page,
+    Product,
+    ProductId,
+    SubscriptionPage,
+    Unreadable,
+    UnreadableProduct,
+)
+from wcsync.sale import Subscription
 from wcsync.store import checkup, wire
 from wcsync.store.api import API_VERSION, HEADERS, Api
 from wcsync.store.base import ShopIdentity, Showcase
 from wcsync.store.checkup import Line
+from wcsync.store.listing import Listing
+from wcsync.store.meta_keys import KNOWN_PLUGINS, MetaKeys
 from wcsync.store.products import SUMMARIES, Products
+from wcsync.store.refunds import Refunds
 from wcsync.store.refusal import NO_WOOCOMMERCE, Way
 from wcsync.store.showcase import WooShowcase
+from wcsync.store.subscriptions import Subscriptions
 from wcsync.store.talk import Talk
 from wcsync.times import Clock
 
 PAGE_SIZE = 100
-STATUSES_LAST_S = 3600.0
-"""How long the shop's list of statuses is believed. A plugin that adds one is noticed within this time."""
-STATUSES_UNKNOWN_S = 60.0
-"""How soon a shop that did not understand the question is asked again."""
 
 
 class WooCommerce:
     """Reads a shop's orders and products and writes notes of orders. Fulfils `Store`; thread-safe; `close()` when done.
 
     `url` as in a browser, `auth` says how the key travels over https; over http requests are signed instead.
+    `meta_keys`: where its orders say who learns.
     Raises ConfigError for a `ca_file` that cannot be used.
     """
 
@@ -46,6 +57,7 @@ class WooCommerce:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         ca_file: Path | None = None,
         page_size: int = PAGE_SIZE,
+        meta_keys: MetaKeys = KNOWN_PLUGINS,
         transport: Transport | None = None,
     ) -> None:
         assert 1 <= page_size <= PAGE_SIZE, page_size
@@ -55,12 +67,22 @@ class WooCommerce:
         self._service = Service("shop", timeout_s=timeout_s, ca_file=ca_file, transport=transport)
         self._api = Api(self._url, consumer_key.strip(), consumer_secret.strip(), self._way, self._service)
         self._talk = Talk(self._api, self._way)
+        self._keys = meta_keys
+        self._refunds = Refunds(self._talk, self._fetch_alone)
         self._products = Products(self._talk, SUMMARIES, page_size)
         self.showcase: Showcase = WooShowcase(self._talk, page_size)
         self._zone: ZoneInfo | None = None
         self._unknown_zone = ""
-        self._statuses: tuple[str, ...] = wire.STATUSES
-        self._ask_statuses_at = 0.0
+        self._orders = Listing(
+            self._talk,
+            "orders",
+            render=partial(wire.render_orders_query, keys=meta_keys),
+            parse=partial(wire.parse_rows, keys=meta_keys),
+            statuses=wire.STATUSES,
+            page_size=page_size,
+            check=self._talk.check,
+        )
+        self._subscriptions = Subscriptions(self._talk, page_size)
 
     def fetch_identity(self) -> ShopIdentity:
         """Who answers at the configured address, asked without keys.
@@ -80,7 +102,8 @@ class WooCommerce:
             raise ServiceBlocked(f"shop: {NO_WOOCOMMERCE}", finding=NO_WOOCOMMERCE)
         self._zone = _zone(index.timezone)
         self._unknown_zone = "" if self._zone else index.timezone
-        return ShopIdentity(url=index.url, name=index.name, server_time=reply.server_time)
+        zone = index.timezone if self._zone else index.offset
+        return ShopIdentity(url=index.url, name=index.name, server_time=reply.server_time, zone=zone)
 
     def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
         """Yields every order of any status modified after `since`, in order of id, page by page to the end.
@@ -88,37 +111,41 @@ class WooCommerce:
         Raises: TransientError, ServiceBlocked.
         https://woocommerce.github.io/woocommerce-rest-api-docs/#list-all-orders
         """
-        statuses = self._fetch_statuses()
-        before = b""
-        for number in count(first_page):
-            reply = self._fetch_page(since, number, statuses)
-            if number == first_page and (others := self._listed_statuses(reply)):
-                statuses = others  # a plugin was switched off; later in a walk this would shift its pages
-                reply = self._fetch_page(since, number, statuses)
-            self._talk.check(reply)
-            page = self._parse_page(reply, number)
-            if page.size and reply.content == before:
-                raise self._talk.cached(f"answered page {number} with the page before it")
-            before = reply.content
-            yield page
-            if page.last:
-                return
+        for sheet in self._orders.walk(before_skipped_hour(since, self._zone), first_page):
+            page = Page(
+                number=sheet.number,
+                orders=tuple(row for row in sheet.rows if isinstance(row, Order)),
+                unreadable=tuple(row for row in sheet.rows if isinstance(row, Unreadable)),
+                size=len(sheet.rows),
+                total=sheet.total,
+                server_time=sheet.server_time,
+                last=sheet.last,
+            )
+            yield self._with_refunds(page)
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
         """One order as it stands, in the trash or not; None if the shop does not know it (any more).
 
         Raises: TransientError, ServiceBlocked.
         """
-        reply = self._api.ask(f"orders/{order_id}", wire.render_order_query())
-        if reply.status == 404 and wire.says_no_such_order(reply.content):
-            return None
-        self._talk.check(reply)
-        order = self._talk.understood(wire.parse_order, reply)
-        if order.order_id not in {order_id, None}:
-            raise self._talk.cached(f"was asked for order {order_id} and answered with another")
-        if isinstance(order, Unreadable):
-            return Unreadable(order_id=order_id, reason=order.reason)
-        return order
+        order = self._fetch_alone(order_id)
+        return self._refunds.complete(order) if isinstance(order, Order) else order
+
+    def fetch_subscription_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[SubscriptionPage]:
+        """As `fetch_pages`, of subscriptions. One page that is not `offered` if the shop has none of them at all.
+
+        Raises: TransientError, ServiceBlocked.
+        https://woocommerce.github.io/subscriptions-rest-api-docs/#list-all-subscriptions
+        """
+        return self._subscriptions.walk(before_skipped_hour(since, self._zone), first_page)
+
+    def fetch_subscription(self, subscription_id: int) -> Subscription | Unreadable | None:
+        """One subscription as it stands, in the trash or not; None if the shop does not know it (any more).
+
+        Raises: TransientError, ServiceBlocked.
+        https://woocommerce.github.io/subscriptions-rest-api-docs/#retrieve-a-subscription
+        """
+        return self._subscriptions.fetch(subscription_id)
 
     def fetch_products(
         self, *, ids: Collection[ProductId] = (), skus: Collection[str] = ()
@@ -174,7 +201,7 @@ class WooCommerce:
             ask_in_query=self._api.ask_in_query,
             tell=self._api.tell,
             check=self._talk.check,
-            parse_rows=self._parse_rows,
+            parse_rows=self._orders.parse_rows,
         )
         yield from checkup.look(line, clock, writing=writing, mirroring=mirroring)
         next(self.fetch_pages(clock() - timedelta(minutes=1)))  # the very question of every poll
@@ -182,61 +209,29 @@ class WooCommerce:
     def close(self) -> None:
         self._service.close()
 
+    def _fetch_alone(self, order_id: OrderId) -> Order | Unreadable | None:
+        """An order whose refunds are not read yet."""
+        reply = self._api.ask(f"orders/{order_id}", wire.render_order_query(self._keys))
+        if reply.status == 404 and wire.says_no_such_order(reply.content):
+            return None
+        self._talk.check(reply)
+        order = self._talk.understood(lambda content: wire.parse_order(content, self._keys), reply)
+        if order.order_id not in {order_id, None}:
+            raise self._talk.cached(f"was asked for order {order_id} and answered with another")
+        if isinstance(order, Unreadable):
+            return Unreadable(order_id=order_id, reason=order.reason)
+        return order
+
+    def _with_refunds(self, page: Page) -> Page:
+        if not any(order.refunds for order in page.orders):
+            return page
+        rows = [self._refunds.complete(order) for order in page.orders]
+        unreadable = [row for row in rows if isinstance(row, Unreadable)]
+        orders = tuple(row for row in rows if isinstance(row, Order))
+        return replace(page, orders=orders, unreadable=(*page.unreadable, *unreadable))
+
     def _fetch_front(self) -> Reply:
         return self._service.fetch(lambda: Outgoing(method="GET", url=f"{self._url}/"))
-
-    def _fetch_page(self, since: datetime, number: int, statuses: tuple[str, ...]) -> Reply:
-        begin = before_skipped_hour(since, self._zone)
-        return self._api.ask(
-            "orders",
-            wire.render_orders_query(begin, page=number, page_size=self._page_size, statuses=statuses),
-        )
-
-    def _fetch_statuses(self) -> tuple[str, ...]:
-        """The statuses this shop has, plugins' own included; the usual ones if it does not say.
-
-        An order in a status we do not ask for is not seen. One that moves into such a status between two pages
-        shifts the next page and hides another order.
-        """
-        if time.monotonic() >= self._ask_statuses_at:
-            reply = self._api.ask("orders", wire.render_status_question())
-            listed = self._listed_statuses(reply)
-            if not listed and reply.status != 400:
-                self._talk.check(reply)
-                self._parse_rows(reply)  # a firewall's page is no reason to make do with the usual ones
-            self._ask_statuses_at = time.monotonic() + (STATUSES_LAST_S if listed else STATUSES_UNKNOWN_S)
-        return self._statuses
-
-    def _listed_statuses(self, reply: Reply) -> tuple[str, ...]:
-        """The statuses a refusal lists, from now on asked for; empty if `reply` is no such refusal."""
-        refusal = wire.parse_refusal(reply.content) if reply.status == 400 else None
-        if refusal is None or not refusal.statuses:
-            return ()
-        self._statuses = tuple(status for status in refusal.statuses if status not in wire.NO_SALE)
-        return self._statuses
-
-    def _parse_page(self, reply: Reply, number: int) -> Page:
-        """Past the end the shop counts 0 orders, whatever is true. An empty page that is counted for is a lie.
-
-        A short page is the last only if the shop's count of pages agrees: hosts lower the page size unasked.
-        """
-        rows = self._parse_rows(reply)
-        totals = wire.parse_totals(reply.headers)
-        if not rows and (number <= (totals.pages or 0) or (number == 1 and totals.rows)):
-            raise self._talk.cached(f"counts orders on page {number} and sends none")
-        short = len(rows) < self._page_size
-        return Page(
-            number=number,
-            orders=tuple(row for row in rows if isinstance(row, Order)),
-            unreadable=tuple(row for row in rows if isinstance(row, Unreadable)),
-            size=len(rows),
-            total=totals.rows if rows or number == 1 else None,
-            server_time=reply.server_time,
-            last=not rows or (short and 0 < (totals.pages or 0) <= number),
-        )
-
-    def _parse_rows(self, reply: Reply) -> list[Order | Unreadable]:
-        return self._talk.understood(wire.parse_rows, reply)
 
 
 def before_skipped_hour(since: datetime, zone: ZoneInfo | None) -> datetime:

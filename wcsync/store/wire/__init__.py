@@ -26,12 +26,25 @@ from wcsync.store.wire.orders import (
     render_order_query,
     render_orders_query,
 )
+from wcsync.store.wire.refunds import PAGE_SIZE as REFUNDS_PAGE_SIZE
+from wcsync.store.wire.refunds import parse_refund, parse_refund_rows, render_refunds_query
+from wcsync.store.wire.subscriptions import (
+    SUBSCRIPTION_STATUSES,
+    parse_subscription,
+    parse_subscriptions,
+    render_subscription_query,
+    render_subscriptions_query,
+    says_no_subscriptions,
+    says_no_such_subscription,
+)
 
 __all__ = [
     "CANNOT_VIEW",
     "NOT_AUTHENTICATED",
     "NO_SALE",
+    "REFUNDS_PAGE_SIZE",
     "STATUSES",
+    "SUBSCRIPTION_STATUSES",
     "Index",
     "Refusal",
     "Totals",
@@ -39,8 +52,12 @@ __all__ = [
     "parse_new_note",
     "parse_notes",
     "parse_order",
+    "parse_refund",
+    "parse_refund_rows",
     "parse_refusal",
     "parse_rows",
+    "parse_subscription",
+    "parse_subscriptions",
     "parse_totals",
     "render_index_query",
     "render_key_question",
@@ -48,6 +65,11 @@ __all__ = [
     "render_notes_query",
     "render_order_query",
     "render_orders_query",
+    "render_refunds_query",
     "render_status_question",
+    "render_subscription_query",
+    "render_subscriptions_query",
+    "says_no_subscriptions",
     "says_no_such_order",
+    "says_no_such_subscription",
 ]

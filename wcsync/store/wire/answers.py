@@ -8,10 +8,17 @@ from typing import Any
 from wcsync.errors import MalformedReply
 from wcsync.store.jsontext import untyped
 
-_NO_SUCH_ORDER = frozenset({"woocommerce_rest_shop_order_invalid_id", "woocommerce_rest_order_invalid_id"})
+_NO_SUCH_ORDER = frozenset(
+    {
+        "woocommerce_rest_shop_order_invalid_id",
+        "woocommerce_rest_order_invalid_id",
+        "woocommerce_rest_invalid_order_id",  # of its refunds
+    }
+)
 CANNOT_VIEW = "woocommerce_rest_cannot_view"
 NOT_AUTHENTICATED = "woocommerce_rest_authentication_error"
 _UNKNOWN_STATUS = "wcsync-unknown"
+_FARTHEST_OFFSET_MIN = 14 * 60
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 
@@ -26,12 +33,16 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """The start page of a site's REST API. `timezone`: as in "Europe/Madrid"; '' for a fixed offset."""
+    """The start page of a site's REST API. `timezone`: as in "Europe/Madrid"; '' for a fixed offset.
+
+    `offset`: what its clock is ahead of UTC now, as in "+05:30"; '' if it does not say.
+    """
 
     url: str
     name: str
     namespaces: tuple[str, ...]
     timezone: str = ""
+    offset: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +70,7 @@ def render_key_question() -> dict[str, str]:
 
 
 def render_index_query() -> dict[str, str]:
-    return {"_fields": "name,url,home,namespaces,timezone_string"}
+    return {"_fields": "name,url,home,namespaces,timezone_string,gmt_offset"}
 
 
 def parse_index(content: bytes) -> Index:
@@ -73,6 +84,7 @@ def parse_index(content: bytes) -> Index:
         name=name if isinstance(name, str) else "",
         namespaces=tuple(space for space in said["namespaces"] if isinstance(space, str)),
         timezone=str(said.get("timezone_string") or ""),
+        offset=_offset(said.get("gmt_offset")),
     )
 
 
@@ -106,6 +118,19 @@ def parse_totals(headers: Mapping[str, str]) -> Totals:
     return Totals(rows=_count(headers.get("x-wp-total")), pages=_count(headers.get("x-wp-totalpages")))
 
 
+def _offset(hours: Any) -> str:
+    """Hours, as a number or a text: 5.5 is "+05:30"."""
+    if isinstance(hours, bool):
+        return ""
+    try:
+        minutes = round(float(hours) * 60)
+    except (TypeError, ValueError, OverflowError):
+        return ""
+    if abs(minutes) > _FARTHEST_OFFSET_MIN:
+        return ""
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
 def _count(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 16 else None
 
@@ -114,7 +139,8 @@ def _listed_statuses(sentence: Any) -> tuple[str, ...]:
     """The statuses in `status[0] is not one of any, trash, pending, …, and completed.`, in any language.
 
     Only the last member may have a conjunction before it: two words are conjunction and member, three or more are
-    member, conjunction, member. A sentence that does not name `completed` and `trash` was not understood: empty.
+    member, conjunction, member. A sentence that names neither `completed` nor `active` (subscriptions), or no `trash`,
+    was not understood: empty.
     """
     if not isinstance(sentence, str):
         return ()
@@ -122,4 +148,4 @@ def _listed_statuses(sentence: Any) -> tuple[str, ...]:
     words = last.split()
     members += words if len(words) < 2 else [words[-1]] if len(words) == 2 else [words[0], words[-1]]
     listed = tuple(member.strip() for member in members if _SLUG.fullmatch(member.strip()))
-    return listed if {"completed", "trash"} <= set(listed) else ()
+    return listed if "trash" in listed and {"completed", "active"} & set(listed) else ()

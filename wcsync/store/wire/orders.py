@@ -7,16 +7,23 @@ https://woocommerce.github.io/woocommerce-rest-api-docs/#orders
 """
 
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from decimal import Decimal
 
 import msgspec
 
 from wcsync.errors import MalformedReply
-from wcsync.model import Line, LineId, Order, OrderId, Person, ProductId, Unreadable
+from wcsync.model import Line, Order, OrderId, Person, Unreadable
 from wcsync.store.jsontext import json_part
+from wcsync.store.meta_keys import KNOWN_PLUGINS, MetaKeys
 from wcsync.store.wire.answers import parse_refusal
+from wcsync.store.wire.lines import LineRow, Read, read_lines
+from wcsync.store.wire.meta import Meta
+from wcsync.store.wire.people import Named, Source, read_addresses, read_buyer, read_named
+from wcsync.store.wire.refunds import RefundStub, read_stubs
+from wcsync.store.wire.scalars import LARGEST_INT, Scalar, instant, members, needed, text, whole
 
 STATUSES = (
     "pending",
@@ -37,18 +44,19 @@ so leaving them out shifts no page."""
 
 _FIELDS = (  # of a buyer no more than we use travels; of the lists a part cannot be had
     "id,number,status,date_created_gmt,date_modified_gmt,date_paid_gmt,date_completed_gmt,customer_id,"
-    "billing.email,billing.first_name,billing.last_name,line_items,refunds"
+    "billing.email,billing.first_name,billing.last_name,line_items,refunds,meta_data"
 )
-_LARGEST_INT = 2**63 - 1  # what SQLite can keep
 _PLACE = re.compile(r"at `\$\.?(?P<path>[^`]*)`$")
-_ZERO_DATES = ("0000-", "-0001-")
-
-T = TypeVar("T")
-Scalar = int | float | str | bool | None
+_RENEWS = "_subscription_renewal"
 
 
 def render_orders_query(
-    since: datetime, *, page: int, page_size: int, statuses: tuple[str, ...]
+    since: datetime,
+    *,
+    page: int,
+    page_size: int,
+    statuses: tuple[str, ...],
+    keys: MetaKeys = KNOWN_PLUGINS,
 ) -> dict[str, str]:
     """Asks for the orders modified after the whole second `since` falls in, in order of id.
 
@@ -64,49 +72,35 @@ def render_orders_query(
         "status": ",".join(statuses),
         "page": str(page),
         "per_page": str(page_size),
-        "_fields": _FIELDS,
+        "_fields": _fields(keys),
     }
 
 
-def render_order_query() -> dict[str, str]:
-    return {"_fields": _FIELDS}
+def render_order_query(keys: MetaKeys = KNOWN_PLUGINS) -> dict[str, str]:
+    return {"_fields": _fields(keys)}
 
 
-def parse_rows(content: bytes) -> list[Order | Unreadable]:
+def parse_rows(content: bytes, keys: MetaKeys = KNOWN_PLUGINS) -> list[Order | Unreadable]:
     """The orders of one page, as they stand in it. Raises MalformedReply if the answer is no list at all."""
     try:
         rows = msgspec.json.decode(json_part(content), type=list[msgspec.Raw])
     except msgspec.ValidationError:
         raise MalformedReply("answer", "JSON, but not a list") from None
-    return [_order_or_not(bytes(row)) for row in rows]
+    return [_order_or_not(bytes(row), keys) for row in rows]
 
 
-def parse_order(content: bytes) -> Order | Unreadable:
+def parse_order(content: bytes, keys: MetaKeys = KNOWN_PLUGINS) -> Order | Unreadable:
     """One order. Raises MalformedReply if the answer is no JSON object."""
     part = json_part(content)
     if not part.startswith(b"{") or parse_refusal(part) is not None:
         raise MalformedReply("answer", "JSON, but not an order")
-    return _order_or_not(part)
+    return _order_or_not(part, keys)
 
 
 class _Billing(msgspec.Struct):
     email: Scalar = None
     first_name: Scalar = None
     last_name: Scalar = None
-
-
-class _Line(msgspec.Struct):
-    id: Scalar = None
-    product_id: Scalar = None
-    variation_id: Scalar = None
-    sku: Scalar = None
-    name: Scalar = None
-    quantity: Scalar = None
-    total: Scalar = None
-
-
-class _Refund(msgspec.Struct):
-    total: Scalar = None
 
 
 class _Order(msgspec.Struct):
@@ -121,8 +115,9 @@ class _Order(msgspec.Struct):
     date_completed_gmt: Scalar = None
     customer_id: Scalar = None
     billing: _Billing | list[None] | None = None
-    line_items: list[_Line] | dict[str, _Line] | None = None
-    refunds: list[_Refund] | dict[str, _Refund] | None = None
+    line_items: list[LineRow] | dict[str, LineRow] | None = None
+    refunds: list[RefundStub] | dict[str, RefundStub] | None = None
+    meta_data: msgspec.Raw = msgspec.Raw()
 
 
 class _Id(msgspec.Struct):
@@ -133,10 +128,15 @@ _ORDER = msgspec.json.Decoder(_Order)
 _ID = msgspec.json.Decoder(_Id)
 
 
-def _order_or_not(raw: bytes) -> Order | Unreadable:
+def _fields(keys: MetaKeys) -> str:
+    known = set(_FIELDS.split(","))
+    return ",".join([_FIELDS, *(part for part in keys.of_addresses if part not in known)])
+
+
+def _order_or_not(raw: bytes, keys: MetaKeys) -> Order | Unreadable:
     """`from None` throughout: a decoder's own exception may carry the bytes, with names and addresses."""
     try:
-        return _order(_decoded(raw))
+        return _order(_decoded(raw), read_addresses(raw, keys.of_addresses), keys)
     except MalformedReply as exc:
         return Unreadable(order_id=_id_at_least(raw), reason=str(exc))
 
@@ -161,122 +161,73 @@ def _id_at_least(raw: bytes) -> OrderId | None:
         return None
 
 
-def _order(told: _Order) -> Order:
+def _order(told: _Order, addresses: dict[str, str], keys: MetaKeys) -> Order:
     order_id = _order_id(told.id)
-    modified_at = _needed(_instant(told.date_modified_gmt, "date_modified_gmt"), "date_modified_gmt")
-    paid_at = _instant(told.date_paid_gmt, "date_paid_gmt")
-    completed_at = _instant(told.date_completed_gmt, "date_completed_gmt")
-    created_at = _instant(told.date_created_gmt, "date_created_gmt")
-    return Order(
+    modified_at = needed(instant(told.date_modified_gmt, "date_modified_gmt"), "date_modified_gmt")
+    paid_at = instant(told.date_paid_gmt, "date_paid_gmt")
+    completed_at = instant(told.date_completed_gmt, "date_completed_gmt")
+    created_at = instant(told.date_created_gmt, "date_created_gmt")
+    meta = Meta(told.meta_data)
+    source = Source(keys=keys, metas=(meta,), addresses=addresses)
+    buyer = _buyer(told.billing, source)
+    lines = read_lines(members(told.line_items))
+    refunds = read_stubs(members(told.refunds))
+    order = Order(
         order_id=order_id,
-        number=_text(told.number) or str(order_id),
-        status=_needed(told.status if isinstance(told.status, str) else "", "status"),
+        number=text(told.number) or str(order_id),
+        status=needed(told.status if isinstance(told.status, str) else "", "status"),
         created_at=created_at or paid_at or completed_at or modified_at,  # empty after some imports
         modified_at=modified_at,
         paid_at=paid_at,
         completed_at=completed_at,
-        customer_id=_whole(told.customer_id, "customer_id"),
-        buyer=_person(told.billing),
-        lines=tuple(_line(line, f"line_items.{n}") for n, line in enumerate(_members(told.line_items))),
-        refunded_total=sum(
-            (
-                abs(_decimal(refund.total or "0", f"refunds.{n}.total"))
-                for n, refund in enumerate(_members(told.refunds))
-            ),
-            Decimal(0),
-        ),
+        customer_id=whole(told.customer_id, "customer_id"),
+        buyer=buyer,
+        lines=tuple(_with_learners(line, source, buyer) for line in lines),
+        refunded_total=sum((refund.total for refund in refunds), Decimal(0)),
+        refunds=refunds,
+        renews=tuple(_numbers(meta.find(_RENEWS))),
     )
+    named = read_named(source, meta, buyer) if meta else []
+    return _shared_out(order, named) if named else order
 
 
-def _person(billing: _Billing | list[None] | None) -> Person:
-    if not isinstance(billing, _Billing):
-        return Person(email="")
-    return Person(
-        email=_text(billing.email).strip(),
-        first_name=_text(billing.first_name),
-        last_name=_text(billing.last_name),
-    )
+def _buyer(billing: _Billing | list[None] | None, source: Source) -> Person:
+    told = billing if isinstance(billing, _Billing) else _Billing()
+    return read_buyer(told.email, told.first_name, told.last_name, source)
 
 
-def _line(told: _Line, where: str) -> Line:
-    return Line(
-        line_id=LineId(_needed(_whole(told.id, f"{where}.id"), f"{where}.id")),
-        product_id=ProductId(_whole(told.product_id, f"{where}.product_id")),
-        variation_id=ProductId(_whole(told.variation_id, f"{where}.variation_id")),
-        sku=_text(told.sku),
-        name=_text(told.name),
-        quantity=_decimal(told.quantity, f"{where}.quantity"),
-        total=_text(told.total),
-    )
+def _with_learners(read: Read, source: Source, buyer: Person) -> Line:
+    named = read_named(source.below(read.meta), read.meta, buyer) if read.meta else ()
+    return replace(read.line, learners=tuple(one.person for one in named)) if named else read.line
 
 
-def _members(many: list[T] | dict[str, T] | None) -> list[T]:
-    return list(many.values()) if isinstance(many, dict) else many or []
+def _shared_out(order: Order, named: Sequence[Named]) -> Order:
+    """Those meant for one product go to its lines that name nobody themselves, as many to each as it has seats."""
+    left, lines = list(named), []
+    for place, line in enumerate(order.lines):
+        if not line.learners:
+            later = any(_sells(other, line.product_id) for other in order.lines[place + 1 :])
+            meant = [one for one in left if one.product_id and _sells(line, one.product_id)]
+            meant = meant[: max(int(line.quantity), 0)] if later else meant
+            left = [one for one in left if not any(one is other for other in meant)]
+            line = replace(line, learners=tuple(one.person for one in meant)) if meant else line  # noqa: PLW2901
+        lines.append(line)
+    return replace(order, lines=tuple(lines), learners=tuple(one.person for one in left))
 
 
-def _needed(value: T | None, where: str) -> T:
-    if not value:
-        raise MalformedReply(where, "missing")
-    return value
+def _sells(line: Line, product_id: int) -> bool:
+    return not line.learners and product_id in {line.product_id, line.variation_id} - {0}
+
+
+def _numbers(values: Sequence[str]) -> Iterator[int]:
+    """The whole numbers among them, each once."""
+    for value in dict.fromkeys(values):
+        if value.isascii() and value.isdecimal() and 0 < int(value[:20]) <= LARGEST_INT:
+            yield int(value[:20])
 
 
 def _order_id(value: Scalar) -> OrderId:
-    order_id = _needed(_whole(value, "id"), "id")
+    order_id = needed(whole(value, "id"), "id")
     if order_id < 0:
         raise MalformedReply("id", "negative")
     return OrderId(order_id)
-
-
-def _text(value: Scalar) -> str:
-    if type(value) is str:
-        return value
-    if value is None or value is False:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value)
-
-
-def _whole(value: Scalar, where: str) -> int:
-    """0 for what PHP calls empty."""
-    if type(value) is int and abs(value) <= _LARGEST_INT:
-        return value  # nearly always: 30 % of a page's CPU was spent on the way round
-    try:
-        number = Decimal(_text(value).strip() or "0")
-    except InvalidOperation:
-        raise MalformedReply(where, "not a number") from None
-    if not number.is_finite() or number.adjusted() > 18 or number != number.to_integral_value():
-        raise MalformedReply(where, "not a whole number")
-    if abs(number) > _LARGEST_INT:
-        raise MalformedReply(where, "not a whole number")
-    return int(number)
-
-
-def _decimal(value: Scalar, where: str) -> Decimal:
-    try:
-        number = Decimal(_text(value).strip())
-    except InvalidOperation:
-        raise MalformedReply(where, "not a number") from None
-    if not number.is_finite() or not -18 <= number.adjusted() <= 18:
-        raise MalformedReply(where, "a number out of all proportion")
-    return number
-
-
-_NAIVE_WIDTH = len("2026-01-01T00:00:00")
-
-
-def _instant(value: Scalar, where: str) -> datetime | None:
-    """None for no date at all, among them the zero dates of old databases."""
-    if value is None or value is False or value == "":
-        return None
-    if not isinstance(value, str):
-        raise MalformedReply(where, "not a date")
-    if value.startswith(_ZERO_DATES):
-        return None
-    try:
-        if len(value) == _NAIVE_WIDTH:
-            return datetime.fromisoformat(value + "+00:00")
-        instant = datetime.fromisoformat(value)
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise MalformedReply(where, "not a date") from None
