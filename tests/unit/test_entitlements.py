@@ -279,9 +279,8 @@ def test_half_a_seat_is_sold_to_nobody_and_shown() -> None:
     assert (verdicts(planned), kinds(planned)) == ([Verdict.MAPPED], ["quantity"])
 
 
-@pytest.mark.parametrize("quantity", ["1001", "Infinity"])
-def test_more_seats_than_anybody_sells_are_parked(quantity: str) -> None:
-    planned = plan(make_order(lines=(make_line(quantity=quantity),)))
+def test_more_seats_than_anybody_sells_are_parked() -> None:
+    planned = plan(make_order(lines=(make_line(quantity="1001"),)))
     assert (planned.entitlements, verdicts(planned), kinds(planned)) == ((), [Verdict.PARKED], ["quantity"])
 
 
@@ -338,9 +337,10 @@ def test_planning_twice_is_planning_once() -> None:
     assert plan(order, first.entitlements) == first
 
 
-def test_a_quantity_that_is_no_number_is_no_plan() -> None:
+@pytest.mark.parametrize("quantity", ["NaN", "Infinity"])
+def test_a_quantity_that_is_no_number_is_no_plan(quantity: str) -> None:
     with pytest.raises(ArithmeticError):
-        plan(make_order(lines=(replace(make_line(), quantity=Decimal("NaN")),)))
+        plan(make_order(lines=(replace(make_line(), quantity=Decimal(quantity)),)))
 
 
 # -- what should be --------------------------------------------------------------------------------------------------
