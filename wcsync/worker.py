@@ -92,10 +92,18 @@ class Worker:
         if isinstance(effect, Stay):
             return Ending(outcome=effect.value)
         if isinstance(effect, Applied):
-            return Ending(outcome=effect.outcome.value, applied=effect)
+            return self._without_a_call(effect, claim, intent)
         if not claim.seat.learner.email:
             return Ending(outcome="dead", kind="erased", reason=ERASED)
         return self._call(effect, claim, intent)
+
+    def _without_a_call(self, applied: Applied, claim: Claim, intent: LedgerIntent) -> "Ending":
+        """Settled only once every answer is known: an account may still be in the making."""
+        try:
+            intent.confirm_absence()
+        except TransientError as exc:
+            return self._after_trouble(claim, intent, exc)
+        return Ending(outcome=applied.outcome.value, applied=applied)
 
     def _call(self, effect: Effect, claim: Claim, intent: LedgerIntent) -> "Ending":
         try:

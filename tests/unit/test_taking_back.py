@@ -539,3 +539,20 @@ def test_a_withdrawal_that_was_asked_about_and_allowed_is_done(inside: Spine) ->
     inside.work()
     assert (outcome(inside), inside.lms.enrolled) == (("out", "removed", 0), {})
     assert inside.rows("SELECT * FROM parked") == []
+
+
+def test_an_account_in_the_making_is_not_forgotten_by_a_refund(spine: Spine) -> None:
+    """The refund came while the row was worked on, so there is something to settle."""
+    spine.lms.acts_late = lambda what: what == "create"
+    spine.record(make_order())
+    spine.work()
+    spine.lms.acts_late = lambda _what: False
+    wish_out(spine, Cause.ORDER)
+    spine.work()
+    assert spine.row()["state"] == "due"
+    wish_in(spine)
+    spine.work()
+    spine.tick(QUARANTINE_S / 2)
+    spine.lms.catch_up()
+    spine.settle()
+    assert (len(spine.lms.accounts), spine.lms.active()) == (1, {ANA})
