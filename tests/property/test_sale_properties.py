@@ -257,6 +257,7 @@ class Reader:
         planned = self.planner.plan(order, known, circumstances)
         assert self.planner.plan(order, planned.entitlements, circumstances) == planned
         check_seats(planned.entitlements, order)
+        check_live(planned.entitlements, plain)
         self.seats[plain.order_id] = planned.entitlements
 
     def who_is_in(self, now: datetime) -> Readings:
@@ -285,6 +286,13 @@ def check_seats(seats: Sequence[Entitlement], order: Order) -> None:
             assert len(learners) == len(set(learners))
         if line.learners and all("@" not in person.email for person in line.learners):
             assert all(seat.learner_key == NOBODY for seat in mine)
+
+
+def check_live(seats: Sequence[Entitlement], order: PlainOrder) -> None:
+    """What was given back ends open seats first: in our histories never more live on than were left."""
+    for line in order.lines:
+        live = {seat.seat for seat in seats if seat.line_id == line.line_id and seat.live}
+        assert len(live) <= line.quantity - given_back(order, line)
 
 
 @settings(max_examples=60, deadline=None, phases=[Phase.generate, Phase.shrink])
@@ -334,7 +342,7 @@ def readings(draw: st.DrawFn, histories: list[list[PlainOrder]]) -> list[tuple[i
     left = [list(enumerate(history)) for history in histories]
     read: list[tuple[int, PlainOrder]] = []
     while any(left):
-        if read and draw(st.booleans()):
+        if draw(st.booleans()) and read:
             old: tuple[int, PlainOrder] = draw(st.sampled_from(read))
             read.append(old)
         waiting = [versions for versions in left if versions]

@@ -1,11 +1,11 @@
-"""Addresses: typos, and those that are not wanted. How they are compared is shown in `test_entitlements.py`."""
+"""Addresses: how they are compared, typos, and those that are not wanted."""
 
 from dataclasses import replace
 
 import pytest
 
 from tests.sales import BEA, asked, identify, line_of, order_of, plan, seated
-from wcsync.mappers.addresses import is_unwanted, meant_domain
+from wcsync.mappers.addresses import is_unwanted, meant_domain, normalise_address
 from wcsync.model import Order, Person
 from wcsync.sale import Circumstances
 
@@ -84,3 +84,27 @@ def test_a_strange_domain_is_no_question_once_it_was_answered() -> None:
 )
 def test_an_address_is_not_wanted_by_itself_or_by_its_domain(email: str, *, unwanted: bool) -> None:
     assert is_unwanted(email, frozenset({"eve@example.test", "@rival.test"})) is unwanted
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param("Ana@Example.test", " ana@example.TEST ", True, id="case and blanks"),
+        pytest.param("ana@example.test", "ana+x@example.test", False, id="a tag is another mailbox"),
+        pytest.param("a.na@example.test", "ana@example.test", False, id="dots count"),
+    ],
+)
+def test_addresses_are_compared_without_case_and_outer_blanks(one: str, other: str, same: bool) -> None:
+    assert (normalise_address(one) == normalise_address(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param("Ana@Example.TEST", " ana@example.test ", True, id="case and blanks"),
+        pytest.param("straße@example.test", "strasse@example.test", False, id="sharp s"),
+        pytest.param("aſa@example.test", "asa@example.test", False, id="long s"),
+    ],
+)
+def test_addresses_are_compared_by_the_case_that_mail_knows(one: str, other: str, *, same: bool) -> None:
+    assert (normalise_address(one) == normalise_address(other)) is same

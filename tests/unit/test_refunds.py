@@ -232,7 +232,14 @@ def with_status(status: str, does: Aftermath, by: Circumstances = NOTHING_SPECIA
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [("trash", "trashed"), (DELETED, "deleted"), ("cancelled", "cancelled_asked")]
+    ("status", "kind"),
+    [
+        ("trash", "trashed"),
+        (DELETED, "deleted"),
+        ("cancelled", "cancelled_asked"),
+        ("refunded", "refunded_asked"),
+        ("failed", "failed_asked"),
+    ],
 )
 def test_a_status_may_ask_and_a_person_may_end(status: str, kind: str) -> None:
     kept = with_status(status, Aftermath.ASK)

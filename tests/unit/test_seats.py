@@ -233,3 +233,7 @@ def test_everybody_whom_an_order_names_is_told_once_with_all_that_is_known() -> 
     told = learners_of(order)
     assert [person.email for person in told] == [BEA, ANA.upper(), DON]
     assert (told[1].first_name, told[1].last_name) == ("Ana", "Núñez")
+
+
+def test_who_has_no_address_is_nobody_to_tell_of() -> None:
+    assert learners_of(replace(order_of(), buyer=Person(email=""))) == ()
