@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
@@ -21,8 +22,10 @@ from wcsync.mappers.courses.fields import Ownership
 from wcsync.mappers.mapping import Mapping, MapRow, TargetKey, read_mapping
 from wcsync.mappers.mapping_export import guarded
 from wcsync.mappers.mapping_sync import OWNERSHIPS, SYNC_KEYS
+from wcsync.mappers.mapping_terms import TERM_KEYS, render_terms
 from wcsync.mappers.toml_lines import KeyPath, scan_lines
 from wcsync.model import CourseId, Line, LineId, LmsName, Option, ProductId, Target
+from wcsync.sale import UNLIMITED, Access, SeatRule, Terms, Withdrawal
 
 ANY = TargetKey(name="course", pattern=r"[^\s|]{1,20}", doc="a course", course=True)
 LMS = {
@@ -44,6 +47,7 @@ COLUMNS = (
     "ignore",
     "note",
     *SYNC_KEYS,
+    *TERM_KEYS,
 )
 COURSE_KEYS = {LmsName("campus"): "course", LmsName("academy"): "group"}
 DAMAGED = re.compile(r"\d([.,]\d+)?E\+\d+|#\S+[!?]|#N/[AD]")
@@ -100,6 +104,21 @@ def syncs(draw: st.DrawFn, about: MapRow) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(said.items()))
 
 
+day_ends = st.dates(date(2000, 1, 2), date(2999, 12, 30)).map(lambda day: datetime.combine(day, time()))
+moments = st.datetimes(
+    min_value=datetime(2000, 1, 2),  # noqa: DTZ001 - what a clock shows
+    max_value=datetime(2999, 12, 30),  # noqa: DTZ001 - as above
+    timezones=st.sampled_from([None, UTC]),
+)
+accesses = st.one_of(
+    st.just(UNLIMITED),
+    st.builds(Access, days=st.integers(1, 36500)),
+    st.builds(Access, until=st.one_of(day_ends, moments)),
+    st.just(Access(with_subscription=True)),
+)
+sales = st.builds(Terms, access=accesses, on_withdraw=st.sampled_from([None, *Withdrawal]))
+
+
 @st.composite
 def row_lists(draw: st.DrawFn) -> list[MapRow]:
     """Rows without contradictions or repeats, of which one at least sells something."""
@@ -109,7 +128,13 @@ def row_lists(draw: st.DrawFn) -> list[MapRow]:
         sold = (
             replace(about, ignore=True)
             if ignore
-            else replace(about, targets=draw(targets()), sync=draw(syncs(about)))
+            else replace(
+                about,
+                targets=draw(targets()),
+                sync=draw(syncs(about)),
+                terms=draw(sales),
+                seats=draw(st.sampled_from([None, *SeatRule])),
+            )
         )
         rows.setdefault(about.selector, sold)
     return list(rows.values())
@@ -124,6 +149,8 @@ def cells_of(row: MapRow) -> dict[str, list[str]]:
         "ignore": ["true"] if row.ignore else [],
         "lms": [target.lms for target in row.targets[:1]],
         **{key: [value] for key, value in row.sync},
+        **{key: [value] for key, value in render_terms(row.terms).items()},
+        "seats": [row.seats] if row.seats else [],
     }
     for target in row.targets[:1]:
         cells[COURSE_KEYS[target.lms]] = [target.course_id for target in row.targets]
@@ -139,7 +166,9 @@ def write_toml(rows: list[MapRow]) -> bytes:
         for key, values in cells_of(row).items():
             course_key = COURSE_KEYS.get(LmsName("".join(cells_of(row).get("lms", ()))))
             name = f"{key}s" if key == course_key and len(values) > 1 else key
-            table[name] = True if key == "ignore" else values if len(values) > 1 else values[0]
+            table[name] = (
+                True if key in {"ignore", "with_subscription"} else values if len(values) > 1 else values[0]
+            )
         tables.append(table)
     return tomlkit.dumps({"map": tables}).encode()
 

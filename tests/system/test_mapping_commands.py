@@ -50,7 +50,28 @@ def test_unknown_products_and_courses_are_named_with_their_lines(world: World) -
         "unknown_product",
         "unknown_sku",
     ]
-    assert set(document) == {"file", "rows", "problems", "notes", "unchecked"}
+    assert set(document) == {"file", "rows", "terms", "problems", "notes", "unchecked"}
+
+
+def test_check_counts_the_rows_by_how_long_they_sell(world: World) -> None:
+    add_row(world, 'sku = "YEAR"\ndays = 36\nseats = "hold"')
+    add_row(world, 'sku = "TERM"\nuntil = 2099-06-30')
+    told = wcsync(world, "check")
+    assert told.exit_code == 0, told.output
+    assert "for 36 days: 1; until 2099-06-30: 1" in told.stdout
+    document = json.loads(wcsync(world, "check", "--json").stdout)
+    assert [(one.get("days"), one.get("until"), one.get("seats")) for one in document["terms"]] == [
+        ("36", None, "hold"),
+        (None, "2099-06-30", None),
+    ]
+
+
+def test_terms_that_cannot_be_kept_are_notes(world: World) -> None:
+    path = world.folder / "mapping.toml"
+    row = f'product_id = {world.products[0]}\nlms = "campus"\ncourse = "{world.courses[1]}"'
+    path.write_text(f"{path.read_text()}\n[[map]]\n{row}\nuntil = 2020-06-30\n")
+    result = wcsync(world, "check", "--remote")
+    assert "until 2020-06-30 is over" in result.stderr
 
 
 def test_a_note_alone_is_no_failure(world: World) -> None:

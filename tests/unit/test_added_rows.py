@@ -77,9 +77,10 @@ def test_a_file_that_would_not_be_read_as_meant_is_left_to_its_writer(content: b
 
 
 def test_rows_to_be_pasted_into_no_file_have_all_columns() -> None:
+    terms = "days,until,with_subscription,seats,on_withdraw"
     assert render_rows("mapping.csv", [academy()], KEYS).decode().splitlines() == [
-        "product_id,variation_id,sku,lms,course,group,ignore,note,cohort,role,path,session",
-        f"1020,,,academy,,{GROUP},,Liderazgo,,,{PATH},",
+        f"product_id,variation_id,sku,lms,course,group,ignore,note,cohort,role,path,session,{terms}",
+        f"1020,,,academy,,{GROUP},,Liderazgo,,,{PATH},,,,,,",
     ]
 
 

@@ -4,7 +4,7 @@ import re
 import ssl
 import tomllib
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 import pytest
@@ -25,13 +25,15 @@ from wcsync.config.loading import SECTIONS
 from wcsync.config.sections import MailSettings, WebSettings
 from wcsync.credentials import Secret, Sources
 from wcsync.errors import ConfigError, Problem
+from wcsync.ledger.base import Limits
 from wcsync.lms.base import Budget, LmsSettings
 from wcsync.lms.moodle import Moodle, MoodleSettings
 from wcsync.lms.registry import KINDS, Kind
 from wcsync.mappers.courses.fields import Field as CourseField
 from wcsync.mappers.courses.fields import Ownership
 from wcsync.mappers.courses.rules import Rules
-from wcsync.sale import Withdrawal
+from wcsync.sale import Aftermath, Withdrawal
+from wcsync.store.meta_keys import KNOWN_PLUGINS, MetaKeys
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -939,6 +941,40 @@ def test_an_lms_has_its_own_way_of_withdrawing_its_fields_and_its_budget(path: P
     assert (lms.on_withdraw, lms.profile) == (Withdrawal.KEEP, {"institution": "company"})
     assert lms.budget == Budget(per_day=20)
     assert config.learners.fields == {"company": ("billing.company",)}
+
+
+def test_what_is_said_of_people_becomes_what_the_program_asks_for(path: Path) -> None:
+    said = (
+        '[learners]\nemail = ["attendees.*.email"]\nfields = { company = ["billing.company"] }\n'
+        '[taking_back]\ncancelled = "keep"\ndeleted = "end"\nmax_withdrawals = 3\n'
+    )
+    config = load(path, STORE + CAMPUS + said).config
+    keys = MetaKeys(email=("attendees.*.email",), fields={"company": ("billing.company",)})
+    assert config.learners.meta_keys == keys
+    assert config.taking_back.endings == {
+        "cancelled": Aftermath.KEEP,
+        "refunded": Aftermath.END,
+        "failed": Aftermath.END,
+        "trash": Aftermath.ASK,
+        "deleted": Aftermath.END,
+    }
+    assert config.taking_back.limits == Limits(most=3, share=0.1)
+    assert config.reconcile.time_of_day == time(3)
+
+
+def test_by_default_the_keys_of_known_plugins_are_read(path: Path) -> None:
+    assert load(path, STORE + CAMPUS).config.learners.meta_keys == KNOWN_PLUGINS
+
+
+def test_an_lms_that_cannot_suspend_is_not_told_to(path: Path) -> None:
+    academy = (
+        '[[lms]]\nname = "academy"\nkind = "360learning"\nurl = "https://app.example"\n'
+        'client_id = { env = "KEY" }\nclient_secret = { env = "SECRET" }\non_withdraw = "suspend"\n'
+    )
+    problem = refuse_one(path, STORE + academy)
+    assert problem.where == "config.toml:11: lms.0.on_withdraw"
+    assert problem.message == "suspend is nothing that 360learning can do"
+    assert "unenrol, keep or ask" in problem.remedy
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Looking up every row: what is found, and what stays open when a service does not answer."""
 
+from datetime import timedelta
+
 import pytest
 
-from tests.fakes import FakeLms, FakeStore
+from tests.fakes import T0, FakeLms, FakeStore
 from wcsync.doctor import Diagnosis, Findings, examine_mapping
 from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError
+from wcsync.gate import SHOP
 from wcsync.lms.base import Lms, Sighting
 from wcsync.lms.registry import KINDS
 from wcsync.mappers.mapping import read_mapping
@@ -33,7 +36,7 @@ def lmss() -> dict[LmsName, FakeLms]:
 def look(store: FakeStore, lmss: dict[LmsName, FakeLms], *rows: str) -> Findings:
     mapping = read_mapping("mapping.toml", "".join(f"[[map]]\n{row}\n" for row in rows).encode(), KEYS)
     asked: dict[LmsName, Lms] = dict(lmss)
-    return examine_mapping(store, asked, mapping)
+    return examine_mapping(store, asked, mapping, T0)
 
 
 def codes(found: Findings) -> list[tuple[str, str]]:
@@ -134,3 +137,62 @@ def test_what_was_found_before_a_service_failed_is_kept(
     hidden = [one for one in found.diagnoses if not one.ok]
     assert hidden == [Diagnosis.of("campus", HIDDEN, ["mapping.toml:1"])]
     assert list(found.unchecked) == ["campus"]
+
+
+# -- terms -------------------------------------------------------------------------------------------------------------
+
+DAY = T0.date()
+
+
+@pytest.mark.parametrize(
+    ("until", "told"),
+    [
+        pytest.param(DAY - timedelta(days=1), True, id="yesterday"),
+        pytest.param(DAY, False, id="today"),
+        pytest.param(T0.isoformat(), True, id="this very instant"),
+    ],
+)
+def test_access_that_is_over_is_told_before_anybody_buys_it(
+    store: FakeStore, lmss: dict[LmsName, FakeLms], until: object, told: bool
+) -> None:
+    found = look(store, lmss, f'{CAMPUS_ROW.format(42)}\nuntil = "{until}"')
+    assert codes(found) == ([(SHOP, "until_past")] if told else [])
+
+
+@pytest.mark.parametrize(("zone", "told"), [("+05:30", True), ("-08:00", False)])
+def test_a_time_is_over_when_the_clock_of_the_shop_says_so(
+    store: FakeStore, lmss: dict[LmsName, FakeLms], zone: str, told: bool
+) -> None:
+    store.zone = zone
+    here = T0.replace(tzinfo=None).isoformat()
+    found = look(store, lmss, f'{CAMPUS_ROW.format(42)}\nuntil = "{here}"')
+    assert bool(codes(found)) is told
+
+
+def test_rows_of_the_same_end_are_told_together(store: FakeStore, lmss: dict[LmsName, FakeLms]) -> None:
+    past = "until = 2020-06-30"
+    found = look(store, lmss, f"{CAMPUS_ROW.format(42)}\n{past}", f"{CAMPUS_ROW.format(43)}\n{past}")
+    [one] = [one for one in found.diagnoses if not one.ok]
+    assert (one.where, one.fatal) == (("mapping.toml:1", "mapping.toml:6"), False)
+    assert "until 2020-06-30 is over" in one.message
+
+
+WITH_SUBSCRIPTION = f"{CAMPUS_ROW.format(42)}\nwith_subscription = true"
+
+
+def test_access_with_a_subscription_needs_a_shop_that_has_them(
+    store: FakeStore, lmss: dict[LmsName, FakeLms]
+) -> None:
+    assert codes(look(store, lmss, WITH_SUBSCRIPTION)) == [(SHOP, "no_subscriptions")]
+    store.subscriptions = {}
+    assert codes(look(store, lmss, WITH_SUBSCRIPTION)) == []
+
+
+def test_a_shop_is_asked_for_subscriptions_once_and_only_if_a_row_needs_them(
+    store: FakeStore, lmss: dict[LmsName, FakeLms]
+) -> None:
+    store.subscriptions = {}
+    look(store, lmss, CAMPUS_ROW.format(42))
+    assert store.subscription_pages == []
+    look(store, lmss, WITH_SUBSCRIPTION, WITH_SUBSCRIPTION.replace("42", "43"))
+    assert store.subscription_pages == [1]

@@ -181,7 +181,9 @@ def test_a_course_twice_in_one_match_is_given_once() -> None:
 
 def test_a_product_that_is_no_course_is_ignored() -> None:
     mapping = read_toml(row('sku = "A"') + '[[map]]\nsku = "MUG-*"\nignore = true\nnote = "no course"\n')
-    assert mapping.match(line("MUG-1")) == Match(targets=(), source="mapping.toml:6", ignore=True)
+    assert mapping.match(line("MUG-1")) == Match(
+        targets=(), source="mapping.toml:6", ignore=True, by_name=False
+    )
 
 
 def test_a_narrower_row_takes_a_product_out_of_an_ignored_many() -> None:

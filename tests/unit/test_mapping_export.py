@@ -51,12 +51,16 @@ MAPPING = f"""
     product_id = 4
     lms = "campus"
     course = "44"
+    until = 2027-06-30
+    on_withdraw = "ask"
 
     [[map]]
     product_id = 4
     lms = "academy"
     group = "{GROUP}"
     path = "{PATH}"
+    with_subscription = true
+    seats = "hold"
 
     [[map]]
     sku = "EN*"
@@ -67,6 +71,7 @@ MAPPING = f"""
     variation_id = 12
     lms = "campus"
     course = "51"
+    days = 90
 """
 
 
@@ -76,7 +81,7 @@ def table(text: str = MAPPING) -> Mapping:
 
 def meaning(mapping: Mapping, product: Product) -> object:
     match = mapping.match(as_line(product))
-    return None if match is None else (match.ignore, set(match.targets))
+    return None if match is None else (match.ignore, set(match.deals()), match.seats)
 
 
 def rows(content: bytes, delimiter: str = ",") -> list[dict[str, str]]:
@@ -172,6 +177,14 @@ def test_a_guarded_sku_is_read_back_as_it_was(sku: str) -> None:
     except ConfigError:
         return  # blanks, or what no SKU can hold
     assert row.sku == sku.strip(" \u00a0")
+
+
+def test_a_date_is_written_so_that_no_spreadsheet_takes_it_for_one() -> None:
+    told = [row for row in rows(render_csv(SHOP, table(), KEYS)) if row["product_id"] == "4"]
+    assert [(row["until"], row["with_subscription"], row["seats"]) for row in told] == [
+        ("'2027-06-30", "", "hold"),
+        ("", "true", "hold"),
+    ]
 
 
 def test_a_name_of_endless_length_does_not_spoil_the_file() -> None:

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -351,6 +352,12 @@ def test_a_path_without_a_group_says_that_one_must_be_made() -> None:
     text = render_rows([row])
     assert "no group fits, so make one" in text
     assert tomllib.loads(text) == {}
+
+
+def test_what_the_shop_sells_as_a_subscription_is_suggested_with_one() -> None:
+    sold = replace(product(1, "Excel avanzado", "XL"), kind="variable-subscription")
+    [row] = read_mapping("mapping.toml", render_rows(look(sold).rows).encode(), KEYS).rows
+    assert row.terms.access.with_subscription
 
 
 def test_only_what_is_certain_is_a_row_and_the_rest_is_comment() -> None:

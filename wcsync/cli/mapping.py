@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from wcsync import screen
-from wcsync.app import build_lmss, build_store, target_keys
+from wcsync.app import build_lmss, build_store, target_keys, utc_now
 from wcsync.cli.common import (
     EXIT_CONFIG,
     EXIT_UNAVAILABLE,
@@ -29,6 +30,7 @@ from wcsync.ledger.report import Report
 from wcsync.lms.base import Lms
 from wcsync.mappers.mapping import Mapping
 from wcsync.mappers.mapping_table import course_key
+from wcsync.mappers.mapping_terms import describe_access, render_sale
 from wcsync.model import LmsName, ProductId
 from wcsync.pollers.mapping import read_file
 from wcsync.store.base import Store
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from wcsync.catalogue import Goods
     from wcsync.mappers.suggestions import Suggestion, Suggestions
 
+MOST_ENDS = 8
+"""So many kinds of access `mapping check` counts one by one."""
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 
@@ -59,21 +63,40 @@ def mapping_check(*, config_path: Path | None, remote: bool, as_json: bool) -> N
     if remote:
         sys.exit(_check_remote(config, table, as_json=as_json))
     if as_json:
-        screen.print_json({"file": str(config.mapping.path), "rows": len(table.rows), "problems": []})
+        screen.print_json(_about_file(config, table) | {"problems": []})
     else:
+        _print_access(table)
         click.echo(f"{config.mapping.path}: {screen.count(len(table.rows), 'row')}, no problem found")
+
+
+def _about_file(config: Config, table: Mapping) -> dict[str, Any]:
+    terms = [
+        {"where": row.source, **said} for row in table.rows if (said := render_sale(row.terms, row.seats))
+    ]
+    return {"file": str(config.mapping.path), "rows": len(table.rows), "terms": terms}
+
+
+def _print_access(table: Mapping) -> None:
+    """How long is sold, where not all of it is without end."""
+    accesses = [row.terms.access for row in table.rows if not row.ignore]
+    if any(not access.unlimited for access in accesses):
+        told = [
+            f"{words}: {number}" for words, number in Counter(map(describe_access, accesses)).most_common()
+        ]
+        more = f"; {len(told) - MOST_ENDS} others" if len(told) > MOST_ENDS else ""
+        click.echo(f"rows by access: {'; '.join(told[:MOST_ENDS])}{more}")
 
 
 def _check_remote(config: Config, table: Mapping, *, as_json: bool) -> int:
     waiting = screen.Waiting()
     with _services(config) as (store, lmss):
-        looked = examine_mapping(store, lmss, table, waiting.tell)
+        looked = examine_mapping(store, lmss, table, utc_now(), waiting.tell)
     waiting.done()
     problems = [one for one in looked.diagnoses if one.fatal]
     notes = [one for one in looked.diagnoses if not one.fatal and not one.ok]
     if as_json:
         screen.print_json(
-            {"file": str(config.mapping.path), "rows": len(table.rows)}
+            _about_file(config, table)
             | {"problems": [asdict(one) for one in problems], "notes": [asdict(one) for one in notes]}
             | {"unchecked": dict(looked.unchecked)}
         )
@@ -94,6 +117,7 @@ def _print_check(
     screen.print_problems([_as_problem(one) for one in problems])
     screen.print_problems([_as_problem(one) for one in notes], mark="note: ")
     _print_troubles(unchecked, "its part of the mapping was not checked")
+    _print_access(table)
     figures = (len(table.rows), "row"), (len(problems), "problem"), (len(notes), "note")
     counts = ", ".join(screen.count(*figure) for figure in figures)
     open_parts = f"; not checked: {', '.join(unchecked)}" if unchecked else ""

@@ -19,6 +19,7 @@ from wcsync.errors import Problem
 from wcsync.gate import SHOP
 from wcsync.lms.base import Budget, LmsSettings
 from wcsync.lms.registry import KINDS, Kind
+from wcsync.mappers.mapping_terms import on_withdraw_refused
 from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import MAX_BYTES, render_quoted, render_suggestion
 from wcsync.mappers.toml_file import TomlFile, parse_toml
@@ -33,6 +34,9 @@ SECTIONS = {
     for name, field in Config.model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
 }
+
+HOMES: dict[str, type[BaseModel]] = {**SECTIONS, "lms.budget": Budget}
+"""Where keys belong that stand elsewhere."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -197,6 +201,10 @@ class _Reading:
                 "An answer may take so long, and a call we gave up on may still take effect; use three times."
             )
             self._blame((*path, "quarantine_s"), message, remedy)
+        told = on_withdraw_refused(lms.on_withdraw, self._kinds[lms.kind].target_keys)
+        if told is not None:
+            message = f"{lms.on_withdraw} is nothing that {lms.kind} can do"
+            self._blame((*path, "on_withdraw"), message, f"Write {told}.")
 
     def _check_names(self, lms: Sequence[LmsSettings | None]) -> None:
         taken = {SHOP: "the shop is called so"}
@@ -236,9 +244,7 @@ def render_where(file: TomlFile, path: KeyPath) -> str:
 
 def _home(key: str) -> str | None:
     """Where a key belongs that stands in the wrong place."""
-    homes = [
-        f"[{name}]" for name, model in (*SECTIONS.items(), ("lms.budget", Budget)) if _has_value(model, key)
-    ]
+    homes = [f"[{name}]" for name, model in HOMES.items() if _has_value(model, key)]
     return f"It belongs below {' or '.join(homes)}." if homes else None
 
 

@@ -1,16 +1,19 @@
 """Who learns, what takes access back, the proof, how long people are remembered: the config's sections of it."""
 
 import re
+from datetime import time
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from wcsync.config.section import DAY_S, Section
 from wcsync.credentials import refusal
+from wcsync.ledger.base import Limits
 from wcsync.mappers.cells import find_hidden
 from wcsync.mappers.entitlements import normalise_address, usable_address
 from wcsync.mappers.text_file import render_quoted
-from wcsync.sale import Aftermath, SeatRule
+from wcsync.sale import DELETED, Aftermath, SeatRule
+from wcsync.store.meta_keys import EMAIL_KEYS, FIRST_NAME_KEYS, LAST_NAME_KEYS, MetaKeys
 
 MOST_KEYS = 50
 LONGEST_PATH = 200
@@ -68,16 +71,16 @@ class LearnersSettings(Section):
     """Who learns."""
 
     email: MetaPaths = Field(
-        default=("_wcsync_learner_email", "learner_email", "student_email"),
+        default=EMAIL_KEYS,
         description="meta keys of lines and orders that hold the learner's address, the first that is filled counts; "
-        "a dot leads into a value",
+        "a dot leads into a value, * to each of several",
     )
     first_name: MetaPaths = Field(
-        default=("_wcsync_learner_first_name", "learner_first_name", "student_first_name"),
+        default=FIRST_NAME_KEYS,
         description="the same for the learner's first name",
     )
     last_name: MetaPaths = Field(
-        default=("_wcsync_learner_last_name", "learner_last_name", "student_last_name"),
+        default=LAST_NAME_KEYS,
         description="the same for the learner's last name",
     )
     fields: FieldPaths = Field(
@@ -91,6 +94,12 @@ class LearnersSettings(Section):
     never: Unwanted = Field(
         default=(), description="addresses and domains whose owners are never enrolled; absent: none"
     )
+
+    @property
+    def meta_keys(self) -> MetaKeys:
+        return MetaKeys(
+            email=self.email, first_name=self.first_name, last_name=self.last_name, fields=self.fields
+        )
 
 
 class TakingBackSettings(Section):
@@ -115,6 +124,21 @@ class TakingBackSettings(Section):
         default=0.1, ge=0, le=1, description="the same as a share of all who are in; a handful is always done"
     )
 
+    @property
+    def endings(self) -> dict[str, Aftermath]:
+        """What each status does that may end seats."""
+        return {
+            "cancelled": self.cancelled,
+            "refunded": self.refunded,
+            "failed": self.failed,
+            "trash": self.trash,
+            DELETED: self.deleted,
+        }
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(most=self.max_withdrawals, share=self.max_withdrawals_share)
+
 
 class SubscriptionsSettings(Section):
     """Subscriptions, if the shop has any."""
@@ -136,6 +160,11 @@ class ReconcileSettings(Section):
         default="sample", description="how many learners are looked up in their LMS: all, sample or none"
     )
     sample: int = Field(default=200, ge=1, le=1_000_000, description="how many a sample is")
+
+    @property
+    def time_of_day(self) -> time:
+        """`at`, as a clock shows it."""
+        return time.fromisoformat(self.at)
 
 
 class RetentionSettings(Section):

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from wcsync.doctor.diagnosis import Diagnosis, fine
+from wcsync.doctor.terms import examine_terms
 from wcsync.errors import (
     REMOTE_ERRORS,
     Finding,
@@ -46,10 +48,14 @@ class Findings:
 
 
 def examine_mapping(
-    store: Store, lmss: Mapping[LmsName, Lms], mapping: MappingTable, tell: Tell = lambda _what: None
+    store: Store,
+    lmss: Mapping[LmsName, Lms],
+    mapping: MappingTable,
+    now: datetime,
+    tell: Tell = lambda _what: None,
 ) -> Findings:
     """Looks up every product and every target the mapping names, as far as the services answer. Changes nothing."""
-    looks = {SHOP: partial(_introduced_products, store, mapping, tell)}
+    looks = {SHOP: partial(_introduced_products, store, mapping, now, tell)}
     targets = sold_targets(mapping)
     looks |= {name: partial(_introduced_targets, lmss[name], targets[name], tell) for name in targets}
     found, unchecked = list[Diagnosis](), dict[str, str]()
@@ -128,10 +134,13 @@ def examine_targets(lms: Lms, targets: Targets, tell: Tell) -> Iterator[Diagnosi
         raise stopped
 
 
-def _introduced_products(store: Store, mapping: MappingTable, tell: Tell) -> Iterator[Diagnosis]:
+def _introduced_products(
+    store: Store, mapping: MappingTable, now: datetime, tell: Tell
+) -> Iterator[Diagnosis]:
     tell("shop: who answers")
-    store.fetch_identity()
+    zone = store.fetch_identity().zone
     yield from examine_products(store, mapping, tell)
+    yield from examine_terms(store, mapping, zone, now, tell)
 
 
 def _introduced_targets(lms: Lms, targets: Targets, tell: Tell) -> Iterator[Diagnosis]:

@@ -6,6 +6,7 @@ from functools import partial
 
 from wcsync.doctor.diagnosis import Diagnosis, fine
 from wcsync.doctor.mapping import Targets, Tell, examine_products, examine_targets, sold_targets
+from wcsync.doctor.terms import examine_terms
 from wcsync.errors import REMOTE_ERRORS, Finding
 from wcsync.gate import SHOP, same_site
 from wcsync.lms.base import Lms
@@ -49,12 +50,16 @@ def _examine_shop(store: Store, looks: Looks) -> Iterator[Diagnosis]:
     try:
         yield from examine_products(store, looks.mapping, looks.tell)
     except REMOTE_ERRORS as exc:
-        yield _products_unseen(Diagnosis.of_error(SHOP, exc))
+        yield _unseen("the mapped products", Diagnosis.of_error(SHOP, exc))
+    try:
+        yield from examine_terms(store, looks.mapping, identity.zone, looks.clock(), looks.tell)
+    except REMOTE_ERRORS as exc:
+        yield _unseen("subscriptions", Diagnosis.of_error(SHOP, exc))
 
 
-def _products_unseen(diagnosis: Diagnosis) -> Diagnosis:
-    """The daemon asks for orders alone, and those have just been read."""
-    message = f"{diagnosis.message} (asked for the mapped products alone: orders can be read)"
+def _unseen(what: str, diagnosis: Diagnosis) -> Diagnosis:
+    """Orders come first, and those have just been read."""
+    message = f"{diagnosis.message} (asked for {what} alone: orders can be read)"
     return replace(diagnosis, message=message, fatal=False)
 
 

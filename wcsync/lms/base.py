@@ -2,14 +2,15 @@
 
 A new LMS costs one file, one registry line and one class in the contract suite:
 
-1. `lms/<name>.py`, or a package of that name once it passes 400 lines: a settings model (derive from
-   `LmsSettings`), `TARGET_KEYS` (what a mapping row may say for this LMS), `GUIDE` (where its secrets come from) and a
-   class that fulfils `Lms`. Talk through `wcsync.http.Service`: `fetch` for calls that change nothing, `send` for calls
-   that may. Translate every answer into the outcomes of `wcsync.model.Outcome` or one of the four errors:
-   TransientError (try again), PermanentError (this row needs a person), ServiceBlocked (every call needs a person),
-   with a `Finding` in it: what is wrong, and where to change it in that LMS's own words. `fetch_target` says the same
-   of a row of the mapping before anybody buys. Match on the vendor's codes, never on translated texts. List new codes
-   of findings in README, and its `[[lms]]` section in `config.example.toml`: `wcsync init` copies it from there.
+1. `lms/<name>.py`, or a package of that name once it passes 400 lines: a settings model (derive from `LmsSettings`),
+   `TARGET_KEYS` (what a mapping row may say for this LMS; with `NO_SUSPENDING` where it lacks `Capability.SUSPEND`),
+   `GUIDE` (where its secrets come from) and a class that fulfils `Lms`. Talk through `wcsync.http.Service`: `fetch` for
+   calls that change nothing, `send` for calls that may. Translate every answer into the outcomes of
+   `wcsync.model.Outcome` or one of the four errors: TransientError (try again), PermanentError (this row needs a
+   person), ServiceBlocked (every call needs a person), with a `Finding` in it: what is wrong, and where to change it in
+   that LMS's own words. `fetch_target` says the same of a row of the mapping before anybody buys. Match on the vendor's
+   codes, never on translated texts. List new codes of findings in README, and its `[[lms]]` section in
+   `config.example.toml`: `wcsync init` copies it from there.
 2. `lms/registry.py`: one line in `KINDS`.
 3. `tests/contract/test_lms_contract.py`: one `Campus` that says how to start that LMS's sandbox and look behind it.
 

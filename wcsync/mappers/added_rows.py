@@ -13,6 +13,7 @@ from wcsync.mappers.mapping_table import MapRow, TargetKey, course_key
 from wcsync.mappers.problems import refused
 from wcsync.mappers.toml_text import comment, quoted
 from wcsync.model import ProductId, Target
+from wcsync.sale import PLAIN_TERMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,10 @@ def _line_end(content: bytes, otherwise: str = "\n") -> str:
     return "\r\n" if b"\r\n" in content else "\n"
 
 
-def _meaning(row: MapRow) -> tuple[tuple[str, str], tuple[Target, ...], bool, tuple[tuple[str, str], ...]]:
-    return row.selector, row.targets, row.ignore, row.sync
+def _meaning(row: MapRow) -> tuple[object, ...]:
+    return row.selector, row.targets, row.ignore, row.sync, row.terms, row.seats
 
 
-def _expected(row: NewRow) -> tuple[tuple[str, str], tuple[Target, ...], bool, tuple[tuple[str, str], ...]]:
+def _expected(row: NewRow) -> tuple[object, ...]:
     selector = ("sku", row.sku.casefold()) if row.sku else ("product_id", str(row.product_id))
-    return selector, (row.target,), False, ()
+    return selector, (row.target,), False, (), PLAIN_TERMS, None

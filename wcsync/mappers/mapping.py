@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 
 from wcsync.mappers.mapping_csv import parse_mapping_csv
-from wcsync.mappers.mapping_rows import RawMapping, Targets, parse_lms_name, parse_row
+from wcsync.mappers.mapping_rows import Targets, parse_lms_name, parse_row
 from wcsync.mappers.mapping_table import COURSE, Mapping, MapRow, Match, TargetKey, course_key
 from wcsync.mappers.mapping_toml import parse_mapping_toml
 from wcsync.mappers.problems import Problems, refused
+from wcsync.mappers.raw_rows import RawMapping
 from wcsync.mappers.text_file import render_quoted
 from wcsync.model import LmsName
 
@@ -34,6 +35,7 @@ def read_mapping(name: str, content: bytes, lms: Targets, *, draft: bool = False
     good = tuple(row for row in rows if row is not None)
     problems.attempt(_check_repeats, good)
     problems.attempt(_check_sync, good)
+    problems.attempt(_check_seats, good)
     problems.raise_any()
     if not draft and sku_is_course is None and all(row.ignore and row.sku != "*" for row in good):
         raise refused(name, "the file maps nothing", ADD_A_ROW)
@@ -74,7 +76,7 @@ def _check_repeats(rows: Iterable[MapRow]) -> None:
     """No two rows say the same of a product, and none contradicts another."""
     problems = Problems()
     first: dict[tuple[str, str], MapRow] = {}
-    said: dict[tuple[str, ...], str] = {}
+    said: dict[tuple[str, ...], MapRow] = {}
     for row in rows:
         earlier = first.setdefault(row.selector, row)
         if earlier.ignore != row.ignore:
@@ -82,9 +84,28 @@ def _check_repeats(rows: Iterable[MapRow]) -> None:
             problems.add(row.source, message, "Remove one of the two rows.")
         for statement in _statements(row):
             if statement in said:
-                message = f"{_words(statement)} is already said in {said[statement]}"
+                message = f"{_words(statement)} {_repeated(row, said[statement])}"
                 problems.add(row.source, message, "Remove one of the two.")
-            said[statement] = row.source
+            said[statement] = row
+    problems.raise_any()
+
+
+def _repeated(row: MapRow, before: MapRow) -> str:
+    if row.terms != before.terms:
+        return f"is sold on other terms in {before.source}"
+    return f"is already said in {before.source}"
+
+
+def _check_seats(rows: Iterable[MapRow]) -> None:
+    """Rows about one product agree on who gets several seats, or one of them says it for all."""
+    problems = Problems()
+    said: dict[tuple[str, str], MapRow] = {}
+    for row in rows:
+        if row.seats is not None:
+            before = said.setdefault(row.selector, row)
+            if before.seats != row.seats:
+                message = f"seats of {_words(row.selector)} is said otherwise in {before.source}"
+                problems.add(row.source, message, "Keep one of the two; it counts for the whole product.")
     problems.raise_any()
 
 

@@ -6,16 +6,18 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from wcsync.mappers.mapping_rows import SELECTORS, RawMapping, RawRow, Targets, course_keys, known_keys
+from wcsync.mappers.mapping_rows import SELECTORS, Targets, course_keys, known_keys
 from wcsync.mappers.mapping_sync import SYNC_KEYS
+from wcsync.mappers.mapping_terms import TERM_KEYS
 from wcsync.mappers.problems import Problems, refused
+from wcsync.mappers.raw_rows import RawMapping, RawRow
 from wcsync.mappers.text_file import parse_text, render_quoted, render_suggestion
 
 DELIMITERS = (",", ";", "\t")
 SEVERAL = "|"
 """Stands between the courses of one cell."""
 
-_UNDIVIDED = frozenset({*SELECTORS, "lms", "ignore", "note", *SYNC_KEYS})
+_UNDIVIDED = frozenset({*SELECTORS, "lms", "ignore", "note", *SYNC_KEYS, *TERM_KEYS})
 GUARD = re.compile(r"'+[=+\-@]")
 """An apostrophe that keeps a spreadsheet from taking a text for a formula."""
 

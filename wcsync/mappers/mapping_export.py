@@ -15,8 +15,10 @@ from wcsync.mappers.mapping_csv import SEVERAL
 from wcsync.mappers.mapping_rows import LATER, SELECTORS, Targets, course_keys, known_keys
 from wcsync.mappers.mapping_sync import SYNC_KEYS
 from wcsync.mappers.mapping_table import MapRow, course_key
+from wcsync.mappers.mapping_terms import UNTIL, render_sale
 from wcsync.mappers.selectors import as_line
 from wcsync.model import LmsName, Option, Product, Target
+from wcsync.sale import SeatRule, Terms
 
 BOM = "\ufeff"
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -26,6 +28,7 @@ LONGEST_NOTE = 200
 """Letters of a SKU or a name."""
 
 Cells = dict[str, str]
+Goes = tuple[LmsName, tuple[Option, ...], Terms]
 
 
 def render_csv(
@@ -63,9 +66,9 @@ def _rows(product: Product, mapping: Mapping, lms: Targets) -> Iterator[Cells]:
     elif match.ignore:
         yield cells | {"ignore": "yes"}
     else:
-        for (name, options), courses in _grouped(match.targets).items():
+        for (name, options, terms), courses in _grouped(match.deals()).items():
             goes = {"lms": str(name), course_key(lms[name]).name: SEVERAL.join(courses)}
-            yield cells | goes | _options(options) | dict(match.sync)
+            yield cells | goes | _options(options) | _sale(terms, match.seats) | dict(match.sync)
 
 
 def _decided(product: Product, mapping: Mapping) -> Match | None:
@@ -92,12 +95,18 @@ def _shown(text: str) -> str:
     return plain if len(plain) <= LONGEST_NOTE else f"{plain[: LONGEST_NOTE - 1]}…"
 
 
-def _grouped(targets: Iterable[Target]) -> dict[tuple[LmsName, tuple[Option, ...]], list[str]]:
-    """Courses that go into one cell: those with the same options."""
-    groups: dict[tuple[LmsName, tuple[Option, ...]], list[str]] = {}
-    for target in targets:
-        groups.setdefault((target.lms, target.options), []).append(str(target.course_id))
+def _grouped(deals: Iterable[tuple[Target, Terms]]) -> dict[Goes, list[str]]:
+    """Courses that go into one cell: those with the same options, on the same terms."""
+    groups: dict[Goes, list[str]] = {}
+    for target, terms in deals:
+        groups.setdefault((target.lms, target.options, terms), []).append(str(target.course_id))
     return groups
+
+
+def _sale(terms: Terms, seats: SeatRule | None) -> Cells:
+    """The apostrophe keeps a spreadsheet from writing the date in a way of its own."""
+    cells = render_sale(terms, seats)
+    return cells | ({UNTIL: f"'{cells[UNTIL]}"} if UNTIL in cells else {})
 
 
 def _options(options: Iterable[Option]) -> Cells:

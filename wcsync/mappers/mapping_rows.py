@@ -2,25 +2,24 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from wcsync.mappers.cells import describe_damage, describe_sku_damage, find_hidden
+from wcsync.mappers.cells import describe_damage, describe_sku_damage
 from wcsync.mappers.mapping_sync import SYNC_KEYS, parse_sync
 from wcsync.mappers.mapping_table import COURSE, MapRow, TargetKey, course_key
+from wcsync.mappers.mapping_terms import TERM_KEYS, parse_seats, parse_terms
 from wcsync.mappers.problems import Problems, refused
+from wcsync.mappers.raw_rows import NO, YES, RawRow
 from wcsync.mappers.text_file import render_quoted, render_suggestion
 from wcsync.model import CourseId, LmsName, Option, ProductId, Target
+from wcsync.sale import PLAIN_TERMS
 
 Targets = Mapping[LmsName, tuple[TargetKey, ...]]
 """What a row may say for each LMS in the config."""
 
 SELECTORS = ("product_id", "variation_id", "sku")
-COLUMNS = (*SELECTORS, "lms", "ignore", "note")
+COLUMNS = (*SELECTORS, "lms", "ignore", "note", *TERM_KEYS)
 """The keys every row may have beside those about the mirror. An LMS adds its own, and the one that holds courses."""
-
-YES = frozenset({"true", "yes", "y", "1", "x", "verdadero", "vrai", "wahr", "vero"})
-NO = frozenset({"false", "no", "n", "0", "falso", "faux", "falsch"})
-"""What people and spreadsheets of several languages write for `ignore`."""
 
 LATER = "later"
 """In `ignore` of a row that says nothing else about its product: nobody has decided yet, as if there were no row."""
@@ -28,58 +27,11 @@ LATER = "later"
 _ID = re.compile("[1-9][0-9]{0,17}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawRow:
-    """A row as written. `cells`: the values of each key; `places`: where a key stands, if not at `source`.
-
-    `spreadsheet`: the row may have been through one, so that a SKU may be damaged.
-    """
-
-    source: str
-    cells: Mapping[str, tuple[str, ...]]
-    places: Mapping[str, str] = field(default_factory=dict)
-    spreadsheet: bool = False
-
-    def where(self, key: str) -> str:
-        return self.places.get(key, self.source)
-
-    def values(self, key: str) -> tuple[str, ...]:
-        """The values of a key without outer blanks; none if it is not given. Raises ConfigError."""
-        if key not in self.cells:
-            return ()
-        trimmed = tuple(value.strip(" \u00a0") for value in self.cells[key])
-        if not trimmed or not all(trimmed):
-            raise refused(self.where(key), f"{key} is empty", "Give it a value or remove it.")
-        hidden = next(filter(None, map(find_hidden, trimmed)), None)
-        if hidden:
-            raise refused(
-                self.where(key), f"{key} holds the invisible character {hidden}", "Type the value again."
-            )
-        return trimmed
-
-    def value(self, key: str) -> str | None:
-        """The one value of a key; None if it is not given. Raises ConfigError."""
-        values = self.values(key)
-        if len(values) > 1:
-            raise refused(
-                self.where(key), f"{key} takes one value, not {len(values)}", "Write one row for each."
-            )
-        return values[0] if values else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawMapping:
-    """A mapping file as written. `sku_is_course`: the name of an LMS and where it stands."""
-
-    rows: tuple[RawRow, ...]
-    sku_is_course: tuple[str, str] | None = None
-
-
 def known_keys(lms: Targets) -> tuple[str, ...]:
     """Every key that some row may have, each once, but for those about the mirror."""
     own = (key for target_keys in lms.values() for key in _own_keys(target_keys))
     courses = (name for course in course_keys(lms) for name in (course.name, course.plural))
-    return tuple(dict.fromkeys((*SELECTORS, "lms", *courses, "ignore", "note", *own)))
+    return tuple(dict.fromkeys((*SELECTORS, "lms", *courses, "ignore", "note", *own, *TERM_KEYS)))
 
 
 def course_keys(lms: Targets) -> tuple[TargetKey, ...]:
@@ -96,15 +48,24 @@ def parse_row(raw: RawRow, lms: Targets) -> MapRow | None:
         problems.raise_any()
         return None
     ignore = problems.attempt(_parse_ignore, raw)
-    targets: tuple[Target, ...] | None = ()
+    targets, terms, seats = None, None, None
     if ignore:
         problems.attempt(_check_ignored, raw, lms)
     elif ignore is False:
         targets = problems.attempt(_parse_targets, raw, lms)
+        terms = problems.attempt(parse_terms, raw, _keys_of_its_lms(raw, lms))
+        seats = problems.attempt(parse_seats, raw)
     sync = problems.attempt(parse_sync, raw.cells, {key: raw.where(key) for key in raw.cells})
     problems.raise_any()
     assert row is not None, raw
-    return replace(row, targets=targets or (), ignore=bool(ignore), sync=sync or ())
+    return replace(
+        row,
+        targets=targets or (),
+        ignore=bool(ignore),
+        sync=sync or (),
+        terms=terms or PLAIN_TERMS,
+        seats=seats,
+    )
 
 
 def parse_lms_name(text: str, where: str, lms: Targets) -> LmsName:
@@ -115,10 +76,19 @@ def parse_lms_name(text: str, where: str, lms: Targets) -> LmsName:
     return name
 
 
+def _lms_name(raw: RawRow) -> LmsName:
+    """As written, which may be none that is there."""
+    return LmsName("".join(raw.cells.get("lms", ())).strip())
+
+
+def _keys_of_its_lms(raw: RawRow, lms: Targets) -> tuple[TargetKey, ...]:
+    return lms.get(_lms_name(raw), ())
+
+
 def _check_keys(raw: RawRow, lms: Targets) -> None:
     """Every key is known, and means something to the row's LMS."""
     known = known_keys(lms)
-    name = LmsName("".join(raw.cells.get("lms", ())).strip())
+    name = _lms_name(raw)
     allowed = (*COLUMNS, *_own_keys(lms[name])) if name in lms else known
     problems = Problems()
     for key in raw.cells:
@@ -142,7 +112,12 @@ def _suggested(key: str, allowed: tuple[str, ...]) -> str:
 def _own_keys(target_keys: tuple[TargetKey, ...]) -> tuple[str, ...]:
     """What a row for that LMS may have besides COLUMNS."""
     course = course_key(target_keys)
-    return (course.name, course.plural, *(key.name for key in target_keys if not key.course))
+    return (course.name, course.plural, *(key.name for key in _options(target_keys)))
+
+
+def _options(target_keys: tuple[TargetKey, ...]) -> list[TargetKey]:
+    """What goes with a course: neither its id nor what every LMS is told about the sale."""
+    return [key for key in target_keys if not key.course and key.name not in TERM_KEYS]
 
 
 def _parse_selector(raw: RawRow) -> MapRow:
@@ -238,10 +213,9 @@ def _parse_courses(raw: RawRow, lms: LmsName, target_keys: tuple[TargetKey, ...]
 def _parse_options(raw: RawRow, lms: LmsName, target_keys: tuple[TargetKey, ...]) -> tuple[Option, ...]:
     problems = Problems()
     options: set[Option] = set()
-    for target_key in target_keys:
-        if not target_key.course:
-            values = problems.attempt(_parse_option, raw, lms, target_key) or ()
-            options.update((target_key.name, value) for value in values)
+    for target_key in _options(target_keys):
+        values = problems.attempt(_parse_option, raw, lms, target_key) or ()
+        options.update((target_key.name, value) for value in values)
     problems.raise_any()
     return tuple(sorted(options))
 

@@ -150,7 +150,7 @@ class Mapping:
         if self.sku_is_course is None or not re.fullmatch(self.course_pattern, sku):
             return None
         target = Target(lms=self.sku_is_course, course_id=CourseId(sku))
-        return Match(targets=(target,), source="sku_is_course")
+        return Match(targets=(target,), source="sku_is_course", by_name=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,21 +179,27 @@ def _index_rows(rows: Iterable[MapRow]) -> _Index:
     groups: dict[tuple[str, str], list[MapRow]] = {}
     for row in rows:
         groups.setdefault(row.selector, []).append(row)
-    exact = {selector: _merge(group) for selector, group in groups.items()}
+    exact = {selector: _merge(group, by_name=not is_open(group[0])) for selector, group in groups.items()}
     globs = [value for kind, value in exact if kind == "sku" and is_wildcard(value)]
     globs.sort(key=lambda glob: -len(re.sub(r"[*?]", "", glob)))
     wildcards = tuple((glob, _compile(glob), exact.pop(("sku", glob))) for glob in globs)
     return _Index(exact=exact, wildcards=wildcards)
 
 
-def _merge(rows: list[MapRow]) -> Match:
-    targets = dict.fromkeys(target for row in rows for target in row.targets)
+def _merge(rows: list[MapRow], *, by_name: bool) -> Match:
+    deals: dict[Target, Terms] = {}
+    for row in rows:
+        for target in row.targets:
+            deals.setdefault(target, row.terms)
     sources = dict.fromkeys(row.source for row in rows)
     return Match(
-        targets=tuple(targets),
+        targets=tuple(deals),
         source=", ".join(sources),
-        ignore=not targets and any(row.ignore for row in rows),
+        ignore=not deals and any(row.ignore for row in rows),
         sync=merge_sync(row.sync for row in rows),
+        terms=tuple(deals.values()) if set(deals.values()) - {PLAIN_TERMS} else (),
+        seats=next((row.seats for row in rows if row.seats is not None), None),
+        by_name=by_name,
     )
 
 
@@ -232,9 +238,9 @@ def _fingerprint(mapping: Mapping, index: _Index) -> str:
     return hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()
 
 
-def _plain(match: Match) -> list[list[tuple[object, ...]]]:
-    """What is said of the mirror only where something is: a mapping that says nothing of it means what it meant."""
-    targets: list[tuple[object, ...]] = [
-        (target.lms, target.course_id, list(target.options)) for target in match.targets
-    ]
+def _plain(match: Match) -> list[object]:
+    """What is said of the mirror and of terms only where something is: a mapping that is silent means what it meant."""
+    targets = [(target.lms, target.course_id, list(target.options)) for target in match.targets]
+    if match.terms or match.seats:
+        return [targets, list(match.sync), list(match.terms), match.seats]
     return [targets, list(match.sync)] if match.sync else [targets]

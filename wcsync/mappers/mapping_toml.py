@@ -1,9 +1,11 @@
 """A mapping file in TOML: its bytes in, its rows as texts out."""
 
 from collections.abc import Iterator
+from datetime import date
 
-from wcsync.mappers.mapping_rows import RawMapping, RawRow
+from wcsync.mappers.mapping_terms import UNTIL, WITH_SUBSCRIPTION
 from wcsync.mappers.problems import Problems, refused
+from wcsync.mappers.raw_rows import RawMapping, RawRow
 from wcsync.mappers.text_file import render_quoted, render_suggestion
 from wcsync.mappers.toml_file import TomlFile, parse_toml
 from wcsync.mappers.toml_lines import KeyPath
@@ -74,8 +76,10 @@ def _parse_value(key: str, value: object, where: str) -> tuple[str, ...]:
 
 
 def _parse_scalar(key: str, value: object, where: str) -> str:
-    if isinstance(value, bool) and key == "ignore":
+    if isinstance(value, bool) and key in {"ignore", WITH_SUBSCRIPTION}:
         return "true" if value else "false"
+    if isinstance(value, date) and key == UNTIL:  # a datetime is one
+        return value.isoformat()
     too_long = isinstance(value, int) and value.bit_length() > LONGEST_INT_BITS
     if isinstance(value, bool) or too_long or not isinstance(value, str | int | float):
         message = f"the value of {render_quoted(key)} is neither text nor a usual number"

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
+from wcsync.mappers.mapping_terms import WITH_SUBSCRIPTION
 from wcsync.mappers.suggestions import Candidate, Suggestion
 from wcsync.mappers.toml_text import comment, quoted
+from wcsync.model import Product
 
 LONGEST_COMMENT = 400
 
@@ -36,7 +38,7 @@ def _block(suggestion: Suggestion) -> Iterator[str]:
         yield from _commented(_row(suggestion, ["ignore = true"]))
     for candidate in suggestion.candidates:
         yield f"#   {candidate.likeness.word}: {about(candidate)}"
-        row = _row(suggestion, list(_target(candidate)))
+        row = _row(suggestion, [*_target(candidate), *_terms(product)])
         yield from row if suggestion.certain else _commented(row)
 
 
@@ -51,6 +53,12 @@ def _target(candidate: Candidate) -> Iterator[str]:
         yield f'{candidate.missing} = ""     # its id, once it is made'
     for one in (candidate.offer, *candidate.beside):
         yield f"{one.key} = {quoted(one.value)}     # {comment(one.title)}"
+
+
+def _terms(product: Product) -> Iterator[str]:
+    """What its kind says of how long it is sold for; subscriptions are of several kinds, all named so."""
+    if "subscription" in product.kind:
+        yield f"{WITH_SUBSCRIPTION} = true     # the shop sells it as a subscription"
 
 
 def _commented(lines: Iterable[str]) -> Iterator[str]:

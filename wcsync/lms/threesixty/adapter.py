@@ -33,6 +33,7 @@ from wcsync.lms.threesixty.rest import Call, Refused, Rest
 from wcsync.lms.threesixty.scopes import FOR_COURSES, FOR_SALES, missing_scopes
 from wcsync.lms.threesixty.sellables import fetch_sellables
 from wcsync.mappers.mapping import TargetKey
+from wcsync.mappers.mapping_terms import NO_SUSPENDING
 from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
 from wcsync.pulse import beat
 from wcsync.sale import Withdrawal
@@ -55,6 +56,7 @@ TARGET_KEYS = (
     TargetKey(
         name="session", pattern=OBJECT_ID, doc="the id of the path's session that is bound to the group"
     ),
+    NO_SUSPENDING,
 )
 
 GUIDE = (
