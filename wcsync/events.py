@@ -230,6 +230,11 @@ CATALOGUE = (
         when="enrolments wait for an LMS that is in the config no more",
     ),
     Event(
+        name="learners_forgotten",
+        keys=("learners",),
+        when="names and addresses were erased, their retention time being over",
+    ),
+    Event(
         name="leases_recovered",
         keys=("rows",),
         when="work of a process that was killed is taken up again",

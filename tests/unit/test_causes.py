@@ -10,10 +10,12 @@ from tests.unit.test_readme import section
 from wcsync.cli.causes import DEAD, PARKED
 from wcsync.cli.show import VERDICTS
 from wcsync.cli.status import MEANINGS
-from wcsync.ledger.parking import NOT_PLANNED
+from wcsync.ledger.parking import BUDGET, NOT_PLANNED
 from wcsync.ledger.recording import UNREADABLE
 from wcsync.ledger.report import Summary
+from wcsync.mappers.entitlements import ENDINGS
 from wcsync.model import Verdict
+from wcsync.sale import DELETED
 
 SOURCES = Path(__file__).parents[2] / "wcsync"
 
@@ -34,11 +36,13 @@ def kinds_given_to(path: Path, name: str) -> set[str]:
 
 def test_each_kind_that_is_parked_has_its_words_and_no_other() -> None:
     made = set().union(*(kinds_given_to(path, "Parked") for path in SOURCES.rglob("*.py")))
-    assert set(PARKED) == made | {UNREADABLE} | NOT_PLANNED
+    asked = {f"{status}_asked" for status in set(ENDINGS) - {"trash", DELETED}}
+    assert set(PARKED) == made | {UNREADABLE} | NOT_PLANNED | asked
 
 
 def test_each_kind_that_is_given_up_has_its_words_and_no_other() -> None:
-    assert set(DEAD) == kinds_given_to(SOURCES / "worker.py", "Ending")
+    waits = {BUDGET}
+    assert set(DEAD) == kinds_given_to(SOURCES / "worker.py", "Ending") - waits
 
 
 @pytest.mark.parametrize(("what", "causes"), [("parked", PARKED), ("dead", DEAD)])

@@ -71,11 +71,11 @@ def test_the_parked_list_says_what_it_means_what_to_do_and_the_next_command(spin
     for part in (
         "1 entry needs a person",
         "Seats without a learner (open_seats): 1",
-        "It means: several seats were sold",
-        "You can:  enrol the others by hand",
+        "It means: seats were sold and nobody is known yet who has them",
+        "You can:  ask the buyer who learns",
         "Order 2026-0007 (id 7), line 3 ",
         " ago",
-        "wcsync parked drop 2026-0007 --line 3",
+        "wcsync parked assign 2026-0007 3 EMAIL NAME",
     ):
         assert part in shown
 
@@ -122,7 +122,7 @@ def test_hostile_names_reach_no_terminal_and_no_shell(spine: Spine) -> None:
     spine.record(replace(order, number="7; rm -rf ~ \x1b[2J"))
     shown = wcsync(spine, "parked", "list").stdout
     assert "\x1b" not in shown
-    assert "parked drop id:7 --line 3" in shown
+    assert "parked assign id:7 3 EMAIL NAME" in shown
 
 
 @pytest.mark.parametrize(
@@ -230,13 +230,16 @@ def test_a_number_with_leading_zeros_is_never_taken_for_the_id_of_another(spine:
 def test_the_commands_in_the_list_work_where_numbers_are_ambiguous(spine: Spine) -> None:
     seats = (make_line(3, quantity="2"),)
     spine.record(
-        replace(make_order(7, lines=seats), number="8"), replace(make_order(8, lines=seats), number="8")
+        replace(make_order(7, lines=seats), number="8"),
+        replace(make_order(8, lines=seats, email="cleo@example.test"), number="8"),
     )
     spine.ledger.record_page((), [Unreadable(order_id=OrderId(9), reason="half")], spine.plan, None, T0)
-    spine.record(replace(make_order(10, lines=seats), number="9"))
+    spine.record(replace(make_order(10, lines=seats, email="dora@example.test"), number="9"))
     shown = wcsync(spine, "parked", "list").stdout
-    for line in (line for line in shown.splitlines() if "wcsync parked drop" in line):
-        assert wcsync(spine, *line.split()[1:]).exit_code == 0, line
+    for number, line in enumerate(shown.splitlines()):
+        if line.strip().startswith("wcsync parked assign"):
+            words = line.replace("EMAIL", f"u{number}@example.test").split()
+            assert wcsync(spine, *words[1:]).exit_code == 0, line
     assert [row["kind"] for row in json.loads(wcsync(spine, "parked", "list", "--json").stdout)] == [
         "unreadable"
     ]
@@ -286,4 +289,4 @@ def test_show_gives_the_next_command_for_what_needs_a_person(spine: Spine) -> No
     spine.record(make_order(7, lines=(make_line(3, quantity="2"),)))
     shown = wcsync(spine, "show", "7").stdout
     assert "NEEDS A PERSON (open_seats)" in shown
-    assert "wcsync parked drop 7 --line 3" in shown
+    assert "wcsync parked assign 7 3 EMAIL NAME" in shown

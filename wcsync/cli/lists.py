@@ -1,6 +1,6 @@
 """What needs a person, grouped by cause, with what can be done and the next command."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,17 @@ from wcsync.times import parse_instant
 Row = Mapping[str, Any]
 _STEPS = ((86400 * 2, 86400, "days"), (3600 * 2, 3600, "hours"), (120, 60, "minutes"))
 
+Typed = Callable[[str], str]
+"""How a person types a command, given its words."""
 
-def print_parked(rows: Sequence[Row], ambiguous: Collection[str], now: datetime) -> None:
+
+def typed_plainly(words: str) -> str:
+    return f"wcsync {words}"
+
+
+def print_parked(
+    rows: Sequence[Row], ambiguous: Collection[str], now: datetime, typed: Typed = typed_plainly
+) -> None:
     if not rows:
         click.echo("nothing needs a person")
         return
@@ -28,10 +37,12 @@ def print_parked(rows: Sequence[Row], ambiguous: Collection[str], now: datetime)
                 f"\n  {name_order(row['order_id'], row['number'])}{_line(row)}, {age(row['since'], now)} ago"
             )
             screen.say(f"    {row['reason']}")
-            screen.say(f"    wcsync {command(cause, row, ambiguous)}")
+            screen.say(f"    {typed(command(cause, row, ambiguous))}")
 
 
-def print_dead(rows: Sequence[Row], ambiguous: Collection[str], now: datetime) -> None:
+def print_dead(
+    rows: Sequence[Row], ambiguous: Collection[str], now: datetime, typed: Typed = typed_plainly
+) -> None:
     if not rows:
         click.echo("nothing was given up")
         return
@@ -42,8 +53,8 @@ def print_dead(rows: Sequence[Row], ambiguous: Collection[str], now: datetime) -
         for reason, alike in _grouped(group, "error"):
             screen.say(f"\n  {reason}")
             for row in alike:
-                _print_dead_row(row, cause, ambiguous, now)
-    click.echo("\nTo try all of them again, by the mapping as it is now: wcsync dead revive")
+                _print_dead_row(row, cause, ambiguous, now, typed)
+    screen.say(f"\nTo try all of them again, by the mapping as it is now: {typed('dead revive')}")
 
 
 def command(cause: Cause, row: Row, ambiguous: Collection[str]) -> str:
@@ -70,7 +81,7 @@ def age(since: str, now: datetime) -> str:
     return screen.count(int(seconds), "second")
 
 
-def _print_dead_row(row: Row, cause: Cause, ambiguous: Collection[str], now: datetime) -> None:
+def _print_dead_row(row: Row, cause: Cause, ambiguous: Collection[str], now: datetime, typed: Typed) -> None:
     attempts = f"given up after {screen.count(row['attempts'], 'attempt')}"
     sold = _products(row["sales"])
     screen.say(
@@ -78,7 +89,7 @@ def _print_dead_row(row: Row, cause: Cause, ambiguous: Collection[str], now: dat
     )
     for sale in {sale["order_id"]: sale for sale in row["sales"]}.values():
         next_command = command(cause, {**sale, "line_id": 0}, ambiguous)
-        screen.say(f"      {name_order(sale['order_id'], sale['number'])}: wcsync {next_command}")
+        screen.say(f"      {name_order(sale['order_id'], sale['number'])}: {typed(next_command)}")
 
 
 def _products(sales: Iterable[Row]) -> str:

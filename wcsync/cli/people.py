@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from wcsync.cli.common import (
     with_json,
 )
 from wcsync.cli.lists import enrolment, print_dead, print_parked
-from wcsync.cli.next_steps import who_does_it
+from wcsync.cli.next_steps import typed, who_does_it
 from wcsync.cli.orders import find_order, name_order
 from wcsync.ledger.report import Report
 from wcsync.model import CourseId, LmsName, OrderId
@@ -48,7 +49,7 @@ def dead_list(*, config_path: Path | None, as_json: bool) -> None:
     if as_json:
         screen.print_json([row | _advice(DEAD, row["error_kind"]) for row in rows])
     else:
-        print_dead(rows, ambiguous, utc_now())
+        print_dead(rows, ambiguous, utc_now(), partial(typed, config_path))
 
 
 @dead.command("revive")
@@ -111,7 +112,7 @@ def parked_list(*, config_path: Path | None, as_json: bool) -> None:
     if as_json:
         screen.print_json([row | _advice(PARKED, row["kind"]) for row in rows])
     else:
-        print_parked(rows, ambiguous, utc_now())
+        print_parked(rows, ambiguous, utc_now(), partial(typed, config_path))
 
 
 @parked.command("retry")

@@ -5,7 +5,7 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
-_CAUSES = {
+CAUSES = {
     "order": "the order was taken back",
     "refund": "it was given back",
     "subscription": "the subscription does not run",
@@ -70,7 +70,7 @@ def _fate(row: Row) -> str:
 
 
 def _why(row: Row) -> str:
-    return str(row["reason"] or _CAUSES.get(row["cause"], row["cause"]))
+    return str(row["reason"] or CAUSES.get(row["cause"], row["cause"]))
 
 
 def _enrolment(row: Row) -> str:

@@ -78,7 +78,7 @@ def _rows_of(words: Sequence[str], table: IO[bytes] | None) -> tuple[LearnerRow,
     if len(words) > 2:
         give_up("with --csv say no more than ORDER and LINE", EXIT_USAGE)
     order, line = [*words, "", ""][:2]
-    rows = parse_learners_csv(Path(table.name).name, table.read())
+    rows = parse_learners_csv(Path(getattr(table, "name", "stdin")).name, table.read())
     return tuple(_filled(row, order, line) for row in rows)
 
 

@@ -221,6 +221,9 @@ SENTENCES: dict[str, Sentence] = {
     "job_abandoned": lambda line: (
         f"wcsync ends although its job {line.get('job', '?')} hangs (a mount that went away?); nothing is lost"
     ),
+    "learners_forgotten": lambda line: (
+        f"Erased here, the retention time being over: {_count(line.get('learners'), 'learner')}"
+    ),
     "leases_recovered": lambda line: (
         f"Took up again what a stopped process left (enrolments and messages: {line.get('rows', '?')})"
     ),

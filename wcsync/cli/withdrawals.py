@@ -1,6 +1,7 @@
 """`wcsync withdrawals`: who is about to lose access, and a person's word that this is right."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +19,11 @@ from wcsync.cli.next_steps import (
     typed,
     who_does_it,
 )
+from wcsync.cli.seat_words import CAUSES
+from wcsync.ledger.base import Barred, Limits
 from wcsync.model import OrderId
 
 Row = Mapping[str, Any]
-WHY = {
-    "": "taken back",
-    "order": "the order was taken back",
-    "refund": "it was given back",
-    "subscription": "the subscription does not run any more",
-    "person": "a person said so",
-    "expired": "the time is over",
-    "relinked": "the address was put right",
-}
-"""By `sale.Cause`."""
 
 
 @main.group(invoke_without_command=True)
@@ -41,10 +34,12 @@ def withdrawals(context: click.Context, *, config_path: Path | None, as_json: bo
     """List withdrawals that wait, or allow them."""
     if context.invoked_subcommand is not None:
         return
+    config = sealed_config(config_path)
+    limits = Limits(most=config.taking_back.max_withdrawals, share=config.taking_back.max_withdrawals_share)
     with opened_report(config_path) as report:
-        rows = report.withdrawals()
+        rows, barred = report.withdrawals(), report.barred(limits, utc_now())
     if as_json:
-        screen.print_json(rows)
+        screen.print_json({"withdrawals": rows, "stopped": None if barred is None else asdict(barred)})
         return
     if not rows:
         click.echo("no withdrawal waits")
@@ -52,12 +47,19 @@ def withdrawals(context: click.Context, *, config_path: Path | None, as_json: bo
     click.echo(f"{screen.count(len(rows), 'learner is', 'learners are')} to be withdrawn")
     for row in rows:
         screen.say(f"  {_in_words(row)}")
-    if any(not row["allowed"] and row["outcome"] != "asked" for row in rows):
-        screen.say(
-            "If there are more at a time than [taking_back] allows, they wait: wcsync status says so. When they are "
-            f"right: {typed(config_path, 'withdrawals allow')}. When they are not, put the orders right in the shop; "
-            "whoever is paid for again stays in."
-        )
+    if barred is not None:
+        screen.say(_stopped(barred, config_path))
+
+
+def _stopped(barred: Barred, config_path: Path | None) -> str:
+    """Why they wait, and both ways out."""
+    lately = f" and {barred.done} were done in the last 24 hours" if barred.done else ""
+    allow = typed(config_path, "withdrawals allow")
+    return (
+        f"STOPPED: {barred.waiting} wait{lately}, of {barred.inside} who were in; [taking_back] allows no more without "
+        f"a word. If these orders were really taken back: {allow}. If that was a mistake, put the orders right in the "
+        "shop: whoever is paid for again stays in."
+    )
 
 
 @withdrawals.command("allow")
@@ -82,7 +84,7 @@ def withdrawals_allow(*, config_path: Path | None, order: str | None) -> None:
 
 
 def _in_words(row: Row) -> str:
-    why = WHY.get(row["cause"], row["cause"])
+    why = CAUSES.get(row["cause"], "taken back")
     what = (
         f"{row['lms']} course {row['course_id']}, learner {row['learner']}…, {orders_in_words(row['orders'])}"
     )

@@ -6,9 +6,9 @@ from datetime import datetime
 from wcsync.ledger import missing
 from wcsync.ledger.aliases import key_in_use, record_alias
 from wcsync.ledger.desk import Merging
+from wcsync.ledger.order_facts import write_person
 from wcsync.ledger.parking import OF_THE_LMS, unpark
 from wcsync.ledger.people import read_learner
-from wcsync.ledger.seats import write_learner
 from wcsync.ledger.wishes import audit, refresh_wish
 from wcsync.model import Identify, LearnerKey, OrderId, Person
 from wcsync.sale import GENTLENESS, Cause, Withdrawal
@@ -61,8 +61,7 @@ def _move(db: sqlite3.Connection, source: LearnerKey, target: LearnerKey, new: P
     if holder not in {source, target}:  # forced: the new address is one that stands for this one
         target = holder
     else:
-        write_learner(db, target, _with_names(new, read_learner(db, source)), now)
-        _copy_fields(db, source, target)
+        write_person(db, target, _with_names(new, read_learner(db, source)), now, now)
     record_alias(db, source, target, now)
     moved = _move_seats(db, source, target, now)
     audit(db, "operator", "relinked", f"learner {source}", f"now {target}", now)
@@ -74,15 +73,7 @@ def _with_names(new: Person, old: Person) -> Person:
         email=new.email,
         first_name=new.first_name or old.first_name,
         last_name=new.last_name or old.last_name,
-    )
-
-
-def _copy_fields(db: sqlite3.Connection, source: LearnerKey, target: LearnerKey) -> None:
-    """What else is known of the person, where the new address has nothing of its own yet."""
-    db.execute(
-        "UPDATE learners SET (language, fields) = (SELECT language, fields FROM learners WHERE learner_key = ?) "
-        "WHERE learner_key = ? AND fields = '[]' AND EXISTS (SELECT 1 FROM learners WHERE learner_key = ?)",
-        (source, target, source),
+        fields=new.fields or old.fields,
     )
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from wcsync.ledger.aliases import key_in_use
 from wcsync.ledger.desk import Giving, OpenSeats, TooFewSeats
+from wcsync.ledger.order_facts import write_person
 from wcsync.ledger.wishes import audit, refresh_wish
 from wcsync.model import NOBODY, Identify, LearnerKey, LineId, OrderId, Person
-from wcsync.times import render_instant
 
 _SEATS = """
     SELECT line_id, seat, min(learner_key) AS learner_key FROM entitlements
@@ -18,14 +18,6 @@ _GIVE = """
     UPDATE entitlements SET learner_key = :learner_key
     WHERE order_id = :order_id AND line_id = :line_id AND seat = :seat AND learner_key = '' AND live = 1
     RETURNING lms, course_id
-"""
-_WRITE_LEARNER = """
-    INSERT INTO learners (learner_key, email, first_name, last_name, language, changed_at)
-    VALUES (:key, :email, :first_name, :last_name, '', :now) ON CONFLICT (learner_key) DO UPDATE SET
-    email = iif(email = '', excluded.email, email),
-    first_name = iif(excluded.first_name = '', first_name, excluded.first_name),
-    last_name = iif(excluded.last_name = '', last_name, excluded.last_name),
-    erased_at = NULL, changed_at = excluded.changed_at
 """
 
 
@@ -48,12 +40,6 @@ def give(
         seats = _give_line(db, giving, identify, now)
         given[giving.order_id] = given.get(giving.order_id, 0) + seats
     return given
-
-
-def write_learner(db: sqlite3.Connection, key: LearnerKey, person: Person, now: datetime) -> None:
-    """Keeps who a learner is. A person said the address: also of one who was erased before."""
-    names = {"first_name": person.first_name, "last_name": person.last_name}
-    db.execute(_WRITE_LEARNER, {"key": key, "email": person.email, "now": render_instant(now)} | names)
 
 
 def require_order(db: sqlite3.Connection, order_id: OrderId) -> None:
@@ -93,7 +79,7 @@ def _give_seat(
     now: datetime,
 ) -> None:
     if key == identify(person.email):  # one whose address stands for another is known by that one
-        write_learner(db, key, person, now)
+        write_person(db, key, person, now, now)
     place = {"order_id": giving.order_id, "line_id": giving.line_id, "seat": seat, "learner_key": key}
     targets = db.execute(_GIVE, place).fetchall()
     for target in targets:

@@ -4,10 +4,11 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from wcsync.ledger import decisions, erasing, relinking, seats
+from wcsync.ledger import allowing, decisions, erasing, relinking, seats
 from wcsync.ledger.aliases import key_in_use
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.desk import Ended, Giving, OpenSeats, Trace
+from wcsync.ledger.parking import WITHDRAW_ASKED
 from wcsync.ledger.recording import Recorder
 from wcsync.model import Identify, LearnerKey, LineId, OrderId, Person, PlanOrder
 
@@ -46,34 +47,34 @@ class SqliteDesk:
         now: datetime,
     ) -> Ended:
         with transaction(self._connect()) as db:
-            asked = decisions.questions(db, order_id, line_id)
+            asked = decisions.questions(db, order_id, line_id, learner)
             before, inside = decisions.count_live(db, order_id), decisions.live_keys(db, order_id)
             made = decisions.decide(db, order_id, line_id, learner, asked, now)
             if made:
                 self._replan(db, [order_id], plan, now)
             left = inside - decisions.live_keys(db, order_id)
-            asking = any(row["kind"] == decisions.WITHDRAW_ASKED for row in asked)
-            waiting = decisions.waiting_of(db, order_id, line_id) if asking else []
+            asking = any(row["kind"] == WITHDRAW_ASKED for row in asked)
+            waiting = allowing.waiting_of(db, order_id, line_id)
+            meant = [row for row in waiting if asking or decisions.key_of(row) in left]
             return Ended(
                 kinds=_answered(asked, made_seats=any(one.cause == "seats" for one in made)),
                 seats=before - decisions.count_live(db, order_id),
-                allowed=decisions.allow(db, sorted({*left, *waiting}), now),
+                allowed=allowing.allow(db, meant, now),
                 unanswered=_unanswered(asked, learner),
             )
 
     def allow(self, order_id: OrderId | None, now: datetime) -> int:
         with transaction(self._connect()) as db:
             if order_id is None:
-                return decisions.allow(db, decisions.all_waiting(db), now)
+                return allowing.allow(db, allowing.all_waiting(db), now)
             seats.require_order(db, order_id)
-            return decisions.allow(db, decisions.waiting_of(db, order_id, None), now)
+            return allowing.allow(db, allowing.waiting_of(db, order_id), now)
 
     def hold(self, order_id: OrderId, reason: str, plan: PlanOrder, now: datetime) -> bool:
         with transaction(self._connect()) as db:
             held = decisions.hold(db, order_id, reason, now)
             if held:
                 self._replan(db, [order_id], plan, now)
-                decisions.refresh_wishes_of(db, order_id, now)
             return held
 
     def release(self, order_id: OrderId, plan: PlanOrder, now: datetime) -> bool:
@@ -81,7 +82,6 @@ class SqliteDesk:
             released = decisions.release(db, order_id, now)
             if released:
                 self._replan(db, [order_id], plan, now)
-                decisions.refresh_wishes_of(db, order_id, now)
             return released
 
     def trace(self, email: str) -> Trace | None:
@@ -114,11 +114,10 @@ class SqliteDesk:
     def _replan(
         self, db: sqlite3.Connection, orders: Sequence[OrderId], plan: PlanOrder, now: datetime
     ) -> None:
-        """By what the shop said last; an order that was never read has nothing to be planned."""
+        """By what the shop said last; one that was never read has nothing to be planned."""
         recorder = self._record(db, now)
         for order_id in orders:
-            if seats.is_known(db, order_id):
-                recorder.replan(order_id, plan)
+            recorder.replan(order_id, plan)
 
 
 def _answered(asked: Sequence[sqlite3.Row], *, made_seats: bool) -> tuple[str, ...]:
