@@ -31,7 +31,7 @@ from wcsync.model import (
     Unreadable,
     UnreadableProduct,
 )
-from wcsync.sale import Refund, RefundLine, Subscription
+from wcsync.sale import PLAIN_TERMS, Refund, RefundLine, Subscription, Terms
 from wcsync.store.base import ShopIdentity
 from wcsync.times import Clock
 
@@ -461,9 +461,11 @@ class FakeStore:
 
 @dataclass(frozen=True)
 class FakeMapping:
-    """Maps by SKU alone: `{"PY-101": ("campus", "42")}`; None means ignore, more targets stand in a list."""
+    """Maps by SKU alone: `{"PY-101": ("campus", "42")}`; None means ignore, more targets stand in a list.
+    `terms`: on what a SKU is sold, where that is not plain."""
 
     by_sku: dict[str, tuple[str, str] | list[tuple[str, str]] | None]
+    terms: dict[str, Terms] = field(default_factory=dict)
 
     def match(self, line: Line) -> Match | None:
         if line.sku not in self.by_sku:
@@ -473,7 +475,8 @@ class FakeMapping:
             return Match(targets=(), source="mapping.toml:1", ignore=True)
         pairs = sold if isinstance(sold, list) else [sold]
         targets = tuple(Target(lms=LmsName(lms), course_id=CourseId(course_id)) for lms, course_id in pairs)
-        return Match(targets=targets, source="mapping.toml:1")
+        terms = (self.terms.get(line.sku, PLAIN_TERMS),) * len(targets)
+        return Match(targets=targets, source="mapping.toml:1", terms=terms)
 
 
 def make_line(

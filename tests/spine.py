@@ -52,7 +52,7 @@ class Spine:
         self.path = folder / "ledger.db"
         self.clock = FakeClock()
         self.store = FakeStore()
-        self.lms = FakeLms()
+        self.lms = FakeLms(clock=self.clock)
         self.mapping = FakeMapping(dict(COURSES))
         self.paid_statuses = paid_statuses
         self.backoff = backoff or Backoff()
@@ -191,7 +191,12 @@ class Spine:
 
     def _ask_shop(self) -> Answerer:
         identity = self.store.fetch_identity()
-        return Answerer(identity=identity.url, title=identity.name, server_time=identity.server_time)
+        return Answerer(
+            identity=identity.url,
+            title=identity.name,
+            server_time=identity.server_time,
+            zone=identity.zone,
+        )
 
     def _ask_lms(self) -> Answerer:
         identity = self.lms.fetch_identity()

@@ -108,7 +108,10 @@ class RefundLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """One refund of an order. `total` is positive; what no line accounts for was given back as a mere amount."""
+    """One refund of an order. `total` is positive; what no line accounts for was given back as a mere amount.
+
+    As the totals of lines, it is without tax; what was given back of shipping and fees is not in it.
+    """
 
     refund_id: int
     total: Decimal

@@ -28,6 +28,8 @@ from tests.replay import (
 )
 from wcsync.sandbox.exchange import Pairs
 from wcsync.sandbox.shop import SandboxShop
+from wcsync.sandbox.shop_lines import Sold
+from wcsync.sandbox.shop_shapes import read_zone
 
 
 @pytest.fixture
@@ -545,3 +547,118 @@ def test_ten_thousand_orders_are_sold_and_paged_quickly(shop: SandboxShop, clien
     response = client.get("/wp-json/wc/v3/orders", params=query)
     assert (len(response.json()), response.headers["x-wp-total"]) == (100, "10000")
     assert response.elapsed < timedelta(seconds=2)
+
+
+def test_the_index_of_a_shop_with_an_offset_names_no_zone(shop: SandboxShop, client: httpx.Client) -> None:
+    shop.timezone = read_zone("-03:30")
+    order_id = shop.buy("a@example.test", at=datetime(2026, 11, 21, 19, 0, tzinfo=UTC))
+    index = client.get("/wp-json").json()
+    assert (index["gmt_offset"], index["timezone_string"]) == (-3.5, "")
+    order = client.get(f"/wp-json/wc/v3/orders/{order_id}").json()
+    assert (order["date_created"], order["date_created_gmt"]) == (
+        "2026-11-21T15:30:00",
+        "2026-11-21T19:00:00",
+    )
+
+
+def test_what_plugins_write_to_orders_and_lines_is_shown(shop: SandboxShop, client: httpx.Client) -> None:
+    product = shop.add_product("Python", product_id=11)
+    sold = Sold(product_id=product, meta={"learner_email": "eva@example.test", "seats": 2})
+    order_id = shop.buy("a@example.test", lines=[sold], meta={"_people": {"1": ["x"]}, "gift": True})
+    order = client.get(f"/wp-json/wc/v3/orders/{order_id}").json()
+    assert [(one["key"], one["value"]) for one in order["meta_data"]] == [
+        ("_people", {"1": ["x"]}),
+        ("gift", "1"),
+    ]
+    [line] = order["line_items"]
+    assert {key: line["meta_data"][0][key] for key in ("key", "value", "display_key", "display_value")} == {
+        "key": "learner_email",
+        "value": "eva@example.test",
+        "display_key": "learner_email",
+        "display_value": "eva@example.test",
+    }
+    assert line["meta_data"][1]["value"] == "2"
+
+
+def test_what_is_written_to_a_sold_line_later_changes_the_order(shop: SandboxShop, clock: HandClock) -> None:
+    order_id = shop.buy("a@example.test", lines=[(shop.add_product("Python"), 1)])
+    [line] = shop.orders[order_id]["line_items"]
+    clock.set("2026-11-21T20:00:00")
+    shop.write_meta(order_id, line["id"], who="eva@example.test", other="x")
+    shop.write_meta(order_id, line["id"], other=None)
+    shop.write_meta(order_id, why="gift")
+    assert [(one["key"], one["value"]) for one in line["meta_data"]] == [("who", "eva@example.test")]
+    order = shop.orders[order_id]
+    assert ([one["value"] for one in order["meta_data"]], order["date_modified_gmt"]) == (
+        ["gift"],
+        shop.now(),
+    )
+
+
+def test_lines_have_a_bundles_fields_only_where_bundles_are_sold(
+    shop: SandboxShop, client: httpx.Client
+) -> None:
+    course, pack = shop.add_product("Python", price="30"), shop.add_product("Pack", kind="bundle", price="50")
+    plain = shop.buy("a@example.test", lines=[(course, 1)])
+
+    def lines(order_id: int) -> Any:
+        return client.get(f"/wp-json/wc/v3/orders/{order_id}").json()["line_items"]
+
+    assert "bundled_by" not in lines(plain)[0]
+    part, dear = Sold(product_id=course), Sold(product_id=course, price="5")
+    container, first, second = lines(
+        shop.buy("a@example.test", lines=[Sold(product_id=pack, parts=(part, dear))])
+    )
+    assert container["bundled_items"] == [first["id"], second["id"]]
+    assert (container["total"], first["total"], second["total"]) == ("50.00", "0.00", "5.00")
+    assert {first["bundled_by"], second["bundled_by"]} == {container["id"]}
+    keys = {one["key"]: one["value"] for one in container["meta_data"]}
+    assert first["meta_data"][0]["value"] == keys["_bundle_cart_key"]
+    assert (lines(plain)[0]["bundled_by"], lines(plain)[0]["bundled_items"]) == ("", [])
+
+
+def test_pieces_are_given_back_at_their_price(shop: SandboxShop, client: httpx.Client) -> None:
+    order_id = shop.buy("a@example.test", lines=[(shop.add_product("Python", price="10"), 3)])
+    [line] = shop.orders[order_id]["line_items"]
+    refund_id = shop.refund(order_id, {line["id"]: 2})
+    refund = client.get(f"/wp-json/wc/v3/orders/{order_id}/refunds/{refund_id}").json()
+    assert (refund["amount"], len(refund["line_items"])) == ("20.00", 1)
+    given = refund["line_items"][0]
+    assert (given["quantity"], given["total"], given["price"]) == (-2, "-20.00", 10)
+    order = client.get(f"/wp-json/wc/v3/orders/{order_id}").json()
+    assert (order["status"], order["line_items"][0]["quantity"]) == ("completed", 3)
+    shop.refund(order_id, {line["id"]: 1})
+    assert shop.orders[order_id]["status"] == "refunded"
+
+
+def test_refunds_come_by_the_page_newest_first(shop: SandboxShop, client: httpx.Client) -> None:
+    order_id = shop.buy("a@example.test", lines=[(shop.add_product("Python", price="10"), 3)])
+    made = [shop.refund(order_id, "0.10") for _ in range(12)]
+    path = f"/wp-json/wc/v3/orders/{order_id}/refunds"
+    first, second = client.get(path), client.get(path, params={"page": "2"})
+    assert [row["id"] for row in [*first.json(), *second.json()]] == made[::-1]
+    assert (first.headers["x-wp-total"], first.headers["x-wp-totalpages"]) == ("12", "2")
+    assert client.get(path, params={"per_page": "101"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "body"),
+    [
+        pytest.param("GET", {"after": "2026-01-01T00:00:00"}, None, id="filter"),
+        pytest.param("POST", {}, {"line_items": [{"id": 1, "refund_total": 1}]}, id="no amount"),
+        pytest.param("POST", {}, {"amount": "1", "line_items": [{"id": 1, "quantity": 1}]}, id="no total"),
+        pytest.param(
+            "POST", {}, {"amount": "1", "line_items": [{"id": 99, "refund_total": 1}]}, id="no line"
+        ),
+        pytest.param("POST", {}, {"amount": "x"}, id="no number"),
+    ],
+)
+def test_what_was_never_seen_of_refunds_is_not_imitated(
+    shop: SandboxShop, client: httpx.Client, method: str, query: dict[str, str], body: Any
+) -> None:
+    order_id = shop.buy("a@example.test", lines=[(shop.add_product("Python", price="10"), 3)])
+    sent = None if body is None else body | {"api_refund": False}
+    path = f"/wp-json/wc/v3/orders/{order_id}/refunds"
+    response = client.request(method, path, params=query, json=sent)
+    assert (response.status_code, response.json()["code"]) == (501, "sandbox_not_imitated")
+    assert shop.refunds.get(order_id, []) == []

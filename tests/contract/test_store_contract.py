@@ -4,83 +4,39 @@ import contextlib
 import ssl
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 import stamina
 
-from tests.fakes import FakeStore, make_order
+from tests.stages import (
+    BEGIN,
+    PAGE_SIZE,
+    PRICE,
+    FakeStage,
+    SandboxStage,
+    Stage,
+    fetch,
+    ids,
+    read,
+    sandbox,
+)
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.model import Order, OrderId, Page, Unreadable
+from wcsync.sale import Refund, RefundLine
 from wcsync.sandbox.faults import Fault, Kind
-from wcsync.sandbox.shop import SandboxShop
 from wcsync.store.base import Store
 from wcsync.store.client import WooCommerce
 from wcsync.store.listing import STATUSES_LAST_S
-
-BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=6)
-"""The signatures are made by the real clock, so the shop keeps it too."""
-
-PAGE_SIZE = 3
-
-
-class Stage(Protocol):
-    """A store, and hands to change what it holds."""
-
-    store: Store
-
-    def buy(self, at: datetime) -> OrderId: ...
-
-    def cancel(self, order_id: OrderId) -> None: ...
-
-
-class FakeStage:
-    def __init__(self) -> None:
-        self.fake = FakeStore(page_size=PAGE_SIZE)
-        self.store: Store = self.fake
-
-    def buy(self, at: datetime) -> OrderId:
-        order_id = max(self.fake.orders, default=0) + 1
-        self.fake.put(make_order(order_id, modified_at=at))
-        return OrderId(order_id)
-
-    def cancel(self, order_id: OrderId) -> None:
-        self.fake.change(order_id, datetime.now(UTC), status="cancelled")
-
-
-class SandboxStage:
-    def __init__(self, shop: SandboxShop, client: WooCommerce) -> None:
-        self.shop = shop
-        self.store: Store = client
-        self.product = shop.add_product("Introducción a Python", sku="PY-101")
-
-    def buy(self, at: datetime) -> OrderId:
-        return OrderId(self.shop.buy("ana@example.test", lines=[(self.product, 2)], at=at))
-
-    def cancel(self, order_id: OrderId) -> None:
-        self.shop.set_status(order_id, "cancelled")
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting() -> Iterator[None]:
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
-
-
-@contextlib.contextmanager
-def sandbox(tls: ssl.SSLContext | None = None, **settings: Any) -> Iterator[SandboxStage]:
-    with SandboxShop(tls=tls) as shop:
-        client = WooCommerce(
-            url=shop.url,
-            consumer_key="ck_sandbox",
-            consumer_secret="cs_sandbox",
-            **{"page_size": PAGE_SIZE, "timeout_s": 5.0} | settings,
-        )
-        with contextlib.closing(client):
-            yield SandboxStage(shop, client)
 
 
 @pytest.fixture(params=["fake", "http-oauth", "https-basic", "https-query"])
@@ -100,14 +56,6 @@ def stage(request: pytest.FixtureRequest, server_tls: ssl.SSLContext, ca_file: P
 def woo() -> Iterator[SandboxStage]:
     with sandbox() as stage:
         yield stage
-
-
-def read(store: Store, since: datetime = BEGIN, first_page: int = 1) -> list[Page]:
-    return list(store.fetch_pages(since, first_page=first_page))
-
-
-def ids(pages: list[Page]) -> list[int]:
-    return [order.order_id for page in pages for order in page.orders]
 
 
 def read_while(store: Store, between: Callable[[], object]) -> list[Page]:
@@ -213,6 +161,60 @@ def test_an_order_the_store_does_not_know_is_none(stage: Stage) -> None:
 def test_the_store_tells_its_clock_with_each_page(stage: Stage) -> None:
     [page] = read(stage.store)
     assert page.server_time is not None
+
+
+def test_an_order_that_nobody_gave_back_has_no_refunds(stage: Stage) -> None:
+    assert fetch(stage.store, stage.buy(BEGIN)).refunds == ()
+
+
+def test_a_refund_says_how_much_of_which_line_was_given_back(stage: Stage) -> None:
+    order_id = stage.buy(BEGIN)
+    [line] = fetch(stage.store, order_id).lines
+    refund_id = stage.refund(order_id, line.line_id, 1)
+    given = RefundLine(line_id=line.line_id, quantity=Decimal(1), total=PRICE)
+    found = fetch(stage.store, order_id)
+    assert found.refunds == (Refund(refund_id=refund_id, total=PRICE, lines=(given,)),)
+    assert (found.refunded_total, found.lines[0].quantity) == (PRICE, Decimal(2))
+    assert read(stage.store)[0].orders == (found,)
+
+
+def test_an_amount_that_was_given_back_is_of_no_line(stage: Stage) -> None:
+    order_id = stage.buy(BEGIN)
+    refund_id = stage.refund_amount(order_id, Decimal("1.50"))
+    found = fetch(stage.store, order_id)
+    assert found.refunds == (Refund(refund_id=refund_id, total=Decimal("1.50")),)
+
+
+def test_a_refund_that_was_deleted_is_gone_and_the_date_of_change_stays(stage: Stage) -> None:
+    order_id = stage.buy(BEGIN)
+    first, second = (stage.refund_amount(order_id, Decimal(1)) for _ in range(2))
+    before = fetch(stage.store, order_id)
+    stage.delete_refund(order_id, first)
+    found = fetch(stage.store, order_id)
+    assert [refund.refund_id for refund in found.refunds] == [second]
+    assert (found.refunded_total, found.modified_at) == (Decimal(1), before.modified_at)
+
+
+def test_a_line_names_who_learns(stage: Stage) -> None:
+    [line] = fetch(stage.store, stage.gift("eva@example.test")).lines
+    assert [person.email for person in line.learners] == ["eva@example.test"]
+
+
+def test_the_parts_of_a_bundle_name_its_line(stage: Stage) -> None:
+    container, *parts = fetch(stage.store, stage.bundle()).lines
+    assert (container.container, container.part_of) == (True, 0)
+    assert [(part.container, part.part_of) for part in parts] == [(False, container.line_id)] * 2
+    assert {part.total for part in parts} == {"0.00"}
+
+
+def test_an_order_names_the_subscription_it_renews(stage: Stage) -> None:
+    assert fetch(stage.store, stage.renew(77)).renews == (77,)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "+05:30", "-08:00"])
+def test_a_store_tells_the_clock_on_its_wall(stage: Stage, zone: str) -> None:
+    stage.live_at(zone)
+    assert stage.store.fetch_identity().zone == zone
 
 
 def test_a_line_arrives_as_it_was_sold(woo: SandboxStage) -> None:

@@ -15,7 +15,9 @@ from tests.spine import Spine
 from wcsync.ledger import claims, people
 from wcsync.ledger import ledger as ledger_module
 from wcsync.ledger import report as report_module
+from wcsync.ledger.base import AccountLimit, Limits
 from wcsync.model import Order
+from wcsync.sale import Subscription
 
 
 @pytest.fixture
@@ -79,6 +81,49 @@ def test_the_oldest_due_row_is_found_by_its_index_in_its_order(spine: Spine) -> 
     assert "SEARCH due USING INDEX enrolments_due (lms=? AND next_attempt_at<?)" in steps
     assert "SEARCH held USING INDEX enrolments_leased (lms=? AND learner_key=?)" in steps
     assert not any("TEMP B-TREE" in step for step in steps)
+
+
+def test_limits_are_looked_at_by_their_indexes(spine: Spine) -> None:
+    orders = [make_order(n, email=f"{n}@example.test") for n in range(1, 11)]
+    spine.record(*orders)
+    spine.work()
+    spine.record(*(later(order) for order in orders))
+    spine.record(make_order(99, email="99@example.test"))
+    told = statements(spine, lambda: spine.ledger.claim(CAMPUS, T0, Limits(most=25, share=0.1)))
+    bounded = re.compile(
+        "SCAN (enrolments USING INDEX enrolments_(leaving|inside)|.subquery)"
+    )  # each with a LIMIT
+    assert [step for step, one in scans(spine, told) if not (bounded.match(step) and "LIMIT" in one)] == []
+    steps = {step for statement in told for step in plan_of(spine, statement)}
+    for index in ("leaving", "left", "inside", "free"):
+        assert any(f"INDEX enrolments_{index}" in step for step in steps), index
+
+
+def test_what_ends_next_is_found_by_its_index(spine: Spine) -> None:
+    told = statements(spine, lambda: spine.ledger.end_expired(T0))
+    assert [step for one in told for step in plan_of(spine, one)] == [
+        "SEARCH enrolments USING INDEX enrolments_ending (until>? AND until<?)"
+    ]
+
+
+def test_an_account_is_counted_by_its_index(spine: Spine) -> None:
+    spine.record(make_order())
+    claim = spine.ledger.claim(CAMPUS, T0)
+    assert claim is not None
+    limit = AccountLimit(day_began=T0, next_day=T0 + timedelta(days=1), per_day=5, total=9)
+    told = statements(spine, lambda: spine.ledger.reserve_account(claim, limit, T0))
+    steps = [step for one in told for step in plan_of(spine, one)]
+    assert sum("INDEX new_accounts_lately" in step for step in steps) == 2
+
+
+def test_the_orders_of_a_subscription_are_found_by_their_indexes(spine: Spine) -> None:
+    spine.record(make_order(1), replace(make_order(2), renews=(900,)))
+    about = Subscription(
+        subscription_id=900, parent_id=1, status="on-hold", products=frozenset({17}), modified_at=T0
+    )
+    told = statements(spine, lambda: spine.ledger.record_subscriptions([about], spine.plan, None, T0))
+    walked = [step for step, _ in scans(spine, told)]
+    assert [step for step in walked if "VIRTUAL TABLE" not in step and "TEMP B-TREE" not in step] == []
 
 
 def test_unmapped_orders_are_found_by_their_index(spine: Spine) -> None:

@@ -70,7 +70,9 @@ def test_an_empty_ledger_counts_nothing(report: Report) -> None:
         pytest.param(make_line(sku="NEW"), {"unmapped": 1}, id="unmapped"),
         pytest.param(make_line(sku="T-SHIRT"), {"ignored": 1}, id="ignored"),
         pytest.param(make_line(quantity="0"), {"parked": 1}, id="parked"),
-        pytest.param(make_line(quantity="3"), {"parked": 1, "due": 1}, id="due, with open seats"),
+        pytest.param(
+            make_line(quantity="3"), {"parked": 1, "due": 1, "open_seats": 2}, id="due, with open seats"
+        ),
         pytest.param(make_line(sku="BOTH"), {"due": 2}, id="two courses"),
     ],
 )
@@ -204,7 +206,7 @@ def test_an_order_is_told_with_its_whole_story(spine: Spine, report: Report) -> 
     story = report.order_of(7)
     assert story is not None
     assert [line["verdict"] for line in story["lines"]] == ["mapped", "mapped"]
-    assert [seat["state"] for seat in story["enrolments"]] == ["settled", "settled"]
+    assert [seat["state"] for seat in story["enrolments"]] == ["settled", "settled", None]
     assert [entry["kind"] for entry in story["parked"]] == ["open_seats"]
     assert [entry["action"] for entry in story["audit"]] == ["order_read", "in_applied"]
     assert "ana@example.test" not in json.dumps(story)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import stamina
+from pydantic import ValidationError
 
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
@@ -18,6 +19,7 @@ from wcsync.lms.moodle import TARGET_KEYS, Moodle, MoodleSettings
 from wcsync.lms.moodle.names import full_name, usernames
 from wcsync.model import Applied, CourseId, Outcome, Person, Presence, Seat, Target
 from wcsync.sandbox.moodle import SandboxMoodle
+from wcsync.sandbox.moodle_records import Account, ProfileField
 from wcsync.sandbox.server import Fault, Request
 
 ANNA = Person(email="anna.buyer@example.test", first_name="Anna", last_name="Buyer")
@@ -524,6 +526,138 @@ def fill(site: SandboxMoodle, number: int) -> list[int]:
     for user_id in users:
         site.enrol(user_id, 42)
     return users
+
+
+PROFILE = {
+    "institution": "company",
+    "city": "town",
+    "country": "land",
+    "idnumber": "number",
+    "phone1": "phone",
+    "customfield:vat": "vat",
+}
+
+
+def told(site: SandboxMoodle, **fields: str) -> Account:
+    """The account of a buyer whose order says so much."""
+    learner = replace(ANNA, fields=tuple(sorted(fields.items())))
+    with closing(Moodle(settings(site, profile=PROFILE))) as moodle:
+        enrol(moodle, seat(learner=learner))
+    (account,) = site.accounts(ANNA.email)
+    return account
+
+
+class TestProfile:
+    @pytest.mark.parametrize(
+        "key", ["company", "Institution", "email", "password", "customfield:", "customfield:a b", ""]
+    )
+    def test_a_field_that_no_account_has_is_refused_in_the_config(
+        self, site: SandboxMoodle, key: str
+    ) -> None:
+        with pytest.raises(ValidationError, match="has no field"):
+            settings(site, profile={key: "company"})
+
+    def test_texts_are_cut_to_what_the_column_holds(self, site: SandboxMoodle) -> None:
+        account = told(site, company="ñ" * 300, town="数" * 130)
+        assert (account.institution, account.city) == ("ñ" * 255, "数" * 120)
+
+    def test_a_number_that_does_not_fit_is_left_out(self, site: SandboxMoodle) -> None:
+        account = told(site, phone="0" * 21, number="9" * 256)
+        assert (account.phone1, account.idnumber) == ("", "")
+
+    def test_a_number_that_just_fits_is_told(self, site: SandboxMoodle) -> None:
+        account = told(site, phone="0" * 20, number="9" * 255)
+        assert (account.phone1, account.idnumber) == ("0" * 20, "9" * 255)
+
+    @pytest.mark.parametrize(
+        ("land", "stored"), [("ES", "ES"), (" es ", "ES"), ("España", ""), ("ESP", ""), ("", "")]
+    )
+    def test_a_country_is_a_code_or_left_out(self, site: SandboxMoodle, land: str, stored: str) -> None:
+        assert told(site, land=land).country == stored
+
+    def test_a_profile_field_is_filled_by_its_short_name(self, site: SandboxMoodle) -> None:
+        site.profile_fields.append(ProfileField(shortname="vat", name="VAT number"))
+        assert told(site, vat="ES B123").customfields == {"vat": "ES B123"}
+
+    def test_a_profile_field_that_is_not_there_keeps_nobody_out(self, site: SandboxMoodle) -> None:
+        assert told(site, vat="ES B123").customfields == {}
+        assert site.active_enrolments() == {(ANNA.email, 42)}
+
+
+def suspend(moodle: Moodle, wanted: Seat | None = None) -> Applied:
+    return moodle.ensure_suspended(wanted or seat(), Willing())
+
+
+class TestSuspensions:
+    def test_a_welcome_that_cannot_be_mailed_is_no_failure(self, site: SandboxMoodle, moodle: Moodle) -> None:
+        site.enrol(site.add_user(ANNA.email), 42)
+        site.courses[42].welcome, site.mail_fails = "noreply", True
+        assert suspend(moodle).outcome is Outcome.SUSPENDED
+        assert site.enrolments[0].status == "suspended"
+
+    @pytest.mark.parametrize("code", ["dmlwriteexception", "wsusercannotassign"])
+    def test_one_that_failed_is_not_taken_for_done(
+        self, site: SandboxMoodle, moodle: Moodle, code: str
+    ) -> None:
+        site.enrol(site.add_user(ANNA.email), 42)
+        site.faults.add(refuses(code, "enrol_manual_enrol_users"))
+        with pytest.raises((TransientError, PermanentError)):
+            suspend(moodle)
+        assert site.active_enrolments() == {(ANNA.email, 42)}
+
+    def test_who_is_in_by_another_way_is_reported(self, site: SandboxMoodle, moodle: Moodle) -> None:
+        user_id = site.add_user(ANNA.email)
+        cohort = site.add_cohort("Staff")
+        site.cohorts[cohort].members.append(user_id)
+        site.sync_cohort(cohort, 42)
+        site.enrol(user_id, 42)
+        with pytest.raises(PermanentError, match="another enrolment method"):
+            suspend(moodle)
+
+    def test_an_end_that_has_come_is_suspension_enough(self, site: SandboxMoodle, moodle: Moodle) -> None:
+        site.enrol(site.add_user(ANNA.email), 42, timeend=stamp(YESTERDAY))
+        assert suspend(moodle).outcome is Outcome.SUSPENDED
+        assert "enrol_manual_enrol_users" not in calls(site)
+
+    def test_in_a_hidden_course_it_works_as_well(self, site: SandboxMoodle, moodle: Moodle) -> None:
+        site.enrol(site.add_user(ANNA.email), 42)
+        site.courses[42].visible = False
+        assert suspend(moodle).outcome is Outcome.SUSPENDED
+        assert site.active_enrolments() == set()
+        assert enrol(moodle, seat(dormant=True)).outcome is Outcome.RESTORED
+        assert site.active_enrolments() == {(ANNA.email, 42)}
+
+    def test_a_course_that_is_gone_has_nobody_to_suspend(self, site: SandboxMoodle, moodle: Moodle) -> None:
+        site.add_user(ANNA.email)
+        assert suspend(moodle, seat(course_id=CourseId("99"))).outcome is Outcome.ABSENT
+
+    def test_the_role_is_the_one_the_mapping_names(self, site: SandboxMoodle, moodle: Moodle) -> None:
+        site.service_user.assignable_roles.add("teacher")
+        site.enrol(site.add_user(ANNA.email), 42, "teacher")
+        with pytest.raises(PermanentError, match="not just a learner"):
+            suspend(moodle)
+        suspend(moodle, seat(options=(("role", "4"),)))
+        assert (site.enrolments[0].roles, site.enrolments[0].status) == (["teacher"], "suspended")
+
+    def test_somebody_far_down_a_big_course_is_suspended(self, site: SandboxMoodle, moodle: Moodle) -> None:
+        fill(site, 1000)
+        site.enrol(site.add_user(ANNA.email), 42)
+        suspend(moodle)
+        assert len(site.active_enrolments()) == 1000
+
+    def test_a_dormant_learner_whom_staff_woke_is_left_as_they_are(
+        self, site: SandboxMoodle, moodle: Moodle
+    ) -> None:
+        site.enrol(site.add_user(ANNA.email), 42)
+        assert enrol(moodle, seat(dormant=True)).outcome is Outcome.ALREADY
+        longer = seat(dormant=True, applied_until=TOMORROW, until=NEXT_WEEK)
+        assert enrol(moodle, longer).outcome is Outcome.RESTORED
+        assert site.enrolments[0].timeend == stamp(NEXT_WEEK)
+
+    def test_a_wish_whose_end_has_come_wakes_nobody(self, site: SandboxMoodle, moodle: Moodle) -> None:
+        site.enrol(site.add_user(ANNA.email), 42, suspended=True)
+        assert enrol(moodle, seat(dormant=True, until=YESTERDAY)).outcome is Outcome.ALREADY
+        assert site.enrolments[0].status == "suspended"
 
 
 class TestEnrolments:

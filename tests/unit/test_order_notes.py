@@ -12,10 +12,13 @@ from tests.fakes import T0, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.health import Condition
+from wcsync.ledger.desk import Giving
 from wcsync.ledger.ledger import SqliteLedger
+from wcsync.lms.base import Capability
 from wcsync.mappers.notes import NOTE_CHANNEL
-from wcsync.model import Order
+from wcsync.model import LineId, Order, Person
 from wcsync.retry import Backoff
+from wcsync.sale import Access, Terms
 from wcsync.times import render_instant
 
 CHANGED_WISH = "UPDATE enrolments SET state = 'due', revision = revision + 1, next_attempt_at = wished_at"
@@ -108,10 +111,77 @@ def test_what_was_mended_later_is_told_again(spine: Spine) -> None:
 
 
 def test_an_order_parked_at_once_is_told(spine: Spine) -> None:
-    order = sold(spine, lines=(make_line(1, quantity="3"),))
+    order = sold(spine, lines=(make_line(1, quantity="0"),))
     spine.send()
     [note] = notes(spine, order)
     assert "Needs a person" in note
+
+
+def test_seats_that_nobody_has_are_told_with_how_to_give_them(spine: Spine) -> None:
+    order = sold(spine, lines=(make_line(1, quantity="3"),))
+    spine.send()
+    [note] = notes(spine, order)
+    assert f"2 of 3 seats have no learner yet: `wcsync parked assign {order.number} 1 EMAIL`" in note
+
+
+def test_a_seat_that_was_given_to_somebody_is_told(spine: Spine) -> None:
+    order = sold(spine, lines=(make_line(1, quantity="2"),))
+    spine.send()
+    giving = Giving(order_id=order.order_id, line_id=LineId(1), learners=(Person(email="bea@example.test"),))
+    spine.ledger.desk.assign([giving], spine.plan, spine.clock())
+    spine.work()
+    spine.send()
+    assert "bea@example.test is enrolled" in notes(spine, order)[-1]
+    assert "parked assign" not in notes(spine, order)[-1]
+
+
+def test_an_address_that_was_put_right_is_told_beside_the_order(spine: Spine) -> None:
+    order = sold(spine)
+    spine.send()
+    spine.ledger.desk.relink("ana@example.test", Person(email="ana@example.com"), spine.plan, spine.clock())
+    spine.work()
+    spine.send()
+    assert (
+        "ana@example.com is enrolled (campus, course 42), as the learner's address was put right"
+        in (notes(spine, order)[-1])
+    )
+
+
+def end_of(spine: Spine, ending: str) -> str:
+    """What the note of an order tells once its course has ended."""
+    order = sold(spine)
+    spine.execute(ending)
+    spine.record(replace(order, status="refunded", modified_at=order.modified_at + timedelta(minutes=1)))
+    spine.work()
+    spine.send()
+    return notes(spine, order)[-1]
+
+
+@pytest.mark.parametrize(
+    ("on_withdraw", "words"),
+    [
+        pytest.param(
+            "suspend", "is suspended (campus, course 42); what was learnt there is kept", id="suspend"
+        ),
+        pytest.param("keep", "keeps the access (campus, course 42): it was sold so", id="keep"),
+        pytest.param("ask", "keeps the access (campus, course 42) until somebody says otherwise", id="ask"),
+        pytest.param("", "has ended (campus, course 42)", id="unenrol"),
+    ],
+)
+def test_a_note_tells_in_which_way_access_ended(spine: Spine, on_withdraw: str, words: str) -> None:
+    spine.lms.capabilities = frozenset({Capability.SUSPEND})
+    assert words in end_of(spine, f"UPDATE entitlements SET on_withdraw = '{on_withdraw}'")
+
+
+def test_a_note_tells_that_the_time_is_over(spine: Spine) -> None:
+    spine.mapping.by_sku["TEN"] = ("campus", "42")
+    spine.mapping.terms["TEN"] = Terms(access=Access(days=10))
+    order = sold(spine, lines=(make_line(1, sku="TEN"),))
+    spine.tick(11 * 86400)
+    assert spine.ledger.end_expired(spine.clock()) == 1
+    spine.work()
+    spine.send()
+    assert "The time of ana@example.test is over (campus, course 42)." in notes(spine, order)[-1]
 
 
 def test_an_order_that_waits_long_is_told_so_once_and_then_that_it_is_in(spine: Spine) -> None:

@@ -11,7 +11,9 @@ from tests.fakes import T0, lost, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
 from wcsync.errors import TransientError
 from wcsync.health import Condition
+from wcsync.ledger.base import Limits
 from wcsync.lms.base import Budget, Capability
+from wcsync.model import OrderId
 from wcsync.sale import Cause, Withdrawal
 from wcsync.times import render_instant
 
@@ -474,3 +476,66 @@ def test_an_account_is_told_what_the_order_says_of_the_learner(spine: Spine) -> 
     spine.record(replace(order, buyer=buyer))
     spine.work()
     assert list(spine.lms.told.values()) == [(("company", "Acme"),)]
+
+
+# -- a mass of withdrawals
+
+
+def leave_all(spine: Spine, number: int) -> None:
+    buy(spine, people(number))
+    spine.work()
+    wish_out(spine, Cause.ORDER)
+    spine.worker = replace(spine.worker, limits=Limits(most=10, share=0.5))
+
+
+def test_a_mass_of_withdrawals_is_stopped_before_its_first(spine: Spine) -> None:
+    leave_all(spine, 12)
+    assert spine.work() == 0
+    assert len(spine.lms.active()) == 12
+
+
+def test_a_few_withdrawals_are_no_mass(spine: Spine) -> None:
+    leave_all(spine, 4)
+    assert spine.work() == 4
+    assert spine.lms.active() == set()
+
+
+def test_without_limits_nothing_is_stopped(spine: Spine) -> None:
+    leave_all(spine, 12)
+    spine.worker = replace(spine.worker, limits=None)
+    assert spine.work() == 12
+
+
+def test_what_a_person_allowed_is_done_while_the_rest_waits(spine: Spine) -> None:
+    leave_all(spine, 12)
+    assert spine.ledger.desk.allow(OrderId(3), spine.clock()) == 1
+    assert spine.work() == 1
+    assert len(spine.lms.active()) == 11
+    spine.ledger.desk.allow(None, spine.clock())
+    assert spine.work() == 11
+
+
+def test_somebody_new_gets_in_while_a_mass_is_stopped(spine: Spine) -> None:
+    leave_all(spine, 12)
+    spine.record(make_order(99))
+    assert spine.work() == 1
+    assert ANA in spine.lms.active()
+
+
+def test_whose_time_is_over_leaves_while_a_mass_is_stopped(spine: Spine) -> None:
+    leave_all(spine, 12)
+    spine.execute(
+        "UPDATE enrolments SET cause = 'expired' WHERE learner_key = ?",
+        spine.ledger.identify("learner0@example.test"),
+    )
+    assert spine.work() == 1
+    assert len(spine.lms.active()) == 11
+
+
+def test_a_withdrawal_that_was_asked_about_and_allowed_is_done(inside: Spine) -> None:
+    wish_out(inside, Cause.ORDER, Withdrawal.ASK)
+    inside.work()
+    assert inside.ledger.desk.allow(OrderId(1), inside.clock()) == 1
+    inside.work()
+    assert (outcome(inside), inside.lms.enrolled) == (("out", "removed", 0), {})
+    assert inside.rows("SELECT * FROM parked") == []

@@ -609,3 +609,29 @@ def test_the_index_is_read() -> None:
 def test_what_is_no_index_is_refused(content: bytes) -> None:
     with pytest.raises(MalformedReply):
         wire.parse_index(content)
+
+
+@pytest.mark.parametrize(
+    ("said", "offset"),
+    [
+        (5.5, "+05:30"),
+        ("5.75", "+05:45"),
+        (-8, "-08:00"),
+        (-3.5, "-03:30"),
+        (0, "+00:00"),
+        ("", ""),
+        (None, ""),
+        ("far", ""),
+        (99, ""),
+        (True, ""),
+    ],
+    ids=str,
+)
+def test_what_the_sites_clock_is_ahead_is_read_in_hours(said: Any, offset: str) -> None:
+    index = json.dumps({"namespaces": [], "timezone_string": "", "gmt_offset": said})
+    assert wire.parse_index(index.encode()).offset == offset
+
+
+def test_an_index_without_a_clock_has_none() -> None:
+    index = wire.parse_index(b'{"namespaces":[]}')
+    assert (index.timezone, index.offset) == ("", "")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wcsync.sale import Access
-from wcsync.zones import instant_at, parse_zone
+from wcsync.zones import day_of, instant_at, parse_zone
 
 ZONES = ["", "+05:30", "-08:00", "Europe/Madrid", "America/Los_Angeles", "Asia/Kolkata", "Africa/Cairo"]
 
@@ -88,3 +88,35 @@ def test_terms_are_placed_in_the_zone_of_the_shop() -> None:
 def test_an_instant_that_names_its_zone_is_the_same_in_every_shop() -> None:
     named = Access(until=datetime(2027, 7, 1, tzinfo=timezone(timedelta(hours=2))))
     assert named.placed("America/Los_Angeles").until == datetime(2027, 6, 30, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("zone", "instant", "began", "next_day"),
+    [
+        pytest.param("", "2026-11-21T12:00+00:00", "2026-11-21T00:00", "2026-11-22T00:00", id="utc"),
+        pytest.param("+05:30", "2026-11-21T18:29+00:00", "2026-11-20T18:30", "2026-11-21T18:30", id="offset"),
+        pytest.param(
+            "Europe/Madrid", "2026-03-29T12:00+00:00", "2026-03-28T23:00", "2026-03-29T22:00", id="short day"
+        ),
+        pytest.param(
+            "Europe/Madrid", "2026-10-25T12:00+00:00", "2026-10-24T22:00", "2026-10-25T23:00", id="long day"
+        ),
+        pytest.param(
+            "America/Santiago",
+            "2026-09-06T12:00+00:00",
+            "2026-09-06T04:00",
+            "2026-09-07T03:00",
+            id="no midnight",
+        ),
+        pytest.param(
+            "America/Havana",
+            "2026-11-01T04:30+00:00",
+            "2026-11-01T04:00",
+            "2026-11-02T05:00",
+            id="two midnights",
+        ),
+    ],
+)
+def test_a_day_lasts_from_midnight_to_midnight(zone: str, instant: str, began: str, next_day: str) -> None:
+    found = day_of(datetime.fromisoformat(instant), parse_zone(zone))
+    assert [one.isoformat(timespec="minutes") for one in found] == [f"{began}+00:00", f"{next_day}+00:00"]

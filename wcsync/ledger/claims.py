@@ -20,14 +20,14 @@ _KEY = "lms = :lms AND course_id = :course_id AND learner_key = :learner_key"
 
 # SQLite left to itself looks for leases by the primary key: through all rows of the LMS.
 _OLDEST = """
-    SELECT course_id, learner_key FROM enrolments AS due INDEXED BY {index}
+    SELECT course_id, learner_key, {free} AS free FROM enrolments AS due INDEXED BY {index}
     WHERE state = 'due' AND {which} AND lms = :lms AND next_attempt_at <= :now AND NOT EXISTS (
         SELECT 1 FROM enrolments AS held INDEXED BY enrolments_leased
         WHERE held.state = 'leased' AND held.lms = due.lms AND held.learner_key = due.learner_key)
     ORDER BY next_attempt_at LIMIT 1
 """
-_OLDEST_DUE = _OLDEST.format(index="enrolments_due", which="1")
-_OLDEST_FREE = _OLDEST.format(index="enrolments_free", which=M006_FREE)
+_OLDEST_DUE = _OLDEST.format(index="enrolments_due", which="1", free=M006_FREE)
+_OLDEST_FREE = _OLDEST.format(index="enrolments_free", which=M006_FREE, free="1")
 """While withdrawals are stopped: all others, and those that are stopped by nothing."""
 
 
@@ -46,10 +46,7 @@ def claim(db: sqlite3.Connection, lms: str, now: datetime, limits: Limits | None
     up = health.condition is Condition.UP
     if not up and not (health.may_call(now) and _nothing_leased(db, lms)):
         return None
-    stopped = limits is not None and are_stopped(db, limits, now)
-    chosen = db.execute(
-        _OLDEST_FREE if stopped else _OLDEST_DUE, {"lms": lms, "now": render_instant(now)}
-    ).fetchone()
+    chosen = _choose(db, lms, now, limits)
     if chosen is None:
         return None
     key = {"lms": lms, "course_id": chosen["course_id"], "learner_key": chosen["learner_key"]}
@@ -62,6 +59,16 @@ def claim(db: sqlite3.Connection, lms: str, now: datetime, limits: Limits | None
         {**key, "state": state.value, "now": render_instant(now)},
     )
     return _claim_of(db, row, now, service_was_up=up)
+
+
+def _choose(db: sqlite3.Connection, lms: str, now: datetime, limits: Limits | None) -> sqlite3.Row | None:
+    """The oldest due row that may be leased. Limits are looked at where it is one that they may stop."""
+    values = {"lms": lms, "now": render_instant(now)}
+    chosen: sqlite3.Row | None = db.execute(_OLDEST_DUE, values).fetchone()
+    if chosen is None or chosen["free"] or limits is None or not are_stopped(db, limits, now):
+        return chosen
+    free: sqlite3.Row | None = db.execute(_OLDEST_FREE, values).fetchone()
+    return free
 
 
 def _nothing_leased(db: sqlite3.Connection, lms: str) -> bool:

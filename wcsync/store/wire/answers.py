@@ -120,6 +120,8 @@ def parse_totals(headers: Mapping[str, str]) -> Totals:
 
 def _offset(hours: Any) -> str:
     """Hours, as a number or a text: 5.5 is "+05:30"."""
+    if isinstance(hours, bool):
+        return ""
     try:
         minutes = round(float(hours) * 60)
     except (TypeError, ValueError, OverflowError):

@@ -7,6 +7,7 @@ a text.
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -40,8 +41,13 @@ class Meta:
         for entry in _entries(bytes(raw or b"")):
             self._values.setdefault(text(entry.key), []).append(entry.value)
 
+    def __bool__(self) -> bool:
+        return bool(self._values)
+
     def first(self, *keys: str) -> str:
         """The first of these keys that holds a text; '' if none does."""
+        if not self._values:
+            return ""
         found = (told for key in keys for told in self.find(key) if told)
         return next(found, "")
 
@@ -50,10 +56,11 @@ class Meta:
 
         Several values of one key are members, too.
         """
-        for name, path in _readings(key):
-            found = list(islice(self._members(name, path), MOST_MEMBERS))
-            if any(found):
-                return found
+        for name, path in _readings(key) if self._values else ():
+            if name in self._values or "#" in name:
+                found = list(islice(self._members(name, path), MOST_MEMBERS))
+                if any(found):
+                    return found
         return []
 
     def _members(self, name: str, path: tuple[str, ...]) -> Iterator[str]:
@@ -87,11 +94,11 @@ def _one_by_one(raw: bytes) -> Iterator[_Entry]:
                 yield _ENTRY.decode(part)
 
 
-def _readings(key: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+@lru_cache(maxsize=1024)
+def _readings(key: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The key as it stands, then every way to take it for a path, the longest meta key first."""
     parts = key.split(".")
-    for end in range(len(parts), 0, -1):
-        yield ".".join(parts[:end]), tuple(parts[end:])
+    return tuple((".".join(parts[:end]), tuple(parts[end:])) for end in range(len(parts), 0, -1))
 
 
 def _decoded(raw: msgspec.Raw) -> Any:

@@ -187,7 +187,8 @@ def _order(told: _Order, addresses: dict[str, str], keys: MetaKeys) -> Order:
         refunds=refunds,
         renews=tuple(_numbers(meta.find(_RENEWS))),
     )
-    return _shared_out(order, read_named(source, meta, buyer))
+    named = read_named(source, meta, buyer) if meta else []
+    return _shared_out(order, named) if named else order
 
 
 def _buyer(billing: _Billing | list[None] | None, source: Source) -> Person:
@@ -196,7 +197,7 @@ def _buyer(billing: _Billing | list[None] | None, source: Source) -> Person:
 
 
 def _with_learners(read: Read, source: Source, buyer: Person) -> Line:
-    named = read_named(source.below(read.meta), read.meta, buyer)
+    named = read_named(source.below(read.meta), read.meta, buyer) if read.meta else ()
     return replace(read.line, learners=tuple(one.person for one in named)) if named else read.line
 
 

@@ -87,6 +87,8 @@ def read_named(source: Source, own: Meta, buyer: Person) -> list[Named]:
     """The learners whom `own` meta names, in its order; the rest about them is looked up in `source`."""
     here = replace(source, metas=(own,))
     members = here.find(source.keys.email)
+    if not members:
+        return []
     first, last = here.find(source.keys.first_name), here.find(source.keys.last_name)
     products = here.find(source.keys.product)
     named = []
@@ -171,7 +173,7 @@ def _shared_out(text: str, count: int) -> list[str]:
 
 def _fields(source: Source, place: int, members: int) -> tuple[tuple[str, str], ...]:
     """A field with as many values as there are learners has one for each; of any other the first is everybody's."""
-    found = []
+    found = list[tuple[str, str]]()
     for name, keys in source.keys.fields.items():
         values = source.field(keys)
         value = values[place] if 1 < members == len(values) else next(filter(None, values), "")
