@@ -30,12 +30,15 @@ class Proven:
 
 
 def prove(app: App) -> Proven | None:
-    """None if it could not be brought to an end."""
+    """Leaves it to `status` as the command does. None if it could not be brought to an end."""
     reconciler = build_reconciler(app.proof())
     with suppress(TransientError, ServiceBlocked):
         reckoning = reconciler.run(reconciler.window(LONG_AGO), Depth.ALL)
         soon = app.clock() + SOON
         to_confirm = sum(len(app.ledger.read_unconfirmed(name, soon, MANY)) for name in app.lmss)
+        app.ledger.proof.record_worked(
+            reckoning.counts(), reckoning.began_at, reckoning.ended_at, nightly=False
+        )
         return Proven(reckoning=reckoning, to_confirm=to_confirm)
     return None
 
