@@ -8,8 +8,9 @@ from typing import Any
 
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.facts import put_fact, read_fact
-from wcsync.ledger.missing import MISSING, opening_of, park, unpark
+from wcsync.ledger.missing import opening_of, park, unpark
 from wcsync.ledger.order_notes import note_orders_of
+from wcsync.ledger.parking import MISSING
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.proof import Inside, LastProof, Place
 from wcsync.ledger.rows import instant_of, parse_options, plain, text_of
