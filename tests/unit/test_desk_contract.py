@@ -433,6 +433,15 @@ class DeskContract(ABC):
         desk.forget(ANA.email, spine.clock())
         assert spine.row()["error"] == "user [address] is locked"
 
+    @pytest.mark.parametrize("email", ["ana@intranet", "address"])
+    def test_what_does_not_look_like_an_address_goes_too(self, spine: Spine, desk: Desk, email: str) -> None:
+        spine.record(sold(quantity="1"))
+        key = spine.ledger.identify(email)
+        spine.execute("UPDATE learners SET learner_key = ?, email = ?", key, email)
+        spine.execute("UPDATE enrolments SET error = ?", f"{'ß' * 40} {email.upper()} is locked")
+        desk.forget(email, spine.clock())
+        assert spine.row()["error"] == f"{'ß' * 40} [address] is locked"
+
     def test_a_wipe_that_cannot_be_done_says_so(self, spine: Spine, desk: Desk) -> None:
         spine.record(sold(quantity="1"))
         spine.ledger._db.execute("PRAGMA busy_timeout = 50")
