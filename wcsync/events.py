@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from wcsync.reckoning import Fate
+
 ALWAYS = ("at", "level", "event")
 """Keys that every line has. A fault has `exception` besides, its traceback."""
 ENROLMENT = ("lms", "course_id", "learner", "attempt")
@@ -18,19 +20,7 @@ class Event:
 
 _TROUBLE = ("service", "reason")
 _CONFIRMED = ("lms", "looked", "shown", "late", "duration_ms")
-_PROOF = (
-    "paid_lines",
-    "due",
-    "ignored",
-    "ended",
-    "dropped",
-    "enrolled",
-    "open_seats",
-    "parked",
-    "dead",
-    "unmapped",
-    "unexplained",
-)
+_PROOF = ("paid_lines", *(fate.value for fate in Fate))
 _COUNTS = (
     "orders",
     "lines",
