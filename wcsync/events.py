@@ -149,8 +149,8 @@ CATALOGUE = (
     Event(
         name="enrolment_settled",
         keys=(*ENROLMENT, "desired", "outcome", "error_kind", "reason", "retry_in_s", "duration_ms"),
-        when="one attempt at one enrolment: `outcome` created, already, restored, removed, absent, kept, deferred, "
-        "dead, taken_over",
+        when="one attempt at one enrolment: `outcome` created, already, restored, removed, absent, suspended, "
+        "expired, kept, asked, deferred, dead, taken_over",
     ),
     Event(
         name="enrolments_confirmed",

@@ -19,7 +19,10 @@ _IN = {
 _OUT = {
     "removed": "Withdrew {who} from {course}",
     "absent": "{who} is not in {course} (any more)",
-    "kept": "Left {who} in {course}, who was there before wcsync",
+    "suspended": "Suspended {who} in {course}; progress stays",
+    "expired": "The time of {who} in {course} is over, the LMS saw to it",
+    "kept": "Left {who} in {course}: it was sold so, or they were there before wcsync",
+    "asked": "Left {who} in {course} until a person says otherwise (`wcsync parked list`)",
     "taken_over": "Another worker took over the withdrawal of {who} from {course}",
 }
 _SHOP = "shop"
