@@ -282,6 +282,15 @@ def test_a_shop_that_is_left_alone_is_not_asked_for_subscriptions_either(begun: 
     assert begun.store.subscription_windows == []
 
 
+def test_subscriptions_that_can_be_read_do_not_say_that_orders_can(begun: Spine) -> None:
+    begun.poller.patient.note_error(ServiceBlocked("shop: its list of orders is a cache's"))
+    begun.tick(1800)
+    assert begun.subscriptions.poll_once()
+    assert begun.poller.patient.health.condition is Condition.BLOCKED
+    assert begun.poller.poll_once().complete
+    assert begun.poller.patient.is_up()
+
+
 def test_another_shop_at_the_same_address_is_not_listened_to(begun: Spine) -> None:
     begun.store.url = "https://staging.example.com"
     begun.store.subscribe(77, begun.clock(), status="cancelled")
