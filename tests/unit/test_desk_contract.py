@@ -107,6 +107,19 @@ class DeskContract(ABC):
         spine.record(sold(quantity="1", modified_at=spine.clock()))
         spine.work()
         assert len(spine.lms.enrolled) == 1
+        trash(spine)
+        spine.work()
+        assert len(spine.lms.enrolled) == 1
+        assert kinds(spine) == ["trashed"]
+
+    def test_an_order_that_is_paid_again_leaves_what_was_said_of_its_refunds(self, spine: Spine) -> None:
+        spine.record(sold(quantity="1"))
+        refund(spine, Refund(refund_id=77, total=Decimal(10)))
+        end(spine)
+        spine.tick(60)
+        refund(spine, Refund(refund_id=77, total=Decimal(10)))
+        assert kinds(spine) == []
+        assert end(spine).seats == 0
 
     def test_nothing_asked_is_nothing_ended(self, spine: Spine) -> None:
         spine.record(sold(quantity="1"))
