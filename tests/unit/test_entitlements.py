@@ -374,18 +374,6 @@ def test_options_of_all_live_seats_are_wished_for_once_and_sorted() -> None:
     assert wish_for(seats, LONG_AGO).options == (("group", "1"), ("group", "2"))
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        pytest.param("Ana@Example.test", " ana@example.TEST ", True, id="case and blanks"),
-        pytest.param("ana@example.test", "ana+x@example.test", False, id="a tag is another mailbox"),
-        pytest.param("a.na@example.test", "ana@example.test", False, id="dots count"),
-    ],
-)
-def test_addresses_are_compared_without_case_and_outer_blanks(one: str, other: str, same: bool) -> None:
-    assert (normalise_address(one) == normalise_address(other)) is same
-
-
 def test_a_line_that_got_another_product_is_shown_and_keeps_what_was_sold() -> None:
     order = make_order()
     changed = replace(order, lines=(make_line(sku="PY-102", product_id=18),))
@@ -397,15 +385,3 @@ def test_a_line_that_got_another_product_is_shown_and_keeps_what_was_sold() -> N
 def test_a_line_whose_product_was_deleted_from_the_shop_is_no_change() -> None:
     order = make_order()
     assert kinds(plan(replace(order, lines=(make_line(product_id=0, sku=""),)), sold(order))) == []
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        pytest.param("Ana@Example.TEST", " ana@example.test ", True, id="case and blanks"),
-        pytest.param("straße@example.test", "strasse@example.test", False, id="sharp s"),
-        pytest.param("aſa@example.test", "asa@example.test", False, id="long s"),
-    ],
-)
-def test_addresses_are_compared_by_the_case_that_mail_knows(one: str, other: str, *, same: bool) -> None:
-    assert (normalise_address(one) == normalise_address(other)) is same

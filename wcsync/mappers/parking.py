@@ -96,16 +96,8 @@ def line_removed(line_id: LineId) -> Parked:
 
 
 def status_asked(status: str) -> Parked:
-    if status == TRASH:
-        reason = "the order is in the trash but its learners keep access; restore it in the shop, or end the access"
-        return Parked(kind="trashed", reason=reason)
-    if status == DELETED:
-        reason = "the shop does not know the order any more but its learners keep access; end it if it was given back"
-        return Parked(kind="deleted", reason=reason)
-    return Parked(
-        kind=f"{status}_asked",
-        reason=f"the order is {status} but its learners keep access; end it if that is meant",
-    )
+    """A status that ends access only by a person's word: one of the config's, each a kind of its own."""
+    return _BY_STATUS[status]
 
 
 def buyer_changed() -> Parked:
@@ -137,3 +129,25 @@ def _have(count: int) -> str:
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+_KEEP_ACCESS = "but its learners keep access"
+_BY_STATUS = {
+    TRASH: Parked(
+        kind="trashed",
+        reason=f"the order is in the trash {_KEEP_ACCESS}; restore it in the shop, or end the access",
+    ),
+    DELETED: Parked(
+        kind="deleted",
+        reason=f"the shop does not know the order any more {_KEEP_ACCESS}; end it if it was given back",
+    ),
+    "cancelled": Parked(
+        kind="cancelled_asked", reason=f"the order was cancelled {_KEEP_ACCESS}; end it if that is meant"
+    ),
+    "refunded": Parked(
+        kind="refunded_asked", reason=f"the order was refunded {_KEEP_ACCESS}; end it if that is meant"
+    ),
+    "failed": Parked(
+        kind="failed_asked", reason=f"the order's payment failed {_KEEP_ACCESS}; end it if that is meant"
+    ),
+}
