@@ -1,0 +1,820 @@
+"""A sandbox shop, two LMSs and the real daemon's parts between them, in one process without a socket; what people do to
+all of them; and what must hold, by a plain reading of the shop.
+
+Of the ledger the reading takes nothing but what only it can know: which status of an order it has read, and what a
+person decided there.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
+
+from tests.fakes import FakeClock, FakeLms
+from tests.plain_reading import (
+    PlainLine,
+    PlainOrder,
+    PlainShop,
+    PlainSubscription,
+    PlainTerms,
+    Readings,
+    read_plainly,
+    real_address,
+    seat_owners,
+)
+from wcsync.app.build import ask_lms, ask_shop, shop_zone
+from wcsync.gate import SHOP, Gate
+from wcsync.ledger.base import Limits
+from wcsync.ledger.desk import Giving, Merging
+from wcsync.ledger.ledger import SqliteLedger
+from wcsync.ledger.report import Report, Summary
+from wcsync.lms.base import Budget, Capability, Intent
+from wcsync.mappers.entitlements import Planner, Standing
+from wcsync.mappers.mapping import Match
+from wcsync.model import (
+    Applied,
+    CourseId,
+    Line,
+    LmsName,
+    OrderId,
+    Page,
+    Person,
+    PlanOrder,
+    Seat,
+    Target,
+)
+from wcsync.patient import Patient
+from wcsync.pollers.orders import OrdersPoller
+from wcsync.pollers.reconcile import Depth, Reconciler
+from wcsync.pollers.subscriptions import SubscriptionsPoller
+from wcsync.retry import Backoff
+from wcsync.sale import Access, SeatRule, Terms
+from wcsync.sandbox.exchange import Request
+from wcsync.sandbox.shop import SandboxShop
+from wcsync.sandbox.shop_lines import Sold
+from wcsync.store.client import WooCommerce
+from wcsync.worker import Worker
+
+BEGIN = datetime(2026, 3, 20, 1, 30, tzinfo=UTC)
+"""The clocks of Madrid and Los Angeles change within the weeks around it."""
+DAY = 86400.0
+QUARANTINE_S = 90.0
+LATEST_EFFECT_S = 60.0
+"""After this a call that went unanswered takes effect no more; shorter than the quarantine."""
+URL = "https://shop.example.test"
+EVE = "eve@example.test"
+ADDRESSES = ("ana@example.test", "bea@example.test", "cid@example.test", "don@gmial.test", EVE)
+ENDS, ASKS = frozenset({"cancelled", "refunded", "failed"}), frozenset({"trash", "deleted"})
+LIMITS = Limits(most=6, share=0.5)
+
+COURSE, DAYS, GROUP, UNTIL, CLUB, PACK, T_SHIRT, NEW = range(1, 9)
+"""The products."""
+ACADEMY, CAMPUS = "academy", "campus"
+TERMS = {
+    COURSE: PlainTerms(courses=("campus:py101",)),
+    DAYS: PlainTerms(courses=("campus:py101", "campus:py102"), days=9),
+    GROUP: PlainTerms(courses=("academy:a1",), days=30, seats="learners-in-meta"),
+    UNTIL: PlainTerms(courses=("campus:py102",), until=datetime(2026, 5, 31, 22, tzinfo=UTC), seats="hold"),
+    CLUB: PlainTerms(courses=("campus:py103",), with_subscription=True),
+}
+LATER_TERMS = (
+    PlainTerms(courses=("academy:a2",), days=2),
+    PlainTerms(courses=("campus:py101", "academy:a1")),
+    PlainTerms(courses=("campus:py104",), days=400, seats="hold"),
+)
+"""What an edit of the mapping may make of a product."""
+
+Pair = tuple[str, str]
+"""(address, "lms:course")."""
+Support = tuple[int, str, str]
+"""An order that lets somebody into a course: (order, address, "lms:course")."""
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class Fragile:
+    """A connection whose process can be killed just before a transaction or just behind it. `strike` is called at both
+    places; what it raises is what happens."""
+
+    def __init__(self, connection: sqlite3.Connection, strike: Callable[[], None]) -> None:
+        self._connection = connection
+        self._strike = strike
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql.startswith("BEGIN"):
+            self._strike()
+        cursor = self._connection.execute(sql, *values)
+        if sql == "COMMIT":
+            self._strike()
+        return cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+class FragileLedger(SqliteLedger):
+    def __init__(self, path: Path, strike: Callable[[], None]) -> None:
+        self._strike = strike
+        super().__init__(path)
+
+    @property
+    def _db(self) -> Any:
+        connection = super()._db
+        connection.execute("PRAGMA synchronous = OFF")  # no power is cut here
+        return Fragile(connection, self._strike)
+
+
+class Campus(FakeLms):
+    """An LMS of the tests that tells before anybody is put out. Without `END_DATE` it knows no ends."""
+
+    on_withdraw: Callable[[Pair], None] = staticmethod(lambda _pair: None)
+
+    def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
+        if Capability.END_DATE not in self.capabilities:
+            seat = replace(seat, until=None)
+        return super().ensure_enrolled(seat, intent)
+
+    def _write(self, what: str, seat: Seat, effect: Callable[[], object]) -> None:
+        if what in {"withdraw", "suspend"}:
+            self.on_withdraw((seat.learner.email.casefold(), f"{self.name}:{seat.course_id}"))
+        super()._write(what, seat, effect)
+
+    def places(self) -> set[Pair]:
+        return {(address, f"{self.name}:{course}") for address, course in self.active()}
+
+
+@dataclass
+class Shelf:
+    """The mapping: what each product of the shop sells now, by rows of its own; bundles are found by no row."""
+
+    terms: dict[int, PlainTerms]
+
+    def match(self, line: Line) -> Match | None:
+        if line.product_id == T_SHIRT:
+            return Match(targets=(), source="rows", ignore=True)
+        plain = self.terms.get(line.product_id)
+        if plain is None:
+            return None
+        pairs = [course.split(":") for course in plain.courses]
+        access = Access(days=plain.days or None, until=plain.until, with_subscription=plain.with_subscription)
+        return Match(
+            targets=tuple(Target(lms=LmsName(lms), course_id=CourseId(course)) for lms, course in pairs),
+            source="rows",
+            terms=(Terms(access=access),) * len(pairs),
+            seats=SeatRule(plain.seats),
+        )
+
+
+@dataclass
+class Told:
+    """What the daemon has read of an order by now, and what stays of it: `was_paid` as in `PlainOrder`; by line the
+    terms it was sold on, and who had a seat."""
+
+    status: str = ""
+    was_paid: bool = False
+    terms: dict[int, PlainTerms] = field(default_factory=dict)
+    seated: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    assigned: dict[int, tuple[str, ...]] = field(default_factory=dict)
+
+
+class Merchant:
+    """The shop, and what happens in it. Each change has a second of its own, as dates of change know no less."""
+
+    def __init__(self, clock: FakeClock, zone: str) -> None:
+        self.clock = clock
+        self.shop = SandboxShop(clock=clock, timezone=zone or "UTC")
+        self.shop.site_url = URL
+        self.shop.offers_subscriptions = True
+        for number, name in enumerate(
+            ("course", "days", "group", "until", "club", "pack", "shirt", "new"), 1
+        ):
+            self.shop.add_product(name, sku=f"P-{number}", price="100", product_id=number)
+        self.client = WooCommerce(
+            url=URL,
+            consumer_key="ck_sandbox",
+            consumer_secret="cs_sandbox",
+            page_size=3,
+            transport=httpx.MockTransport(self._answer),
+        )
+        self.last: dict[int, dict[str, Any]] = {}
+        self.last_refunds: dict[int, list[dict[str, Any]]] = {}
+
+    def _answer(self, asked: httpx.Request) -> httpx.Response:
+        path, _, query = asked.url.raw_path.decode().partition("?")
+        reply = self.shop.handle(
+            Request(
+                method=asked.method,
+                path=path,
+                query=tuple(parse_qsl(query, keep_blank_values=True)),
+                headers=dict(asked.headers),
+                body=asked.content,
+                secure=True,
+            )
+        )
+        date = {"Date": self.clock().strftime("%a, %d %b %Y %H:%M:%S GMT")}
+        return httpx.Response(reply.status, headers={**date, **reply.headers}, content=reply.body)
+
+    @property
+    def orders(self) -> dict[int, dict[str, Any]]:
+        """As they are; those that were deleted, as they were."""
+        self.last.update(self.shop.orders)
+        return self.last
+
+    @property
+    def refunds(self) -> dict[int, list[dict[str, Any]]]:
+        """As `orders`."""
+        self.last_refunds.update({number: self.shop.refunds.get(number, []) for number in self.shop.orders})
+        return self.last_refunds
+
+    def rest_of(self, order_id: int, line_id: int) -> int:
+        """How many pieces of a line were not given back yet."""
+        [line] = [one for one in self.orders[order_id]["line_items"] if one["id"] == line_id]
+        return int(line["quantity"]) - sum(part[0] for part in self.given_back(order_id, line_id))
+
+    def given_back(self, order_id: int, line_id: int) -> list[tuple[int, Decimal, int]]:
+        """Of a line: (pieces, amount, refund) of each refund that names it."""
+        return [
+            (-int(part["quantity"]), -Decimal(part["total"]), refund["id"])
+            for refund in self.refunds.get(order_id, [])
+            for part in refund["line_items"]
+            if any(
+                meta["key"] == "_refunded_item_id" and int(meta["value"]) == line_id
+                for meta in part["meta_data"]
+            )
+        ]
+
+
+class SaleWorld:
+    """Everything between the shop and the LMSs, and the plain reading beside it. `close()` when done.
+
+    `strikes`: so many transactions from now the process is killed, before or behind one; None = it is left alone.
+    """
+
+    def __init__(self, folder: Path, zone: str = "Europe/Madrid") -> None:
+        self.path = folder / "ledger.db"
+        self.clock = FakeClock(BEGIN)
+        self.zone = zone
+        self.merchant = Merchant(self.clock, zone)
+        self.shop = self.merchant.shop
+        self.terms = dict(TERMS)
+        self.lmss = {
+            LmsName(CAMPUS): Campus(name=LmsName(CAMPUS), clock=self.clock),
+            LmsName(ACADEMY): Campus(
+                name=LmsName(ACADEMY), identity="https://academy.example.test", capabilities=frozenset()
+            ),
+        }
+        for lms in self.lmss.values():
+            lms.on_withdraw = self._check_withdrawal  # type: ignore[method-assign]
+        self.strikes: int | None = None
+        self.late_for_s = 0.0
+        self.told: dict[int, Told] = {}
+        self.held: set[int] = set()
+        self.same_person: dict[str, str] = {}
+        self.versions: list[PlainTerms] = []
+        self.read_pages: list[Page] = []
+        self.hidden: set[int] = set()
+        self.ever: set[Pair] = set()
+        self.steady: set[Support] = set()
+        self.open()
+        assert self.poll()
+
+    # -- the process -------------------------------------------------------------------------------------------------
+    def open(self) -> None:
+        self.ledger = ledger = FragileLedger(self.path, self._strike)
+        store = self.merchant.client
+        shop_patient = self._patient(SHOP)
+        gate = Gate(SHOP, ask_shop(store), ledger, self.clock, every_s=600.0)
+        parts: dict[str, Any] = {
+            "store": store,
+            "ledger": ledger,
+            "gate": gate,
+            "patient": shop_patient,
+            "planner": lambda: self.plan,
+            "clock": self.clock,
+            "overlap_s": 300.0,
+        }
+        self.orders = OrdersPoller(start=BEGIN - timedelta(hours=1), **parts)
+        self.subscriptions = SubscriptionsPoller(
+            every_s=300.0, timer=lambda: self.clock().timestamp(), **parts
+        )
+        gates = {
+            name: Gate(name, ask_lms(lms), ledger, self.clock, every_s=600.0)
+            for name, lms in self.lmss.items()
+        }
+        patients = {name: self._patient(name) for name in self.lmss}
+        self.workers = [
+            Worker(
+                lms=lms,
+                ledger=ledger,
+                gate=gates[name],
+                patient=patients[name],
+                backoff=Backoff(max_attempts=1000),
+                quarantine_s=QUARANTINE_S,
+                clock=self.clock,
+                limits=LIMITS,
+                budget=Budget(per_day=2) if name == ACADEMY else None,
+                zone=lambda: self.zone,
+            )
+            for name, lms in self.lmss.items()
+        ]
+        self.reconciler = Reconciler(
+            store=store,
+            ledger=ledger,
+            poller=self.orders,
+            lmss=self.lmss,
+            gates={SHOP: gate, **gates},
+            patients={SHOP: shop_patient, **patients},
+            planner=lambda: self.plan,
+            paid=lambda order: self._planner().standing(order) is Standing.PAID,
+            fates=self._fates,
+            clock=self.clock,
+            dice=lambda: 0.5,
+        )
+
+    def reopen(self) -> None:
+        """Ends as a killed process ends, and starts again."""
+        self.strikes = None
+        self.ledger.close()
+        self.open()
+        self.ledger.recover(self.clock(), self.clock())
+
+    @contextmanager
+    def surviving(self) -> Iterator[None]:
+        """What happens in it may kill the process; then it is started again."""
+        try:
+            yield
+        except Killed:
+            self.reopen()
+
+    def close(self) -> None:
+        self.ledger.close()
+        self.merchant.client.close()
+
+    @property
+    def plan(self) -> PlanOrder:
+        return self._planner().plan
+
+    def _planner(self) -> Planner:
+        return Planner(
+            mapping=Shelf(self.terms),
+            paid_statuses=frozenset({"completed"}),
+            identify=self.ledger.identify,
+            never=frozenset({EVE}),
+            zone=shop_zone(self.ledger),
+        )
+
+    def _patient(self, name: str) -> Patient:
+        return Patient(name=name, ledger=self.ledger, clock=self.clock, dice=lambda: 0.5)
+
+    def _fates(self, order_ids: Sequence[OrderId]) -> Any:
+        with closing(Report(self.path)) as report:
+            return report.line_fates(order_ids)
+
+    def _strike(self) -> None:
+        if self.strikes is None:
+            return
+        self.strikes -= 1
+        if self.strikes <= 0:
+            self.strikes = None
+            raise Killed
+
+    # -- time --------------------------------------------------------------------------------------------------------
+    def tick(self, seconds: float) -> None:
+        """Late calls take effect before it is too late for them."""
+        self.late_for_s += seconds
+        if self.late_for_s > LATEST_EFFECT_S:
+            self.catch_up()
+        self.clock.tick(seconds)
+        self._keep_steady()
+
+    def catch_up(self) -> None:
+        for lms in self.lmss.values():
+            lms.catch_up()
+
+    # -- the daemon's work -------------------------------------------------------------------------------------------
+    def poll(self) -> bool:
+        """Whether all that changed was read, of orders and subscriptions."""
+        pages = self.merchant.client.fetch_pages(BEGIN - timedelta(days=1))
+        self.read_pages = [*self.read_pages, *pages][-12:]
+        complete = self.orders.poll_once().complete and self.subscriptions.poll_once()
+        self._read_on()
+        if complete:
+            self.steady = {one for one in self._support() if one[0] not in self.hidden | self.held}
+        return complete
+
+    def replay(self, pick: int) -> None:
+        """An old page comes once more, however old it is."""
+        page = self.read_pages[pick % len(self.read_pages)]
+        self.hidden.update(order.order_id for order in page.orders)
+        self.steady = {one for one in self.steady if one[0] not in self.hidden}
+        self.ledger.record_page(page.orders, (), self.plan, None, self.clock())
+        self._read_on()
+
+    def reconcile(self) -> None:
+        self.reconciler.run(BEGIN - timedelta(days=1), Depth.NONE)
+        self.hidden.clear()
+        self._read_on()
+
+    def work(self, times: int = 1000) -> int:
+        done = 0
+        while done < times and sum(worker.run_once() for worker in self.workers):
+            done += 1
+            assert done < 1000, "the workers spin"
+        return done
+
+    def end_expired(self) -> int:
+        return self.ledger.end_expired(self.clock())
+
+    def edit_mapping(self, product: int, terms: PlainTerms) -> None:
+        """The new rows are in force, and what was sold without any is sold by them."""
+        self.terms[product] = terms
+        self.ledger.replan_unmapped(self.plan, self.clock())
+        self._read_on()
+
+    # -- the shop ----------------------------------------------------------------------------------------------------
+    def buy(self, buyer: str, lines: Sequence[Sold], *, learner: str = "", status: str = "completed") -> int:
+        self.tick(1)
+        meta = {"learner_email": learner} if learner else None
+        order_id = self.shop.buy(buyer, lines=lines, status=status, paid=status == "completed", meta=meta)
+        if any(sold.product_id == CLUB for sold in lines):
+            self.shop.start_subscription(order_id)
+        self._changed()
+        return order_id
+
+    def set_status(self, order_id: int, status: str) -> None:
+        self._change(lambda: self.shop.set_status(order_id, status))
+
+    def trash(self, order_id: int) -> None:
+        self._change(lambda: self.shop.trash(order_id))
+
+    def restore(self, order_id: int) -> None:
+        self._change(lambda: self.shop.restore(order_id))
+
+    def refund_pieces(self, order_id: int, line_id: int, pieces: int) -> None:
+        """As many as are left to be given back, without those of learners who are to stay."""
+        [line] = [one for one in self.shop.orders[order_id]["line_items"] if one["id"] == line_id]
+        amount = Decimal(line["total"]) * pieces / Decimal(str(line["quantity"]))
+        if pieces and amount <= self.shop.refundable(order_id):
+            self._change(lambda: self.shop.refund(order_id, amount, lines=[(line_id, pieces, amount)]))
+
+    def refund_amount(self, order_id: int, amount: int, line_id: int | None = None) -> None:
+        """A mere amount, of a line or of the order as a whole."""
+        if amount <= self.shop.refundable(order_id):
+            lines = [(line_id, 0, amount)] if line_id is not None else []
+            self._change(lambda: self.shop.refund(order_id, amount, lines=lines))
+
+    def refund_all(self, order_id: int) -> None:
+        self._change(lambda: self.shop.refund(order_id))
+
+    def delete_refund(self, order_id: int, pick: int) -> None:
+        """No date of change tells of it."""
+        refunds = self.shop.refunds[order_id]
+        self.hidden.add(order_id)
+        self._change(lambda: self.shop.delete_refund(order_id, refunds[pick % len(refunds)]["id"]))
+
+    def delete_forever(self, order_id: int) -> None:
+        """The daemon has read all that came before: what it did not see, nobody can ask for any more."""
+        assert self.poll()
+        self.reconcile()
+        self.hidden.add(order_id)
+        _ = self.merchant.orders, self.merchant.refunds
+        self._change(lambda: self.shop.delete_forever(order_id))
+
+    def subscription(self, act: str, number: int) -> None:
+        self._change(lambda: getattr(self.shop, f"{act}_subscription")(number))
+
+    def _change(self, act: Callable[[], object]) -> None:
+        self.tick(1)
+        act()
+        self._changed()
+
+    # -- people's words ----------------------------------------------------------------------------------------------
+    def assign(self, order_id: int, address: str) -> None:
+        """An open seat of the first line that has any."""
+        lines = self.ledger.desk.read_open_seats(OrderId(order_id))
+        if not lines:
+            return
+        line_id = lines[0].line_id
+        giving = Giving(order_id=OrderId(order_id), line_id=line_id, learners=(Person(email=address),))
+        if self.ledger.desk.assign([giving], self.plan, self.clock()):
+            assigned = self.told[order_id].assigned
+            assigned[line_id] = (*assigned.get(line_id, ()), address)
+        self._changed()
+
+    def end(self, order_id: int) -> None:
+        self.ledger.desk.end(OrderId(order_id), None, None, self.plan, self.clock())
+        self._changed()
+
+    def hold(self, order_id: int) -> None:
+        self.ledger.desk.hold(OrderId(order_id), "", self.plan, self.clock())
+        self.held.add(order_id)
+        self.steady = {one for one in self.steady if one[0] != order_id}
+
+    def release(self, order_id: int) -> None:
+        self.ledger.desk.release(OrderId(order_id), self.plan, self.clock())
+        self.held.discard(order_id)
+        self._read_on()
+
+    def relink(self, old: str, new: str) -> None:
+        """Once for each address, and never onto one that is somebody else's: what that comes to, memory decides."""
+        taken = {*self.same_person, *self.same_person.values()}
+        if old == new or EVE in {old, new} or old in taken or new in self.same_person:
+            return
+        try:
+            self.ledger.desk.relink(old, Person(email=new), self.plan, self.clock(), force=True)
+        except (KeyError, Merging):
+            return
+        self.same_person[old] = new
+        self._changed()
+        self.steady = self._support() & {
+            (order, new if who == old else who, course) for order, who, course in self.steady
+        }
+
+    # -- the plain reading -------------------------------------------------------------------------------------------
+    def plain_shop(self, orders: Iterable[int], zone: str | None = None) -> PlainShop:
+        read = [self._plain_order(number) for number in orders if self.told.get(number, Told()).status]
+        terms = dict(enumerate(self.versions))
+        return PlainShop(
+            orders=read,
+            terms=terms,
+            subscriptions=[self._plain_subscription(one) for one in self.shop.subscriptions.values()],
+            zone=self.zone if zone is None else zone,
+            same_person=self.same_person,
+            never=frozenset({EVE}),
+        )
+
+    def reading(self, *, paid_only: bool = False) -> Readings:
+        """Who is to be in. `paid_only`: by completed orders alone: one that is neither paid nor taken back any more
+        puts nobody out, and lets nobody in who was not."""
+        orders = [
+            number
+            for number in self.merchant.orders
+            if not paid_only or (self._status(number) == "completed" and number not in self.held)
+        ]
+        return read_plainly(self.plain_shop(orders), self.clock())
+
+    def _status(self, order_id: int) -> str:
+        return str(self.shop.orders[order_id]["status"]) if order_id in self.shop.orders else "deleted"
+
+    def _plain_order(self, order_id: int) -> PlainOrder:
+        raw, told, status = self.merchant.orders[order_id], self.told[order_id], self._status(order_id)
+        begins = raw["date_completed_gmt"] or raw["date_paid_gmt"] or raw["date_created_gmt"]
+        return PlainOrder(
+            order_id=order_id,
+            status=status,
+            buyer=raw["billing"]["email"],
+            begins=datetime.fromisoformat(begins).replace(tzinfo=UTC),
+            lines=tuple(self._plain_line(raw, line, told) for line in raw["line_items"]),
+            learners=_named(raw),
+            was_paid=_folded(told, status, self.decisions(order_id)).was_paid,
+            ended_by_person=any(cause == status for cause, _ in self.decisions(order_id)),
+        )
+
+    def _plain_line(self, raw: dict[str, Any], line: dict[str, Any], told: Told) -> PlainLine:
+        plain = PlainLine(
+            line_id=line["id"],
+            product=self._version(told.terms.get(line["id"]) or self.terms.get(line["product_id"])),
+            quantity=int(line["quantity"]),
+            learners=_named(line),
+            refunded=self._refunded(raw, line),
+            bundle=int(line["bundled_by"] or 0),
+            assigned=told.assigned.get(line["id"], ()),
+        )
+        seated = {real_address(self._aliases, one) for one in told.seated.get(line["id"], ())}
+        if not 0 < plain.quantity - plain.refunded < len(seated):
+            return plain
+        return replace(plain, refunded=plain.quantity - len(seated))
+
+    def _refunded(self, raw: dict[str, Any], line: dict[str, Any]) -> int:
+        """How many pieces are gone: as many as were given back; all, if the price was, or a person said so."""
+        given = self.merchant.given_back(raw["id"], line["id"])
+        pieces, amount = sum(one[0] for one in given), sum((one[1] for one in given), Decimal(0))
+        quantity, price = int(line["quantity"]), Decimal(line["total"])
+        said = {cause for cause, about in self.decisions(raw["id"]) if about in {0, line["id"]}}
+        mere = {f"refund:{number}" for counted, _, number in given if not counted}
+        mere |= {f"refund:{one['id']}" for one in self.merchant.refunds[raw["id"]] if not one["line_items"]}
+        whole = pieces >= quantity or (price and amount >= price) or said & mere
+        container = next((one for one in raw["line_items"] if one["id"] == line["bundled_by"]), None)
+        if container is not None and not price and self._refunded(raw, container) >= container["quantity"]:
+            return quantity
+        return quantity if whole else pieces
+
+    def _plain_subscription(self, raw: dict[str, Any]) -> PlainSubscription:
+        renewals = {
+            number
+            for number, order in self.merchant.orders.items()
+            for meta in order["meta_data"]
+            if meta["key"] == "_subscription_renewal" and int(meta["value"]) == raw["id"]
+        }
+        about = {line["product_id"] for line in raw["line_items"]}
+        versions = {self._version(TERMS[CLUB])} if CLUB in about else set()
+        return PlainSubscription(
+            orders=frozenset({raw["parent_id"], *renewals}),
+            products=frozenset(versions),
+            live=raw["status"] in {"active", "pending-cancel"},
+        )
+
+    @property
+    def _aliases(self) -> PlainShop:
+        return PlainShop(orders=(), terms={}, same_person=self.same_person)
+
+    def _version(self, terms: PlainTerms | None) -> int:
+        """By what number the reading knows terms; those of nothing, which nobody has, by a number of their own."""
+        if terms is None:
+            return -1
+        if terms not in self.versions:
+            self.versions.append(terms)
+        return self.versions.index(terms)
+
+    def _support(self) -> set[Support]:
+        """Which orders each let whom into what, read one by one."""
+        now = self.clock()
+        return {
+            (number, *pair)
+            for number in self.merchant.orders
+            for pair in read_plainly(self.plain_shop([number]), now)
+        }
+
+    def decisions(self, order_id: int) -> set[tuple[str, int]]:
+        """What a person said about an order: (about what, line)."""
+        rows = self.rows("SELECT cause, line_id FROM decisions WHERE order_id = ?", order_id)
+        return {(row["cause"], row["line_id"]) for row in rows}
+
+    def _read_on(self) -> None:
+        """Keeps what the daemon has read by now, and what it has sold by that."""
+        for row in self.rows("SELECT order_id, status FROM orders"):
+            order_id = row["order_id"]
+            told = self.told.setdefault(order_id, Told())
+            if order_id in self.held:
+                continue
+            self.told[order_id] = told = _folded(told, row["status"], self.decisions(order_id))
+            if row["status"] == "completed":
+                self._sell(order_id, told)
+        self._changed()
+
+    def _sell(self, order_id: int, told: Told) -> None:
+        raw = self.merchant.orders[order_id]
+        plain_shop = self.plain_shop([order_id])
+        [plain] = plain_shop.orders
+        for line, one in zip(raw["line_items"], plain.lines, strict=True):
+            terms = told.terms.get(line["id"]) or self.terms.get(line["product_id"])
+            if terms is None or (line["id"] not in told.terms and one.refunded >= one.quantity):
+                continue
+            told.terms[line["id"]] = terms
+            owners = seat_owners(plain_shop, plain, one, terms)
+            told.seated[line["id"]] = tuple(dict.fromkeys([*told.seated.get(line["id"], ()), *owners]))
+
+    def _changed(self) -> None:
+        self.ever.update(self.reading())
+        self._keep_steady()
+
+    def _keep_steady(self) -> None:
+        self.steady &= self._support()
+
+    # -- what must hold ----------------------------------------------------------------------------------------------
+    def _check_withdrawal(self, pair: Pair) -> None:
+        """Asked before each withdrawal: does any one order that was read long since let the learner in?"""
+        orders = [number for number, *place in self.steady if tuple(place) == pair]
+        assert not orders, f"{pair} is put out, whom orders {orders} let in"
+
+    def check(self) -> None:
+        """After every step."""
+        assert self.summary().unexplained == 0
+        for lms in self.lmss.values():
+            owners = [address for address, _ in lms.accounts]
+            assert len(owners) == len(set(owners)), owners
+            assert lms.places() <= self.ever, lms.places() - self.ever
+        self._check_paid_lines()
+
+    def _check_paid_lines(self) -> None:
+        """Every line of an order that was read as completed is sold, or on a list, or is no course."""
+        listed = {row["order_id"] for row in self.rows("SELECT order_id FROM parked")}
+        lines = {
+            (row["order_id"], row["line_id"]): row["verdict"]
+            for row in self.rows("SELECT order_id, line_id, verdict FROM order_lines")
+        }
+        sold = {
+            (row["order_id"], row["line_id"])
+            for row in self.rows("SELECT order_id, line_id FROM entitlements WHERE live = 1")
+        }
+        for order_id, told in self.told.items():
+            if told.status != "completed" or order_id in self.held:
+                continue
+            for line in self.merchant.orders[order_id]["line_items"]:
+                place = (order_id, line["id"])
+                ended = lines.get(place) in {"unmapped", "ignored", "ended"}
+                assert place in sold or ended or order_id in listed, (place, lines.get(place))
+
+    def settle(self) -> None:
+        """No more trouble: all is read and worked off, with time passing, until nothing waits."""
+        self.tick(LATEST_EFFECT_S + 1)
+        self.tick(4000)
+        assert self.poll()
+        self.reconcile()
+        assert self.poll()
+        for _ in range(400):
+            self.work()
+            if self.ledger.desk.allow(None, self.clock()) or self.end_expired():
+                continue
+            due_at = [one for one in map(self.ledger.next_due_at, self.lmss) if one is not None]
+            if not due_at:
+                return
+            self.tick(max((min(due_at) - self.clock()).total_seconds(), 1) // 1 + 1)
+        raise AssertionError("not settled")
+
+    def check_settled(self) -> None:
+        """The wishes and the LMSs are what the plain reading says."""
+        wishes, inside = self.wishes(), set(chain.from_iterable(lms.places() for lms in self.lmss.values()))
+        high, low = self.reading(), self.reading(paid_only=True)
+        nowhere = object()
+        for pair in sorted({*wishes, *inside, *high} - self._held_places()):
+            wish, may_be = wishes.get(pair, nowhere), [high.get(pair, nowhere), low.get(pair, nowhere)]
+            assert wish in may_be, (pair, wish, may_be)
+            assert (pair in inside) == (wish is not nowhere), (pair, wish, inside)
+        self._check_ends(wishes)
+        summary = self.summary()
+        assert (summary.unexplained, summary.due, summary.dead) == (0, 0, 0), summary
+
+    def _check_ends(self, wishes: Readings) -> None:
+        """An end in the LMS is never before the one that was paid for."""
+        campus = self.lmss[LmsName(CAMPUS)]
+        users = dict(campus.accounts)
+        for (address, place), until in wishes.items():
+            lms, _, course = place.partition(":")
+            if lms == CAMPUS and (address, place) in campus.places():
+                end = campus.enrolled[users[address], course]
+                assert end is None or (until is not None and until <= end), (address, place, until, end)
+
+    def _held_places(self) -> set[Pair]:
+        """What an order that is held has to do with: there it is left as it was."""
+        courses = {course for terms in [*self.versions, *TERMS.values()] for course in terms.courses}
+        people = {
+            real_address(self._aliases, address)
+            for order_id in self.held
+            for address in self._people(order_id)
+        }
+        return {(address, course) for address in people for course in courses}
+
+    def _people(self, order_id: int) -> Iterator[str]:
+        raw = self.merchant.orders[order_id]
+        yield raw["billing"]["email"]
+        yield from _named(raw)
+        for line in raw["line_items"]:
+            yield from _named(line)
+        for assigned in self.told.get(order_id, Told()).assigned.values():
+            yield from assigned
+
+    def wishes(self) -> Readings:
+        """Who is to be in, as the ledger has it."""
+        keys = {self.ledger.identify(address): address for address in ADDRESSES}
+        rows = self.rows("SELECT * FROM enrolments WHERE desired = 'in'")
+        return {
+            (keys[row["learner_key"]], f"{row['lms']}:{row['course_id']}"): _instant(row["until"])
+            for row in rows
+        }
+
+    def summary(self) -> Summary:
+        with closing(Report(self.path)) as report:
+            return report.summary()
+
+    def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        with closing(sqlite3.connect(self.path)) as db:
+            db.row_factory = sqlite3.Row
+            return [dict(row) for row in db.execute(sql, values).fetchall()]
+
+
+def _folded(told: Told, status: str, decisions: set[tuple[str, int]]) -> Told:
+    """One more status of an order is read."""
+    if status == told.status:
+        return told
+    ended = told.status in ENDS or (
+        told.status in ASKS and any(cause == told.status for cause, _ in decisions)
+    )
+    was_paid = (told.was_paid or told.status == "completed") and not ended and status not in ENDS
+    return replace(told, status=status, was_paid=was_paid)
+
+
+def _named(raw: dict[str, Any]) -> tuple[str, ...]:
+    """The learner whom an order, or a line of one, names."""
+    return tuple(meta["value"] for meta in raw["meta_data"] if meta["key"] == "learner_email")
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def orders_of(world: SaleWorld, *statuses: str) -> list[int]:
+    """The orders that have one of these statuses in the shop; without any, all that it has."""
+    return [
+        number for number, order in world.shop.orders.items() if not statuses or order["status"] in statuses
+    ]
