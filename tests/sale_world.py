@@ -347,6 +347,7 @@ class SaleWorld:
         self.ledger.close()
         self.open()
         self.ledger.recover(self.clock(), self.clock())
+        self._read_on()
 
     @contextmanager
     def surviving(self) -> Iterator[None]:
