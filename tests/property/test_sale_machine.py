@@ -66,13 +66,26 @@ class Sales(RuleBasedStateMachine):
         self.faults: dict[tuple[str, str], BaseException] = {}
         self.late: set[str] = set()
 
-    @initialize(zone=st.sampled_from(ZONES))
-    def begin(self, zone: str) -> None:
+    @initialize(
+        zone=st.sampled_from(ZONES),
+        sales=st.lists(
+            st.tuples(st.sampled_from(ADDRESSES), st.lists(SOLD, min_size=1, max_size=2)),
+            min_size=2,
+            max_size=5,
+        ),
+        worked=st.booleans(),
+    )
+    def begin(self, zone: str, sales: list[tuple[str, list[Sold]]], worked: bool) -> None:
         self.world = SaleWorld(Path(self.folder.name), zone)
         for lms in self.world.lmss.values():
             lms.before_write = lambda what: self.strike("before", what)
             lms.after_write = lambda what: self.strike("after", what)
             lms.acts_late = self.acts_late
+        for buyer, lines in sales:
+            self.world.buy(buyer, lines)
+        self.world.poll()
+        if worked:
+            self.world.work()
 
     def strike(self, when: str, what: str) -> None:
         fault = self.faults.pop((when, what), None)

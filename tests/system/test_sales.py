@@ -167,6 +167,19 @@ def test_an_lms_without_ends_is_told_when_the_end_has_come(till: Till) -> None:
     assert till.inside(group) == {ANA}
 
 
+def test_an_old_order_whose_days_are_over_is_read_and_enrols_nobody(till: Till) -> None:
+    product, course = till.sells_course("days = 30")
+    order_id = till.buy(ANA, product)
+    till.pass_days(60)
+    assert till.inside(course) == set()
+    last = till.run("reconcile", "--lms", "all").stdout.splitlines()[-1]
+    assert last == "paid_lines=1 enrolled=0 open_seats=0 parked=0 dead=0 unmapped=0 unexplained=0"
+    till.run("show", str(order_id))
+    till.buy(ANA, product)
+    till.pass_days()
+    assert till.inside(course) == {ANA}
+
+
 @pytest.mark.parametrize(
     ("zone", "end"),
     [("Asia/Kolkata", "2027-03-21T12:00"), ("America/Los_Angeles", "2027-03-21T11:00")],
