@@ -283,6 +283,7 @@ class SaleWorld:
         self.versions: list[PlainTerms] = []
         self.read_pages: list[Page] = []
         self.hidden: set[int] = set()
+        self.ever_hidden: set[int] = set()
         self.ever: set[Pair] = set()
         self.steady: set[Support] = set()
         self.open()
@@ -414,12 +415,21 @@ class SaleWorld:
         return complete
 
     def replay(self, pick: int) -> None:
-        """An old page comes once more, however old it is."""
+        """An old page comes once more, however old it is: nothing changes by it, but for what no date tells."""
         page = self.read_pages[pick % len(self.read_pages)]
-        self.hidden.update(order.order_id for order in page.orders)
+        self.hidden.update(self.ever_hidden & {order.order_id for order in page.orders})
         self.steady = {one for one in self.steady if one[0] not in self.hidden}
+        before = self._known_dates()
         self.ledger.record_page(page.orders, (), self.plan, None, self.clock())
+        after = self._known_dates()
+        assert all(after[order_id] >= modified_at for order_id, modified_at in before.items())
         self._read_on()
+
+    def _known_dates(self) -> dict[int, str]:
+        return {
+            row["order_id"]: row["modified_at"]
+            for row in self.rows("SELECT order_id, modified_at FROM orders")
+        }
 
     def reconcile(self) -> None:
         self.reconciler.run(BEGIN - timedelta(days=1), Depth.NONE)
@@ -480,19 +490,24 @@ class SaleWorld:
     def delete_refund(self, order_id: int, pick: int) -> None:
         """No date of change tells of it."""
         refunds = self.shop.refunds[order_id]
-        self.hidden.add(order_id)
+        self._hide(order_id)
         self._change(lambda: self.shop.delete_refund(order_id, refunds[pick % len(refunds)]["id"]))
 
     def delete_forever(self, order_id: int) -> None:
         """The daemon has read all that came before: what it did not see, nobody can ask for any more."""
         assert self.poll()
         self.reconcile()
-        self.hidden.add(order_id)
+        self._hide(order_id)
         _ = self.merchant.orders, self.merchant.refunds
         self._change(lambda: self.shop.delete_forever(order_id))
 
     def subscription(self, act: str, number: int) -> None:
         self._change(lambda: getattr(self.shop, f"{act}_subscription")(number))
+
+    def _hide(self, order_id: int) -> None:
+        """Something becomes of it that its date of change does not tell."""
+        self.hidden.add(order_id)
+        self.ever_hidden.add(order_id)
 
     def _change(self, act: Callable[[], object]) -> None:
         self.tick(1)

@@ -1,4 +1,4 @@
-"""Whatever becomes of orders, whatever people say and wherever the process is killed: nobody loses a course, nobody is in
+"""Whatever becomes of orders, whatever people say, wherever the process is killed: nobody loses a course, nobody is in
 twice, unpaid, or put out by accident; and in the end all is as a plain reading of the shop says."""
 
 import os
@@ -44,7 +44,7 @@ SOLD = st.builds(
         product_id=product, quantity=quantity, meta={"learner_email": learner} if learner else {}
     ),
     st.sampled_from([*TERMS, 7, NEW]),
-    st.sampled_from([1, 1, 2, 3]),
+    st.sampled_from([1, 1, 2, 3, 4]),
     st.sampled_from(["", "", "", *ADDRESSES, "BEA@example.test", "nobody at all"]),
 )
 BUNDLE = st.builds(
@@ -142,7 +142,7 @@ class Sales(RuleBasedStateMachine):
 
     @rule(pick=PICK, line=PICK, pieces=st.sampled_from([1, 1, 2, 3]))
     def refund_pieces(self, pick: int, line: int, pieces: int) -> None:
-        order_id = self.pick(pick, "completed", "on-hold")
+        order_id = self.pick(pick)
         if order_id is not None:
             lines = self.world.shop.orders[order_id]["line_items"]
             line_id = lines[line % len(lines)]["id"]

@@ -106,8 +106,8 @@ def enrolment_subject(lms: str, course_id: str, learner_key: str) -> str:
 
 
 def _insert(connection: sqlite3.Connection, key: tuple[str, str, str], wish: Wish, now: datetime) -> None:
-    """A seat whose time was over when it was read, or went to another learner, leaves nothing to be done, and a row that
-    says so."""
+    """A seat whose time was over before it was read, or before it went to its learner, leaves nothing to be done, and a
+    row that says so."""
     stamp, due = render_instant(now), wish.desired is Desired.IN
     state, applied_revision = (State.DUE, 0) if due else (State.SETTLED, 1)
     connection.execute(
