@@ -20,7 +20,9 @@ def by_wcsync(*, url: str, query: Query, orders: int) -> Sample:
     from wcsync.store.client import WooCommerce
 
     page_size = int(query["per_page"])
-    store = WooCommerce(url=url, consumer_key=KEY, consumer_secret=SECRET, page_size=page_size)
+    store = WooCommerce(
+        url=url, consumer_key=KEY, consumer_secret=SECRET, page_size=page_size, ended=["refunded"]
+    )
 
     def walk() -> int:
         return sum(len(page.orders) for page in store.fetch_pages(SINCE))

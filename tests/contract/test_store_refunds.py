@@ -59,6 +59,17 @@ def test_an_order_without_refunds_is_not_asked_about(woo: SandboxStage) -> None:
     assert asked(woo) == []
 
 
+def test_an_order_whose_status_says_it_all_is_not_asked_about() -> None:
+    with sandbox(ended=["refunded"]) as woo:
+        order_id = refunded(woo)
+        woo.shop.refund(order_id)
+        assert [refund.lines for refund in fetch(woo.store, order_id).refunds] == [(), ()]
+        assert asked(woo) == []
+        woo.shop.complete_again(order_id)
+        fetch(woo.store, order_id)
+        assert len(asked(woo)) == 1
+
+
 def test_refunds_that_did_not_change_are_asked_for_once(woo: SandboxStage) -> None:
     order_id = refunded(woo)
     first = fetch(woo.store, order_id)

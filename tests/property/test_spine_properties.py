@@ -279,7 +279,8 @@ class World(RuleBasedStateMachine):
         expected = set().union(*(paid_for(order, self.sold) for order in spine.store.orders.values()))
         assert spine.lms.active() == expected
         summary = spine.summary()
-        assert (summary.unexplained, summary.due, summary.dead, summary.parked) == (0, 0, 0, 0)
+        assert (summary.unexplained, summary.due, summary.dead) == (0, 0, 0)
+        assert self.spine.rows("SELECT * FROM parked WHERE kind <> 'bought_again'") == []
         assert spine.patient.health.condition is Condition.UP or not spine.lms.writes
 
     def teardown(self) -> None:

@@ -80,7 +80,7 @@ def test_a_dry_run_says_what_would_happen_and_writes_no_byte(world: World) -> No
     courses = {row["course_id"]: row["learners"] for row in would["enrol"]}
     assert courses == {str(world.courses[0]): 3, str(world.courses[1]): 1}
     assert [row["sku"] for row in would["unmapped"]] == ["MUG-1"]
-    assert [row["kind"] for row in would["parked"]] == ["open_seats"]
+    assert [row["kind"] for row in would["parked"]] == ["bought_again", "open_seats"]
 
 
 def test_a_dry_run_foretells_what_the_reading_then_brings(world: World) -> None:
@@ -91,7 +91,7 @@ def test_a_dry_run_foretells_what_the_reading_then_brings(world: World) -> None:
     counts = document(world, "run", "--once")
     assert record["fresh"] == would["new"]
     assert sum(row["learners"] for row in would["enrol"]) == len(world.moodle.active_enrolments())
-    assert (counts["lines"], counts["unmapped"], counts["parked"]) == (would["paid_lines"], 1, 1)
+    assert (counts["lines"], counts["unmapped"], counts["parked"]) == (would["paid_lines"], 1, 2)
     again = document(world, "backfill", *SINCE, "--dry-run")["would"]
     assert (again["new"], again["enrol"], again["parked"]) == (0, [], [])
 

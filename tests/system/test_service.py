@@ -21,7 +21,7 @@ from wcsync.sandbox.faults import Fault
 SPOILT = """
 import sys, time
 from pathlib import Path
-import wcsync.app.app, wcsync.app.build, wcsync.daemon, wcsync.pool, wcsync.shift
+import wcsync.app.build, wcsync.app.crew, wcsync.daemon, wcsync.pool, wcsync.shift
 from wcsync.cli import main
 
 folder = Path(sys.argv.pop(1))
@@ -41,8 +41,8 @@ def spoil(noun, verb, name):
     setattr(noun, verb, spoilt)
 
 
-spoil(wcsync.app.app.Worker, "run_once", "hang-worker")
-spoil(wcsync.app.app.OrdersPoller, "poll_once", "hang-poller")
+spoil(wcsync.app.crew.Worker, "run_once", "hang-worker")
+spoil(wcsync.app.crew.OrdersPoller, "poll_once", "hang-poller")
 main()
 """
 """The real program, with threads that hang while a file is there, and little patience with them."""

@@ -191,7 +191,7 @@ def test_the_shop_sends_only_the_fields_it_is_asked_for() -> None:
     [page] = render_pages([1], FIELDS)
     [order] = parse_rows(page.cut)
     assert parse_rows(page.whole) == [order]
-    assert 0 < len(page.cut) < len(page.whole) / 3
+    assert 0 < len(page.cut) < len(page.whole) / 2
 
 
 def test_the_campus_counts_what_is_made_twice() -> None:

@@ -172,12 +172,6 @@ class TestSettings:
         pattern = next(target.pattern for target in TARGET_KEYS if target.name == key)
         assert bool(re.fullmatch(pattern, value)) is fits
 
-    def test_suspending_is_refused_in_the_config(self, company: WatchedThreeSixty) -> None:
-        with pytest.raises(ValidationError, match="no enrolment that is suspended"):
-            settings(company, on_withdraw="suspend")
-        for word in ("unenrol", "keep", "ask"):
-            assert settings(company, on_withdraw=word).on_withdraw == word
-
     @pytest.mark.parametrize("key", ["company", "Organization", "mail", "customfield:vat", ""])
     def test_a_field_that_no_user_has_is_refused_in_the_config(
         self, company: WatchedThreeSixty, key: str

@@ -25,6 +25,7 @@ from wcsync.notify.mail import Mail
 from wcsync.notify.smtp import Server
 from wcsync.notify.web import WebCall
 from wcsync.retry import Backoff
+from wcsync.sale import Aftermath
 from wcsync.store.base import Store
 from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
@@ -92,6 +93,7 @@ def build_store(config: Config) -> WooCommerce:
         timeout_s=store.timeout_s,
         page_size=config.orders.page_size,
         meta_keys=config.learners.meta_keys,
+        ended=[status for status, after in config.taking_back.endings.items() if after is Aftermath.END],
     )
 
 

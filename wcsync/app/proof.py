@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import timedelta
 
 from wcsync.config import Config
 from wcsync.gate import Gate
@@ -75,7 +75,7 @@ def build_nights(parts: Parts, healthy: Callable[[str], bool]) -> Nights:
         reconciler=build_reconciler(parts),
         ledger=parts.ledger,
         clock=parts.clock,
-        at=time.fromisoformat(settings.at),
+        at=settings.time_of_day,
         look_back=timedelta(days=settings.look_back_days),
         lms=Depth(settings.lms),
         sample=settings.sample,

@@ -1,6 +1,6 @@
 """One seat in words: who has it, why it lives or has ended, and until when."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -30,10 +30,20 @@ _OUTCOMES = {
 """What the LMS made of it, by `model.Outcome` and the ledger's own words."""
 
 
+def group_seats(rows: Iterable[Row]) -> list[Row]:
+    """Seats that nobody has, and of which the same is to be said, as one: `seats` then says which, as in "3-40"."""
+    groups: dict[object, list[Row]] = {}
+    for number, row in enumerate(rows):
+        alike = tuple(row[name] for name in ("line_id", "lms", "course_id", "live", "reason", "starts_at"))
+        groups.setdefault(alike if row["open"] else number, []).append(row)
+    return [group[0] if len(group) == 1 else {**group[0], "seats": _span(group)} for group in groups.values()]
+
+
 def render_seat(row: Row, open_seats: Collection[Row]) -> Iterator[str]:
     """The seat's fate; then who has it and on what terms; then the last trouble, or what a person can do."""
     course = f"{row['lms']} course {row['course_id']}"
-    yield f"Line {row['line_id']}, seat {row['seat']}, {course}: {_fate(row)}"
+    which = f"seats {row['seats']}" if "seats" in row else f"seat {row['seat']}"
+    yield f"Line {row['line_id']}, {which}, {course}: {_fate(row)}"
     who = "nobody has it" if row["open"] else f"learner {row['learner']}…"
     yield f"  {who}, {_terms(row)}, sold by {row['source']}"
     if row["error"]:
@@ -41,6 +51,13 @@ def render_seat(row: Row, open_seats: Collection[Row]) -> Iterator[str]:
     for seat in open_seats:
         if (seat["line_id"], seat["seat"]) == (row["line_id"], row["seat"]) and "command" in seat:
             yield f"  -> wcsync {seat['command']}"
+
+
+def _span(group: Sequence[Row]) -> str:
+    numbers = [row["seat"] for row in group]
+    first, last = numbers[0], numbers[-1]
+    gapless = last - first == len(numbers) - 1
+    return f"{first}-{last}" if gapless else ", ".join(map(str, numbers))
 
 
 def _fate(row: Row) -> str:

@@ -12,7 +12,7 @@ from wcsync.cli.causes import PARKED, UNKNOWN
 from wcsync.cli.common import EXIT_UNEXPLAINED, main, opened_report, with_config, with_json
 from wcsync.cli.lists import command
 from wcsync.cli.orders import word_for
-from wcsync.cli.seat_words import render_seat
+from wcsync.cli.seat_words import group_seats, render_seat
 from wcsync.cli.timeline import timeline
 from wcsync.ledger.report import Report
 
@@ -91,7 +91,7 @@ def print_story(story: Row) -> None:
     columns = ["line_id", "sku", "name", "quantity", "verdict", "reason"]
     rows = [line | {"verdict": VERDICTS.get(line["verdict"], line["verdict"])} for line in story["lines"]]
     screen.print_table("Lines", columns, [[row[column] for column in columns] for row in rows])
-    for row in story["enrolments"]:
+    for row in group_seats(story["enrolments"]):
         for line in render_seat(row, story["open_seats"]):
             screen.say(line)
     for row in story["parked"]:
@@ -101,9 +101,16 @@ def print_story(story: Row) -> None:
         screen.say(f"Note {row['number']} beside the order: {_fate_of_note(row)}")
     for row in story.get("people", []):
         screen.say(f"Learner {row['learner']}… is {_who(row)}")
-    columns = ["at", "by", "what", "about", "detail"]
-    moments = [[moment["at"][:19], *(moment[name] for name in columns[1:])] for moment in story["timeline"]]
-    screen.print_table("What happened (UTC)", columns, moments)
+    click.echo("\nWhat happened (UTC)")
+    for moment in story["timeline"]:
+        screen.say(_moment(moment))
+
+
+def _moment(moment: Row) -> str:
+    about = "" if moment["about"].startswith("order") else f" ({moment['about']})"
+    detail = f": {moment['detail']}" if moment["detail"] else ""
+    at = moment["at"][:19].replace("T", " ")
+    return f"  {at}  {moment['by']:<7} {moment['what']}{about}{detail}"
 
 
 def _head(story: Row) -> Iterator[str]:

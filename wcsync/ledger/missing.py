@@ -19,7 +19,7 @@ _PARK = """
     reason = reason || :also || excluded.reason, dropped_at = NULL WHERE NOT instr(reason, :opening)
 """
 _ENTRIES = """
-    SELECT DISTINCT p.order_id, p.line_id, p.reason FROM entitlements AS s JOIN parked AS p USING (order_id, line_id)
+    SELECT p.order_id, p.line_id, p.reason FROM entitlements AS s JOIN parked AS p USING (order_id, line_id)
     WHERE s.lms = :lms AND s.course_id = :course_id AND s.learner_key = :learner_key AND p.kind = :kind
 """
 
@@ -48,7 +48,8 @@ def park(db: sqlite3.Connection, lms: str, course_id: str, learner_key: str, now
 def unpark(db: sqlite3.Connection, lms: str, course_id: str, learner_key: str) -> None:
     """The learner is there again, or was told anew: what entries say of that goes, the rest of them stays."""
     opening = opening_of(lms, course_id, learner_key)
-    for row in db.execute(_ENTRIES, _key(lms, course_id, learner_key)).fetchall():
+    rows = db.execute(_ENTRIES, _key(lms, course_id, learner_key)).fetchall()
+    for row in {(row["order_id"], row["line_id"]): row for row in rows}.values():
         left = [one for one in row["reason"].split(_ALSO) if not one.startswith(opening)]
         entry = (row["order_id"], row["line_id"], MISSING)
         if left:

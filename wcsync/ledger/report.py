@@ -289,6 +289,7 @@ _FOUND = """
     SELECT order_id, number FROM orders WHERE number = :number
     UNION SELECT order_id, number FROM orders WHERE order_id = :id
     UNION SELECT order_id, NULL FROM parked WHERE order_id = :id AND order_id NOT IN (SELECT order_id FROM orders)
+    UNION SELECT order_id, NULL FROM holds WHERE order_id = :id AND order_id NOT IN (SELECT order_id FROM orders)
     ORDER BY order_id
 """
 

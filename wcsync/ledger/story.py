@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from wcsync.ledger.order_rows import parse_refunds
+
 Row = dict[str, Any]
 SHOWN_OF_HASH = 8
 
@@ -98,14 +100,14 @@ def read_people(db: Database, order_id: int) -> list[Row]:
 def _head(row: Row) -> Row:
     refunds = [
         {
-            "refund_id": refund_id,
-            "total": total,
+            "refund_id": refund.refund_id,
+            "total": str(refund.total),
             "lines": [
-                {"line_id": line_id, "quantity": quantity, "total": amount}
-                for line_id, quantity, amount in lines
+                {"line_id": line.line_id, "quantity": str(line.quantity), "total": str(line.total)}
+                for line in refund.lines
             ],
         }
-        for refund_id, total, lines in json.loads(row["refunds"])
+        for refund in parse_refunds(row["refunds"])
     ]
     return row | {"refunds": refunds, "learners": _shortened(row["learners"])}
 

@@ -43,7 +43,7 @@ class WooCommerce:
     """Reads a shop's orders and products and writes notes of orders. Fulfils `Store`; thread-safe; `close()` when done.
 
     `url` as in a browser, `auth` says how the key travels over https; over http requests are signed instead.
-    `meta_keys`: where its orders say who learns.
+    `meta_keys`: where its orders say who learns. `ended`: statuses in which nobody asks which lines were refunded.
     Raises ConfigError for a `ca_file` that cannot be used.
     """
 
@@ -58,6 +58,7 @@ class WooCommerce:
         ca_file: Path | None = None,
         page_size: int = PAGE_SIZE,
         meta_keys: MetaKeys = KNOWN_PLUGINS,
+        ended: Collection[str] = (),
         transport: Transport | None = None,
     ) -> None:
         assert 1 <= page_size <= PAGE_SIZE, page_size
@@ -68,7 +69,7 @@ class WooCommerce:
         self._api = Api(self._url, consumer_key.strip(), consumer_secret.strip(), self._way, self._service)
         self._talk = Talk(self._api, self._way)
         self._keys = meta_keys
-        self._refunds = Refunds(self._talk, self._fetch_alone)
+        self._refunds = Refunds(self._talk, self._fetch_alone, ended)
         self._products = Products(self._talk, SUMMARIES, page_size)
         self.showcase: Showcase = WooShowcase(self._talk, page_size)
         self._zone: ZoneInfo | None = None

@@ -1,7 +1,7 @@
 """What the refunds of an order gave back of each line: a question of its own for every order that has any."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from decimal import Decimal
 from itertools import count
@@ -38,8 +38,15 @@ Facts = tuple[OrderId, tuple[tuple[int, Decimal], ...]]
 class Refunds:
     """Fills in an order's refunds, line by line. `fetch_order` reads an order anew. Thread-safe."""
 
-    def __init__(self, talk: Talk, fetch_order: Callable[[OrderId], Order | Unreadable | None]) -> None:
+    def __init__(
+        self,
+        talk: Talk,
+        fetch_order: Callable[[OrderId], Order | Unreadable | None],
+        ended: Collection[str] = (),
+    ) -> None:
+        """`ended`: statuses that say all there is to say, so that nobody asks for the lines of their refunds."""
         self._talk = talk
+        self._ended = frozenset(ended)
         self._fetch_order = fetch_order
         self._known: OrderedDict[Facts, tuple[Refund, ...]] = OrderedDict()
         self._failures: dict[OrderId, int] = {}
@@ -50,7 +57,7 @@ class Refunds:
 
         Raises: TransientError, ServiceBlocked.
         """
-        if not order.refunds:
+        if not order.refunds or order.status in self._ended:
             return order
         facts = _facts(order)
         with self._lock:

@@ -36,7 +36,6 @@ from wcsync.mappers.mapping import TargetKey
 from wcsync.mappers.mapping_terms import NO_SUSPENDING
 from wcsync.model import Applied, CourseId, LmsName, Offer, Outcome, Presence, Seat, Target
 from wcsync.pulse import beat
-from wcsync.sale import Withdrawal
 
 WRITES_UNSEEN = Finding(
     code="writes_unseen",
@@ -80,16 +79,6 @@ class ThreeSixtySettings(LmsSettings):
         pattern="^[a-z]{2,3}(_[A-Z]{2})?$",
         description="language of users we create; the platform's default if absent",
     )
-
-    @field_validator("on_withdraw")
-    @classmethod
-    def _possible(cls, on_withdraw: Withdrawal | None) -> Withdrawal | None:
-        if on_withdraw is Withdrawal.SUSPEND:
-            raise refusal(
-                "360Learning has no enrolment that is suspended: whoever is in the group is in",
-                'Write "unenrol", which takes the learner out of the group and leaves the user, or "keep", or "ask".',
-            )
-        return on_withdraw
 
     @field_validator("profile")
     @classmethod

@@ -1,0 +1,52 @@
+"""What the config says of the proof reaches what makes it."""
+
+from datetime import time, timedelta
+from pathlib import Path
+
+import pytest
+
+from wcsync.app import App
+from wcsync.app.proof import build_nights
+from wcsync.config import find_config, load_config
+from wcsync.pollers.reconcile import Depth
+
+CONFIG = """
+[store]
+url = "https://shop.example.com"
+consumer_key = { file = "key" }
+consumer_secret = { file = "key" }
+[[lms]]
+name = "campus"
+kind = "moodle"
+url = "https://campus.example.com"
+token = { file = "key" }
+[ledger]
+path = "ledger.db"
+[mapping]
+path = "mapping.toml"
+[reconcile]
+"""
+
+
+def app(folder: Path, settings: str) -> App:
+    (folder / "key").touch(mode=0o600)
+    (folder / "key").write_text("k")
+    (folder / "config.toml").write_text(CONFIG + settings)
+    return App(load_config(find_config(folder / "config.toml"), {}).config)
+
+
+def test_the_nights_are_as_the_config_says(tmp_path: Path) -> None:
+    made = app(tmp_path, 'at = "04:30"\nlook_back_days = 10\nlms = "all"\nsample = 7\n')
+    nights = build_nights(made.proof(), lambda _name: True)
+    assert (nights.at, nights.look_back) == (time(4, 30), timedelta(days=10))
+    assert (nights.lms, nights.sample) == (Depth.ALL, 7)
+    made.close()
+
+
+@pytest.mark.parametrize(("settings", "there"), [("", True), ("enabled = false\n", False)], ids=["on", "off"])
+def test_the_daemon_proves_by_itself_unless_it_is_told_not_to(
+    tmp_path: Path, settings: str, there: bool
+) -> None:
+    made = app(tmp_path, settings)
+    assert ("reconcile" in [job.name for job in made.jobs()]) == there
+    made.close()
