@@ -274,7 +274,7 @@ class SaleWorld:
             ),
         }
         for lms in self.lmss.values():
-            lms.on_withdraw = self._check_withdrawal  # type: ignore[method-assign]
+            lms.on_withdraw = self._check_withdrawal
         self.strikes: int | None = None
         self.late_for_s = 0.0
         self.told: dict[int, Told] = {}
@@ -333,8 +333,8 @@ class SaleWorld:
             ledger=ledger,
             poller=self.orders,
             lmss=self.lmss,
-            gates={SHOP: gate, **gates},
-            patients={SHOP: shop_patient, **patients},
+            gates={SHOP: gate} | {str(name): one for name, one in gates.items()},
+            patients={SHOP: shop_patient} | {str(name): one for name, one in patients.items()},
             planner=lambda: self.plan,
             paid=lambda order: self._planner().standing(order) is Standing.PAID,
             fates=self._fates,
