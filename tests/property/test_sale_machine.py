@@ -18,19 +18,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.sale_world import (
-    ADDRESSES,
-    CLUB,
-    DAY,
-    EVE,
-    LATER_TERMS,
-    NEW,
-    PACK,
-    TERMS,
-    Killed,
-    SaleWorld,
-    orders_of,
-)
+from tests.sale_stage import ADDRESSES, CLUB, DAY, EVE, LATER_TERMS, NEW, PACK, TERMS, Killed
+from tests.sale_world import SaleWorld, orders_of
 from wcsync.errors import TransientError
 from wcsync.sandbox.shop_lines import Sold
 
