@@ -1,5 +1,5 @@
-"""What a sale world stands on: a shop without a socket, LMSs that tell before they put anybody out, a ledger whose process
-can be killed between any two transactions, and what the shop sells."""
+"""What a sale world stands on: a shop without a socket, LMSs that tell before they put anybody out, a ledger whose
+process can be killed between any two transactions, and what the shop sells."""
 
 import sqlite3
 from collections.abc import Callable

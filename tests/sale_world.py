@@ -6,10 +6,10 @@ person decided there.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
@@ -17,24 +17,19 @@ from typing import Any
 
 from tests.fakes import FakeClock
 from tests.plain_reading import (
-    PlainLine,
-    PlainOrder,
-    PlainShop,
-    PlainSubscription,
     PlainTerms,
     Readings,
     read_plainly,
     real_address,
     seat_owners,
 )
+from tests.sale_reading import ShopReading, Told, folded, named
 from tests.sale_stage import (
     ACADEMY,
     ADDRESSES,
-    ASKS,
     BEGIN,
     CAMPUS,
     CLUB,
-    ENDS,
     EVE,
     LATEST_EFFECT_S,
     LIMITS,
@@ -70,19 +65,7 @@ from wcsync.sandbox.shop_lines import Sold
 from wcsync.worker import Worker
 
 
-@dataclass
-class Told:
-    """What the daemon has read of an order by now, and what stays of it: `was_paid` as in `PlainOrder`; by line the
-    terms it was sold on, and who had a seat."""
-
-    status: str = ""
-    was_paid: bool = False
-    terms: dict[int, PlainTerms] = field(default_factory=dict)
-    seated: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    assigned: dict[int, tuple[str, ...]] = field(default_factory=dict)
-
-
-class SaleWorld:
+class SaleWorld(ShopReading):
     """Everything between the shop and the LMSs, and the plain reading beside it. `close()` when done.
 
     `strikes`: so many transactions from now the process is killed, before or behind one; None = it is left alone.
@@ -239,7 +222,7 @@ class SaleWorld:
         complete = self.orders.poll_once().complete and self.subscriptions.poll_once()
         self._read_on()
         if complete:
-            self.steady = {one for one in self._support() if one[0] not in self.hidden | self.held}
+            self.steady = {one for one in self.support() if one[0] not in self.hidden | self.held}
         return complete
 
     def replay(self, pick: int) -> None:
@@ -380,119 +363,9 @@ class SaleWorld:
             return
         self.same_person[old] = new
         self._changed()
-        self.steady = self._support() & {
+        self.steady = self.support() & {
             (order, new if who == old else who, course) for order, who, course in self.steady
         }
-
-    # -- the plain reading -------------------------------------------------------------------------------------------
-    def plain_shop(self, orders: Iterable[int], zone: str | None = None) -> PlainShop:
-        read = [self._plain_order(number) for number in orders if self.told.get(number, Told()).status]
-        terms = dict(enumerate(self.versions))
-        return PlainShop(
-            orders=read,
-            terms=terms,
-            subscriptions=[self._plain_subscription(one) for one in self.shop.subscriptions.values()],
-            zone=self.zone if zone is None else zone,
-            same_person=self.same_person,
-            never=frozenset({EVE}),
-        )
-
-    def reading(self, *, paid_only: bool = False) -> Readings:
-        """Who is to be in. `paid_only`: by completed orders alone: one that is neither paid nor taken back any more
-        puts nobody out, and lets nobody in who was not."""
-        orders = [
-            number
-            for number in self.merchant.orders
-            if not paid_only or (self._status(number) == "completed" and number not in self.held)
-        ]
-        return read_plainly(self.plain_shop(orders), self.clock())
-
-    def _status(self, order_id: int) -> str:
-        return str(self.shop.orders[order_id]["status"]) if order_id in self.shop.orders else "deleted"
-
-    def _plain_order(self, order_id: int) -> PlainOrder:
-        raw, told, status = self.merchant.orders[order_id], self.told[order_id], self._status(order_id)
-        begins = raw["date_completed_gmt"] or raw["date_paid_gmt"] or raw["date_created_gmt"]
-        return PlainOrder(
-            order_id=order_id,
-            status=status,
-            buyer=raw["billing"]["email"],
-            begins=datetime.fromisoformat(begins).replace(tzinfo=UTC),
-            lines=tuple(self._plain_line(raw, line, told) for line in raw["line_items"]),
-            learners=_named(raw),
-            was_paid=_folded(told, status, self.decisions(order_id)).was_paid,
-            ended_by_person=any(cause == status for cause, _ in self.decisions(order_id)),
-        )
-
-    def _plain_line(self, raw: dict[str, Any], line: dict[str, Any], told: Told) -> PlainLine:
-        plain = PlainLine(
-            line_id=line["id"],
-            product=self._version(told.terms.get(line["id"]) or self.terms.get(line["product_id"])),
-            quantity=int(line["quantity"]),
-            learners=_named(line),
-            refunded=self._refunded(raw, line),
-            bundle=int(line["bundled_by"] or 0),
-            assigned=told.assigned.get(line["id"], ()),
-        )
-        seated = {real_address(self._aliases, one) for one in told.seated.get(line["id"], ())}
-        if not 0 < plain.quantity - plain.refunded < len(seated):
-            return plain
-        return replace(plain, refunded=plain.quantity - len(seated))
-
-    def _refunded(self, raw: dict[str, Any], line: dict[str, Any]) -> int:
-        """How many pieces are gone: as many as were given back; all, if the price was, or a person said so."""
-        given = self.merchant.given_back(raw["id"], line["id"])
-        pieces, amount = sum(one[0] for one in given), sum((one[1] for one in given), Decimal(0))
-        quantity, price = int(line["quantity"]), Decimal(line["total"])
-        said = {cause for cause, about in self.decisions(raw["id"]) if about in {0, line["id"]}}
-        mere = {f"refund:{number}" for counted, _, number in given if not counted}
-        mere |= {f"refund:{one['id']}" for one in self.merchant.refunds[raw["id"]] if not one["line_items"]}
-        whole = pieces >= quantity or (price and amount >= price) or said & mere
-        container = next((one for one in raw["line_items"] if one["id"] == line["bundled_by"]), None)
-        if container is not None and not price and self._refunded(raw, container) >= container["quantity"]:
-            return quantity
-        return quantity if whole else pieces
-
-    def _plain_subscription(self, raw: dict[str, Any]) -> PlainSubscription:
-        renewals = {
-            number
-            for number, order in self.merchant.orders.items()
-            for meta in order["meta_data"]
-            if meta["key"] == "_subscription_renewal" and int(meta["value"]) == raw["id"]
-        }
-        about = {line["product_id"] for line in raw["line_items"]}
-        versions = {self._version(TERMS[CLUB])} if CLUB in about else set()
-        return PlainSubscription(
-            orders=frozenset({raw["parent_id"], *renewals}),
-            products=frozenset(versions),
-            live=raw["status"] in {"active", "pending-cancel"},
-        )
-
-    @property
-    def _aliases(self) -> PlainShop:
-        return PlainShop(orders=(), terms={}, same_person=self.same_person)
-
-    def _version(self, terms: PlainTerms | None) -> int:
-        """By what number the reading knows terms; those of nothing, which nobody has, by a number of their own."""
-        if terms is None:
-            return -1
-        if terms not in self.versions:
-            self.versions.append(terms)
-        return self.versions.index(terms)
-
-    def _support(self) -> set[Support]:
-        """Which orders each let whom into what, read one by one."""
-        now = self.clock()
-        return {
-            (number, *pair)
-            for number in self.merchant.orders
-            for pair in read_plainly(self.plain_shop([number]), now)
-        }
-
-    def decisions(self, order_id: int) -> set[tuple[str, int]]:
-        """What a person said about an order: (about what, line)."""
-        rows = self.rows("SELECT cause, line_id FROM decisions WHERE order_id = ?", order_id)
-        return {(row["cause"], row["line_id"]) for row in rows}
 
     def _read_on(self) -> None:
         """Keeps what the daemon has read by now, and what it has sold by that."""
@@ -501,7 +374,7 @@ class SaleWorld:
             told = self.told.setdefault(order_id, Told())
             if order_id in self.held:
                 continue
-            self.told[order_id] = told = _folded(told, row["status"], self.decisions(order_id))
+            self.told[order_id] = told = folded(told, row["status"], self.decisions(order_id))
             if row["status"] == "completed":
                 self._sell(order_id, told)
         self._changed()
@@ -530,7 +403,7 @@ class SaleWorld:
         self._keep_steady()
 
     def _keep_steady(self) -> None:
-        self.steady &= self._support()
+        self.steady &= self.support()
 
     # -- what must hold ----------------------------------------------------------------------------------------------
     def _check_withdrawal(self, pair: Pair) -> None:
@@ -610,7 +483,7 @@ class SaleWorld:
         """What an order that is held has to do with: there it is left as it was."""
         courses = {course for terms in [*self.versions, *TERMS.values()] for course in terms.courses}
         people = {
-            real_address(self._aliases, address)
+            real_address(self.aliases, address)
             for order_id in self.held
             for address in self._people(order_id)
         }
@@ -619,9 +492,9 @@ class SaleWorld:
     def _people(self, order_id: int) -> Iterator[str]:
         raw = self.merchant.orders[order_id]
         yield raw["billing"]["email"]
-        yield from _named(raw)
+        yield from named(raw)
         for line in raw["line_items"]:
-            yield from _named(line)
+            yield from named(line)
         for assigned in self.told.get(order_id, Told()).assigned.values():
             yield from assigned
 
@@ -642,22 +515,6 @@ class SaleWorld:
         with closing(sqlite3.connect(self.path)) as db:
             db.row_factory = sqlite3.Row
             return [dict(row) for row in db.execute(sql, values).fetchall()]
-
-
-def _folded(told: Told, status: str, decisions: set[tuple[str, int]]) -> Told:
-    """One more status of an order is read."""
-    if status == told.status:
-        return told
-    ended = told.status in ENDS or (
-        told.status in ASKS and any(cause == told.status for cause, _ in decisions)
-    )
-    was_paid = (told.was_paid or told.status == "completed") and not ended and status not in ENDS
-    return replace(told, status=status, was_paid=was_paid)
-
-
-def _named(raw: dict[str, Any]) -> tuple[str, ...]:
-    """The learner whom an order, or a line of one, names."""
-    return tuple(meta["value"] for meta in raw["meta_data"] if meta["key"] == "learner_email")
 
 
 def _instant(text: str | None) -> datetime | None:
