@@ -16,7 +16,7 @@ from tests.spine import Spine
 from wcsync.ledger.connection import connect
 from wcsync.ledger.desk import Desk, Ended, Giving, Merging, TooFewSeats
 from wcsync.model import Applied, LineId, Order, OrderId, Outcome, Person
-from wcsync.sale import Cause, Refund, RefundLine, Withdrawal
+from wcsync.sale import Access, Cause, Refund, RefundLine, Terms, Withdrawal
 
 ANA, BEA, CLEO, DORA = (
     Person(email=f"{name}@example.test", first_name=name.title()) for name in ("ana", "bea", "cleo", "dora")
@@ -477,6 +477,20 @@ class DeskContract(ABC):
         assert [row["email"] for row in spine.rows("SELECT email FROM learners WHERE email <> ''")] == [
             BEA.email
         ]
+
+    def test_who_was_in_for_a_time_is_forgotten_after_it_though_nothing_was_taken_back(
+        self, spine: Spine, desk: Desk
+    ) -> None:
+        spine.mapping.terms["PY-101"] = Terms(access=Access(days=30))
+        spine.record(sold(quantity="1"))
+        spine.work()
+        spine.tick(29 * 86400)
+        assert desk.blank_idle(spine.clock(), spine.clock()) == 0
+        spine.tick(86400)
+        spine.ledger.end_expired(spine.clock())
+        spine.work()
+        spine.tick(60)
+        assert desk.blank_idle(spine.clock(), spine.clock()) == 1
 
     def test_nobody_is_forgotten_before_the_time_or_while_something_is_to_be_done(
         self, spine: Spine, desk: Desk
