@@ -107,6 +107,19 @@ class DeskContract(ABC):
         spine.record(sold(quantity="1", modified_at=spine.clock()))
         spine.work()
         assert len(spine.lms.enrolled) == 1
+        trash(spine)
+        spine.work()
+        assert len(spine.lms.enrolled) == 1
+        assert kinds(spine) == ["trashed"]
+
+    def test_an_order_that_is_paid_again_leaves_what_was_said_of_its_refunds(self, spine: Spine) -> None:
+        spine.record(sold(quantity="1"))
+        refund(spine, Refund(refund_id=77, total=Decimal(10)))
+        end(spine)
+        spine.tick(60)
+        refund(spine, Refund(refund_id=77, total=Decimal(10)))
+        assert kinds(spine) == []
+        assert end(spine).seats == 0
 
     def test_nothing_asked_is_nothing_ended(self, spine: Spine) -> None:
         spine.record(sold(quantity="1"))
@@ -432,6 +445,15 @@ class DeskContract(ABC):
         spine.execute("UPDATE enrolments SET error = 'user ANA@example.test is locked'")
         desk.forget(ANA.email, spine.clock())
         assert spine.row()["error"] == "user [address] is locked"
+
+    @pytest.mark.parametrize("email", ["ana@intranet", "address"])
+    def test_what_does_not_look_like_an_address_goes_too(self, spine: Spine, desk: Desk, email: str) -> None:
+        spine.record(sold(quantity="1"))
+        key = spine.ledger.identify(email)
+        spine.execute("UPDATE learners SET learner_key = ?, email = ?", key, email)
+        spine.execute("UPDATE enrolments SET error = ?", f"{'ß' * 40} {email.upper()} is locked")
+        desk.forget(email, spine.clock())
+        assert spine.row()["error"] == f"{'ß' * 40} [address] is locked"
 
     def test_a_wipe_that_cannot_be_done_says_so(self, spine: Spine, desk: Desk) -> None:
         spine.record(sold(quantity="1"))

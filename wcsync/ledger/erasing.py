@@ -1,5 +1,6 @@
 """Taking a person's address and names out of the ledger, and every copy of them out of its file."""
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -132,12 +133,7 @@ def _blot(db: sqlite3.Connection, address: str) -> None:
 
 def _without(text: str, address: str) -> str:
     """Also where the address is none that `blot_addresses` knows as one."""
-    clean = blot_addresses(text)
-    at = clean.casefold().find(address.casefold())
-    while at >= 0:
-        clean = f"{clean[:at]}[address]{clean[at + len(address) :]}"
-        at = clean.casefold().find(address.casefold())
-    return clean
+    return re.sub(re.escape(address), "[address]", blot_addresses(text), flags=re.IGNORECASE)
 
 
 def _orders_of(db: sqlite3.Connection, keys: Sequence[LearnerKey]) -> tuple[OrderId, ...]:

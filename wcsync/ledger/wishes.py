@@ -54,15 +54,6 @@ def refresh_wish(
         _change(connection, row, wish, now)
 
 
-def refresh_order(db: sqlite3.Connection, order_id: int, now: datetime) -> None:
-    """Brings the wishes in line of everybody who has a seat by this order."""
-    rows = db.execute(
-        "SELECT DISTINCT lms, course_id, learner_key FROM entitlements WHERE order_id = ?", (order_id,)
-    ).fetchall()
-    for row in rows:
-        refresh_wish(db, *_key_of(row), now)
-
-
 def some_expired(db: sqlite3.Connection, now: datetime) -> bool:
     """A cheap look without a write transaction."""
     return db.execute(_EXPIRED, (render_instant(now), 1)).fetchone() is not None
