@@ -107,6 +107,36 @@ class DeskContract(ABC):
         spine.record(sold(quantity="1", modified_at=spine.clock()))
         spine.work()
         assert len(spine.lms.enrolled) == 1
+        trash(spine)
+        spine.work()
+        assert (len(spine.lms.enrolled), kinds(spine)) == (1, ["trashed"])
+
+    def test_who_goes_is_asked_again_after_a_refund_was_deleted(self, spine: Spine, desk: Desk) -> None:
+        spine.record(sold(quantity="2"))
+        give(spine, BEA)
+        spine.work()
+        refund_one_of_two(spine, 77)
+        desk.end(OrderId(7), None, desk.key_of(BEA.email), spine.plan, spine.clock())
+        spine.work()
+        spine.tick(60)
+        spine.record(sold(quantity="2", modified_at=spine.clock()))
+        refund_one_of_two(spine, 78)
+        spine.settle()
+        assert {email for email, _ in inside(spine)} == {ANA.email, BEA.email}
+        assert kinds(spine) == ["seats_over"]
+
+    def test_a_word_about_a_held_order_waits_for_its_release(self, spine: Spine, desk: Desk) -> None:
+        spine.record(sold(quantity="2"))
+        give(spine, BEA)
+        spine.work()
+        refund_one_of_two(spine, 77)
+        desk.hold(OrderId(7), "", spine.plan, spine.clock())
+        desk.release(OrderId(7), spine.plan, spine.clock())
+        desk.end(OrderId(7), None, desk.key_of(BEA.email), spine.plan, spine.clock())
+        desk.hold(OrderId(7), "", spine.plan, spine.clock())
+        desk.release(OrderId(7), spine.plan, spine.clock())
+        spine.work()
+        assert {email for email, _ in inside(spine)} == {ANA.email}
 
     def test_nothing_asked_is_nothing_ended(self, spine: Spine) -> None:
         spine.record(sold(quantity="1"))
@@ -133,8 +163,7 @@ class DeskContract(ABC):
         spine.record(sold(quantity="2"))
         give(spine, BEA)
         spine.work()
-        line = RefundLine(line_id=3, quantity=Decimal(1), total=Decimal("24.50"))
-        refund(spine, Refund(refund_id=77, total=Decimal("24.50"), lines=(line,)), quantity="2")
+        refund_one_of_two(spine, 77)
         assert kinds(spine) == ["seats_over"]
         assert end(spine).unanswered == (3,)
         ended = desk.end(OrderId(7), None, desk.key_of("BEA@example.test"), spine.plan, spine.clock())
@@ -516,6 +545,11 @@ def refund(spine: Spine, refund: Refund, quantity: str = "1") -> None:
     spine.tick(60)
     order = sold(quantity=quantity, refunds=(refund,), refunded_total=refund.total)
     spine.record(replace(order, modified_at=spine.clock()))
+
+
+def refund_one_of_two(spine: Spine, refund_id: int) -> None:
+    line = RefundLine(line_id=3, quantity=Decimal(1), total=Decimal("24.50"))
+    refund(spine, Refund(refund_id=refund_id, total=Decimal("24.50"), lines=(line,)), quantity="2")
 
 
 def asks(spine: Spine) -> None:

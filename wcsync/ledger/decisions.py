@@ -5,7 +5,7 @@ Everything here runs inside the caller's transaction; whoever changes what an or
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from wcsync.ledger.aliases import key_in_use
@@ -57,10 +57,20 @@ def decide(
             "INSERT INTO decisions (order_id, line_id, seat, cause, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (order_id, one.line_id, one.seat, one.cause, render_instant(now)),
         )
-        where = f", line {one.line_id}" if one.line_id else ""
-        where += f", seat {one.seat}" if one.seat else ""
-        audit(db, "operator", "end_decided", f"order {order_id}", f"{one.cause}{where}", now)
+        audit(db, "operator", "end_decided", f"order {order_id}", _rendered(one), now)
     return made
+
+
+def forget_outlived(
+    db: sqlite3.Connection, order_id: OrderId, decisions: Iterable[Decision], now: datetime
+) -> None:
+    """What the shop took back since is asked again the next time it comes up."""
+    for one in decisions:
+        db.execute(
+            "DELETE FROM decisions WHERE order_id = ? AND line_id = ? AND seat = ? AND cause = ?",
+            (order_id, one.line_id, one.seat, one.cause),
+        )
+        audit(db, "orders", "end_outlived", f"order {order_id}", _rendered(one), now)
 
 
 def count_live(db: sqlite3.Connection, order_id: OrderId) -> int:
@@ -112,6 +122,11 @@ def _decisions(
             yield Decision(cause="seats", line_id=line_id, seat=seat)
     elif kind != WITHDRAW_ASKED:
         yield Decision(cause=_BY_STATUS.get(kind, kind.removesuffix(_ASKED)), line_id=line_id)
+
+
+def _rendered(one: Decision) -> str:
+    line = f", line {one.line_id}" if one.line_id else ""
+    return one.cause + line + (f", seat {one.seat}" if one.seat else "")
 
 
 def _refunds_named(db: sqlite3.Connection, order_id: OrderId, reason: str) -> list[int]:

@@ -8,6 +8,7 @@ from functools import partial
 
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.circumstances import FUTURE, read_circumstances
+from wcsync.ledger.decisions import forget_outlived
 from wcsync.ledger.order_facts import OrderFacts, audit_reading, people_of
 from wcsync.ledger.order_notes import note_order
 from wcsync.ledger.order_rows import digest_order
@@ -15,6 +16,7 @@ from wcsync.ledger.parking import BOUGHT_AGAIN, NOT_PLANNED
 from wcsync.ledger.repeats import find_repeats, later_orders
 from wcsync.ledger.rows import entitlement_of, plain, render_access, render_options, text_of
 from wcsync.ledger.wishes import audit, refresh_wish
+from wcsync.mappers.taking_back import outlived
 from wcsync.model import (
     NOBODY,
     Entitlement,
@@ -134,10 +136,15 @@ class Recorder:
     ) -> PageRecord:
         """`every_seat`: the wishes behind all its seats are looked at again, not only those that the plan changed."""
         known = self._read_entitlements(order.order_id)
-        plan = plan_order(order, known, self._circumstances(order, known))
+        circumstances = self._circumstances(order, known)
+        plan = plan_order(order, known, circumstances)
         paid_before = before is not None and bool(before["paid"])
         self._write_plan(order.order_id, plan)
         self._write_entitlements(plan.entitlements)
+        if not circumstances.held:
+            live = {(seat.line_id, seat.seat) for seat in plan.entitlements if seat.live}
+            over = outlived(circumstances.decisions, paid=plan.paid, live=live)
+            forget_outlived(self._db, order.order_id, over, self._now)
         changed = set(known) ^ set(plan.entitlements)
         if paid_before != plan.paid:
             changed |= {*known, *plan.entitlements}

@@ -115,7 +115,23 @@ def refund_ids(line: Line, order: Order) -> set[int]:
     return {*mere_amounts(line, order), *unexplained_refunds(order, known)}
 
 
-def cause_of(refund_id: int) -> str:
+def outlived(
+    decisions: Iterable[Decision], *, paid: bool, live: Collection[tuple[int, int]]
+) -> list[Decision]:
+    """Those whose question the shop has taken back: an order that counts as paid again, a seat that nothing takes any
+    more. Asked anew, it is another question. `live`: the seats that live, as (line, seat).
+
+    A word about a refund stays, since no other refund ever has its number.
+    """
+    return [
+        one
+        for one in decisions
+        if not one.cause.startswith(cause_of(""))
+        and ((one.line_id, one.seat) in live if one.cause == SEATS else paid)
+    ]
+
+
+def cause_of(refund_id: int | str) -> str:
     """What a `Decision` about a refund is called."""
     return f"refund:{refund_id}"
 
