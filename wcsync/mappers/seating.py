@@ -1,6 +1,6 @@
 """Who gets which seat of a line. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wcsync.mappers.addresses import is_unwanted, normalise_address, usable_address
@@ -79,13 +79,14 @@ def give_seats(
     return {**seats, **given}, waiting[len(given) :]
 
 
-def seat_once(seats: Seats) -> dict[int, LearnerKey]:
-    """The same with one seat for each learner, the first: two that turned out to be one leave the other open."""
+def seat_once(seats: Seats, live: Collection[int]) -> dict[int, LearnerKey]:
+    """The same with one seat for each learner: two that turned out to be one leave the other open. The first stays
+    theirs, a live one before one that has ended, which lets nobody in."""
     taken: set[LearnerKey] = set()
     once: dict[int, LearnerKey] = {}
-    for number, key in sorted(seats.items()):
-        once[number] = NOBODY if key in taken else key
-        taken.add(key)
+    for number in sorted(seats, key=lambda number: (number not in live, number)):
+        once[number] = NOBODY if seats[number] in taken else seats[number]
+        taken.add(seats[number])
     return once
 
 

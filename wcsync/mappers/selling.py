@@ -140,7 +140,8 @@ class Sale:
         rows = self.known[line.line_id]
         changed = _is_changed(line, rows)
         grows = self.standing is Standing.PAID and not (changed or removed)
-        seats = seat_once({row.seat: self._stand_in(row.learner_key) for row in rows})
+        had = {row.seat: self._stand_in(row.learner_key) for row in rows}
+        seats = seat_once(had, {row.seat for row in _live(rows)})
         if grows and line.quantity <= MOST_SEATS:
             seats = dict.fromkeys(range(1, int(line.quantity) + 1), NOBODY) | seats
         claimants = Claimants() if removed else self._claimants(line)
