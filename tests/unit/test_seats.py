@@ -121,6 +121,18 @@ def test_a_buyer_never_fills_a_seat_that_was_left_open() -> None:
     assert seated(plan(order_of(line_of(2)), first.entitlements, by=by(ONCE))) == ["-", "-"]
 
 
+def test_a_buyer_who_is_wanted_again_gets_the_only_seat_of_a_line() -> None:
+    first = plan(order_of(), by=by(HOLD, frozenset({ANA})))
+    assert (seated(first), asked(first)) == (["-"], ["open_seats", "not_wanted"])
+    planned = plan(order_of(), first.entitlements, by=by(HOLD))
+    assert (seated(planned), asked(planned)) == (["ana"], [])
+
+
+def test_a_held_line_that_shrank_to_one_seat_is_not_given_to_its_buyer() -> None:
+    first = plan(order_of(line_of(2)), by=by(HOLD))
+    assert seated(plan(order_of(line_of(1)), first.entitlements, by=by(HOLD))) == ["-", "(-)"]
+
+
 def test_nobody_fills_a_seat_of_an_order_that_is_not_paid_now() -> None:
     first = plan(order_of(line_of(2, BEA)))
     later = order_of(line_of(2, BEA, CID), status="on-hold")

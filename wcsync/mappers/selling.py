@@ -145,7 +145,8 @@ class Sale:
         if grows and line.quantity <= MOST_SEATS:
             seats = dict.fromkeys(range(1, int(line.quantity) + 1), NOBODY) | seats
         claimants = Claimants() if removed else self._claimants(line)
-        named = claimants.learners if grows and claimants.by_name else ()
+        only_open = list(seats.values()) == [NOBODY]  # the one seat of a line is the buyer's by any rule
+        named = claimants.learners if grows and (claimants.by_name or only_open) else ()
         left = left_of(line, self.order, self.decisions)
         seats, alive, waiting = self._seat(line, seats, left, named)
         settled = [self._settled(row, seats[row.seat], alive, left) for row in _copied(rows, seats)]
