@@ -290,6 +290,18 @@ class DeskContract(ABC):
         spine.work()
         assert (last.email, "43") in inside(spine)
 
+    def test_relinks_follow_each_other_though_the_clock_was_set_back_between_them(self, spine: Spine) -> None:
+        chain = [ANA, BEA, CLEO, DORA]
+        spine.record(sold(quantity="1"))
+        for old, new in pairwise(chain):
+            relink(spine, old.email, new.email)
+            spine.tick(-60)
+        spine.tick(600)
+        spine.record(sold(8, "1", modified_at=spine.clock()))
+        spine.settle()
+        assert {email for email, _ in inside(spine)} == {DORA.email}
+        assert "buyer_changed" not in kinds(spine)
+
     def test_an_address_nobody_knows_cannot_be_relinked(self, spine: Spine) -> None:
         with pytest.raises(KeyError):
             relink(spine, ANA.email, BEA.email)
