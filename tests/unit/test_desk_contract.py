@@ -16,7 +16,7 @@ from tests.spine import Spine
 from wcsync.ledger.connection import connect
 from wcsync.ledger.desk import Desk, Ended, Giving, Merging, TooFewSeats
 from wcsync.model import Applied, LineId, Order, OrderId, Outcome, Person
-from wcsync.sale import Cause, Refund, RefundLine, Withdrawal
+from wcsync.sale import Access, Cause, Refund, RefundLine, Terms, Withdrawal
 
 ANA, BEA, CLEO, DORA = (
     Person(email=f"{name}@example.test", first_name=name.title()) for name in ("ana", "bea", "cleo", "dora")
@@ -110,6 +110,22 @@ class DeskContract(ABC):
         trash(spine)
         spine.work()
         assert (len(spine.lms.enrolled), kinds(spine)) == (1, ["trashed"])
+
+    def test_a_line_that_another_took_the_place_of_ends_by_a_persons_word(self, spine: Spine) -> None:
+        spine.mapping.terms["PY-101"] = Terms(access=Access(days=30))
+        spine.record(sold(quantity="1"))
+        spine.work()
+        once = spine.row()["until"]
+        for line_id in (4, 3, 4):
+            spine.tick(60)
+            edited = replace(sold(quantity="1"), lines=(make_line(line_id),), modified_at=spine.clock())
+            spine.record(edited)
+            spine.work()
+            assert kinds(spine) == ["line_removed"]
+            assert (end(spine).kinds, spine.row()["until"]) == (("line_removed",), once)
+            spine.record(edited)
+            spine.work()
+            assert (kinds(spine), len(spine.lms.enrolled)) == ([], 1)
 
     def test_who_goes_is_asked_again_after_a_refund_was_deleted(self, spine: Spine, desk: Desk) -> None:
         spine.record(sold(quantity="2"))

@@ -14,20 +14,22 @@ from wcsync.ledger.parking import WITHDRAW_ASKED
 from wcsync.ledger.rows import plain
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.addresses import blot_addresses
+from wcsync.mappers.taking_back import REMOVED
 from wcsync.model import LearnerKey, LineId, OrderId
 from wcsync.sale import DELETED, Decision
 from wcsync.times import render_instant
 
 SEATS_OVER = "seats_over"
 REFUND_AMOUNT = "refund_amount"
-_BY_STATUS = {"trashed": "trash", "deleted": DELETED}
+_BY_KIND = {"trashed": "trash", "deleted": DELETED, "line_removed": REMOVED}
 _ASKED = "_asked"
 
 Key = tuple[str, str, str]
 
 _QUESTIONS = """
     SELECT line_id, kind, reason FROM parked WHERE order_id = :order_id AND (
-        kind IN ('trashed', 'deleted', 'refund_amount', 'seats_over') OR kind LIKE '%\\_asked' ESCAPE '\\')
+        kind IN ('trashed', 'deleted', 'refund_amount', 'seats_over', 'line_removed')
+        OR kind LIKE '%\\_asked' ESCAPE '\\')
     AND (:line_id IS NULL OR line_id IN (0, :line_id)) ORDER BY line_id, kind
 """
 _LIVE = "SELECT count(*) FROM entitlements WHERE order_id = ? AND live = 1"
@@ -121,7 +123,7 @@ def _decisions(
         for seat in _seats_of(db, order_id, line_id, learner):
             yield Decision(cause="seats", line_id=line_id, seat=seat)
     elif kind != WITHDRAW_ASKED:
-        yield Decision(cause=_BY_STATUS.get(kind, kind.removesuffix(_ASKED)), line_id=line_id)
+        yield Decision(cause=_BY_KIND.get(kind, kind.removesuffix(_ASKED)), line_id=line_id)
 
 
 def _rendered(one: Decision) -> str:

@@ -17,7 +17,7 @@ from wcsync.mappers.seating import (
     seat_once,
     stand_ins,
 )
-from wcsync.mappers.taking_back import ENDINGS, Left, ends_by_status, left_of, lives
+from wcsync.mappers.taking_back import ENDINGS, Left, ends_by_status, left_of, left_of_removed, lives
 from wcsync.model import (
     NOBODY,
     Entitlement,
@@ -147,7 +147,7 @@ class Sale:
         claimants = Claimants() if removed else self._claimants(line)
         only_open = list(seats.values()) == [NOBODY]  # the one seat of a line is the buyer's by any rule
         named = claimants.learners if grows and (claimants.by_name or only_open) else ()
-        left = left_of(line, self.order, self.decisions)
+        left = (left_of_removed if removed else left_of)(line, self.order, self.decisions)
         seats, alive, waiting = self._seat(line, seats, left, named)
         settled = [self._settled(row, seats[row.seat], alive, left) for row in _copied(rows, seats)]
         parked = [parking.line_changed(line)] if changed and _live(settled) else []
