@@ -349,6 +349,20 @@ class DeskContract(ABC):
         spine.work()
         assert inside(spine) == {(ANA.email, "42"), (BEA.email, "42")}
 
+    @pytest.mark.parametrize("refunded", [False, True], ids=["in by an order", "asked about after a refund"])
+    def test_a_relink_is_word_enough_where_withdrawals_ask(self, spine: Spine, refunded: bool) -> None:
+        spine.record(sold(quantity="1"))
+        spine.work()
+        asks(spine)
+        if refunded:
+            refund_all(spine)
+            spine.work()
+            assert kinds(spine) == ["withdraw_asked"]
+        relink(spine, ANA.email, BEA.email)
+        spine.settle()
+        assert {email for email, _ in inside(spine)} == (set() if refunded else {BEA.email})
+        assert kinds(spine) == []
+
     def test_a_slip_of_the_finger_is_mended_by_a_relink(self, spine: Spine) -> None:
         spine.record(sold(quantity="1", buyer=replace(ANA, email="ana@gmial.com")))
         spine.work()
