@@ -229,6 +229,16 @@ class LifeContract(LedgerContract):
         summary = stage.summary()
         assert (summary.lines, summary.enrolled, summary.ended, summary.unexplained) == (2, 1, 1, 0)
 
+    def test_what_was_over_before_it_was_read_is_lost_to_nobody(self, stage: Stage) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=30))
+        stage.record(make_order(7), now=at(31 * 86400))
+        assert stage.ledger.claim(CAMPUS, at(31 * 86400)) is None
+        summary = stage.summary()
+        assert (summary.ended, summary.due, summary.withdrawn, summary.unexplained) == (1, 0, 0, 0)
+        again = make_order(8)
+        stage.record(replace(again, completed_at=at(32 * 86400)), now=at(32 * 86400))
+        assert stage.claim(at(32 * 86400)).seat.until == at(62 * 86400)
+
     def test_many_ends_are_brought_in_line_at_once(self, stage: Stage) -> None:
         stage.mapping.terms["PY-101"] = Terms(access=Access(days=1))
         stage.record(*(make_order(n, email=f"{n}@example.test") for n in range(1, 451)))
