@@ -187,6 +187,11 @@ def test_who_is_not_wanted_gets_no_seat(never: frozenset[str], seats: list[str])
     assert asked(planned) == (["open_seats", "not_wanted"] if seats == ["-"] else [])
 
 
+def test_who_is_not_wanted_gets_no_seat_by_an_address_that_stands_for_theirs() -> None:
+    planned = plan(order_of(), (), alias((ANA, BEA)), by=by(ONCE, frozenset({BEA, "@elsewhere.test"})))
+    assert (seated(planned), asked(planned)) == (["-"], ["open_seats", "not_wanted"])
+
+
 def test_who_is_in_already_stays_in() -> None:
     planned = plan(order_of(), plan(order_of()).entitlements, by=by(ONCE, frozenset({ANA})))
     assert (seated(planned), asked(planned)) == (["ana"], [])

@@ -50,16 +50,24 @@ def goes_to_buyer(line: Line, order: Order, rule: SeatRule) -> bool:
 
 
 def claimants_of(
-    line: Line, order: Order, rule: SeatRule, identify: Identify, never: frozenset[str]
+    line: Line,
+    order: Order,
+    rule: SeatRule,
+    identify: Identify,
+    never: frozenset[str],
+    barred: Collection[LearnerKey] = (),
 ) -> Claimants:
-    """Who is to have the seats of a line when it is sold by that rule."""
+    """Who is to have the seats of a line when it is sold by that rule. `barred`: who is not wanted under any address
+    that stands for them."""
     if rule is SeatRule.HOLD and line.quantity >= 2:
         return Claimants()
     named = named_for(line, order)
     people = named or ((order.buyer,) if goes_to_buyer(line, order, rule) else ())
     usable = [person for person in people if usable_address(person.email)]
-    wanted = [person for person in usable if not is_unwanted(person.email, never)]
-    unwanted = [person for person in usable if is_unwanted(person.email, never)]
+    unwanted = [
+        person for person in usable if is_unwanted(person.email, never) or identify(person.email) in barred
+    ]
+    wanted = [person for person in usable if person not in unwanted]
     return Claimants(
         learners=tuple(dict.fromkeys(identify(person.email) for person in wanted)),
         bad=len(people) - len(usable),

@@ -111,6 +111,8 @@ class Sale:
         self.standing = rules.standing(order)
         self.starts_at = start_of(order, rules.paid_statuses)
         self._stand_in = stand_ins(circumstances.aliases)
+        never = (one for one in rules.never if circumstances.aliases and not one.startswith("@"))
+        self._barred = frozenset(rules.identify(address) for address in never)
 
     def plan(self) -> OrderPlan:
         lines, seats, parked = [], [], []
@@ -204,7 +206,7 @@ class Sale:
 
     def _claimants(self, line: Line) -> Claimants:
         rule = self.rules.seat_rule(line)
-        return claimants_of(line, self.order, rule, self._identify, self.rules.never)
+        return claimants_of(line, self.order, rule, self._identify, self.rules.never, self._barred)
 
     def _seat(
         self, line: Line, seats: dict[int, LearnerKey], left: Left, learners: Sequence[LearnerKey]
