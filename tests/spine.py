@@ -55,6 +55,7 @@ class Spine:
         self.lms = FakeLms(clock=self.clock)
         self.mapping = FakeMapping(dict(COURSES))
         self.paid_statuses = paid_statuses
+        self.never: frozenset[str] = frozenset()
         self.backoff = backoff or Backoff()
         self.overlap_s = overlap_s
         self.start = start
@@ -122,7 +123,10 @@ class Spine:
         self, order: Order, known: Sequence[Entitlement], circumstances: Circumstances = NOTHING_SPECIAL
     ) -> OrderPlan:
         planner = Planner(
-            mapping=self.mapping, paid_statuses=self.paid_statuses, identify=self.ledger.identify
+            mapping=self.mapping,
+            paid_statuses=self.paid_statuses,
+            identify=self.ledger.identify,
+            never=self.never,
         )
         return planner.plan(order, known, circumstances)
 

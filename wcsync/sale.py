@@ -142,7 +142,9 @@ class Decision:
     """A person's word that something which was asked about is to end.
 
     `cause`: "trash" or "deleted" (the order's seats), "refund:77" (an amount given back by that refund), "seats"
-    (this seat goes first where fewer are left than learners). `line_id` and `seat` 0 = all of them.
+    (this seat goes first where fewer are left than learners), "removed" (a line that is in the order no more).
+    `line_id` and `seat` 0 = all of them. It holds until the shop takes back what was asked about
+    (`taking_back.outlived`).
     """
 
     cause: str

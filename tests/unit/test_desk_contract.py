@@ -109,8 +109,7 @@ class DeskContract(ABC):
         assert len(spine.lms.enrolled) == 1
         trash(spine)
         spine.work()
-        assert len(spine.lms.enrolled) == 1
-        assert kinds(spine) == ["trashed"]
+        assert (len(spine.lms.enrolled), kinds(spine)) == (1, ["trashed"])
 
     def test_an_order_that_is_paid_again_leaves_what_was_said_of_its_refunds(self, spine: Spine) -> None:
         spine.record(sold(quantity="1"))
@@ -120,6 +119,49 @@ class DeskContract(ABC):
         refund(spine, Refund(refund_id=77, total=Decimal(10)))
         assert kinds(spine) == []
         assert end(spine).seats == 0
+
+    def test_a_line_that_another_took_the_place_of_ends_by_a_persons_word(self, spine: Spine) -> None:
+        spine.mapping.terms["PY-101"] = Terms(access=Access(days=30))
+        spine.record(sold(quantity="1"))
+        spine.work()
+        once = spine.row()["until"]
+        for line_id in (4, 3, 4):
+            spine.tick(60)
+            edited = replace(sold(quantity="1"), lines=(make_line(line_id),), modified_at=spine.clock())
+            spine.record(edited)
+            spine.work()
+            assert kinds(spine) == ["line_removed"]
+            assert (end(spine).kinds, spine.row()["until"]) == (("line_removed",), once)
+            spine.record(edited)
+            spine.work()
+            assert (kinds(spine), len(spine.lms.enrolled)) == ([], 1)
+
+    def test_who_goes_is_asked_again_after_a_refund_was_deleted(self, spine: Spine, desk: Desk) -> None:
+        spine.record(sold(quantity="2"))
+        give(spine, BEA)
+        spine.work()
+        refund_one_of_two(spine, 77)
+        desk.end(OrderId(7), None, desk.key_of(BEA.email), spine.plan, spine.clock())
+        spine.work()
+        spine.tick(60)
+        spine.record(sold(quantity="2", modified_at=spine.clock()))
+        refund_one_of_two(spine, 78)
+        spine.settle()
+        assert {email for email, _ in inside(spine)} == {ANA.email, BEA.email}
+        assert kinds(spine) == ["seats_over"]
+
+    def test_a_word_about_a_held_order_waits_for_its_release(self, spine: Spine, desk: Desk) -> None:
+        spine.record(sold(quantity="2"))
+        give(spine, BEA)
+        spine.work()
+        refund_one_of_two(spine, 77)
+        desk.hold(OrderId(7), "", spine.plan, spine.clock())
+        desk.release(OrderId(7), spine.plan, spine.clock())
+        desk.end(OrderId(7), None, desk.key_of(BEA.email), spine.plan, spine.clock())
+        desk.hold(OrderId(7), "", spine.plan, spine.clock())
+        desk.release(OrderId(7), spine.plan, spine.clock())
+        spine.work()
+        assert {email for email, _ in inside(spine)} == {ANA.email}
 
     def test_nothing_asked_is_nothing_ended(self, spine: Spine) -> None:
         spine.record(sold(quantity="1"))
@@ -146,8 +188,7 @@ class DeskContract(ABC):
         spine.record(sold(quantity="2"))
         give(spine, BEA)
         spine.work()
-        line = RefundLine(line_id=3, quantity=Decimal(1), total=Decimal("24.50"))
-        refund(spine, Refund(refund_id=77, total=Decimal("24.50"), lines=(line,)), quantity="2")
+        refund_one_of_two(spine, 77)
         assert kinds(spine) == ["seats_over"]
         assert end(spine).unanswered == (3,)
         ended = desk.end(OrderId(7), None, desk.key_of("BEA@example.test"), spine.plan, spine.clock())
@@ -274,6 +315,18 @@ class DeskContract(ABC):
         spine.work()
         assert (last.email, "43") in inside(spine)
 
+    def test_relinks_follow_each_other_though_the_clock_was_set_back_between_them(self, spine: Spine) -> None:
+        chain = [ANA, BEA, CLEO, DORA]
+        spine.record(sold(quantity="1"))
+        for old, new in pairwise(chain):
+            relink(spine, old.email, new.email)
+            spine.tick(-60)
+        spine.tick(600)
+        spine.record(sold(8, "1", modified_at=spine.clock()))
+        spine.settle()
+        assert {email for email, _ in inside(spine)} == {DORA.email}
+        assert "buyer_changed" not in kinds(spine)
+
     def test_an_address_nobody_knows_cannot_be_relinked(self, spine: Spine) -> None:
         with pytest.raises(KeyError):
             relink(spine, ANA.email, BEA.email)
@@ -304,6 +357,20 @@ class DeskContract(ABC):
         relink(spine, ANA.email, BEA.email)
         spine.work()
         assert inside(spine) == {(ANA.email, "42"), (BEA.email, "42")}
+
+    @pytest.mark.parametrize("refunded", [False, True], ids=["in by an order", "asked about after a refund"])
+    def test_a_relink_is_word_enough_where_withdrawals_ask(self, spine: Spine, refunded: bool) -> None:
+        spine.record(sold(quantity="1"))
+        spine.work()
+        asks(spine)
+        if refunded:
+            refund_all(spine)
+            spine.work()
+            assert kinds(spine) == ["withdraw_asked"]
+        relink(spine, ANA.email, BEA.email)
+        spine.settle()
+        assert {email for email, _ in inside(spine)} == (set() if refunded else {BEA.email})
+        assert kinds(spine) == []
 
     def test_a_slip_of_the_finger_is_mended_by_a_relink(self, spine: Spine) -> None:
         spine.record(sold(quantity="1", buyer=replace(ANA, email="ana@gmial.com")))
@@ -552,6 +619,11 @@ def refund(spine: Spine, refund: Refund, quantity: str = "1") -> None:
     spine.tick(60)
     order = sold(quantity=quantity, refunds=(refund,), refunded_total=refund.total)
     spine.record(replace(order, modified_at=spine.clock()))
+
+
+def refund_one_of_two(spine: Spine, refund_id: int) -> None:
+    line = RefundLine(line_id=3, quantity=Decimal(1), total=Decimal("24.50"))
+    refund(spine, Refund(refund_id=refund_id, total=Decimal("24.50"), lines=(line,)), quantity="2")
 
 
 def asks(spine: Spine) -> None:

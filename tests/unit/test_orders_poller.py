@@ -636,6 +636,22 @@ def test_one_order_may_be_read_again(begun: Spine, monkeypatch: pytest.MonkeyPat
     assert record.parked == 1
 
 
+def test_an_order_that_a_person_has_read_again_is_planned_by_the_rules_of_today(
+    begun: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(begun, "never", frozenset({"@example.test"}))
+    sell(begun, 7)
+    begun.poller.poll_once()
+    assert begun.summary().open_seats == 1
+    monkeypatch.setattr(begun, "never", frozenset())
+    begun.poller.poll_once()
+    assert begun.summary().open_seats == 1
+    begun.poller.read_order(OrderId(7))
+    begun.work()
+    assert (begun.summary().open_seats, len(begun.lms.enrolled)) == (0, 1)
+    assert begun.rows("SELECT kind FROM parked") == []
+
+
 def test_after_the_shops_clock_was_set_back_what_changes_then_is_read(spine: Spine) -> None:
     spine.store.now = spine.clock() + timedelta(hours=2)
     spine.store.put(make_order(1, modified_at=spine.clock() + timedelta(hours=2)))

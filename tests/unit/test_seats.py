@@ -22,7 +22,7 @@ from tests.sales import (
 from wcsync.mappers.entitlements import Planner, learners_of
 from wcsync.mappers.seating import stand_ins
 from wcsync.model import LearnerKey, Order, Person, ProductId, Verdict
-from wcsync.sale import Circumstances, SeatRule
+from wcsync.sale import Circumstances, Decision, SeatRule
 
 ONCE, IN_META, HOLD = SeatRule.BUYER_ONCE, SeatRule.LEARNERS_IN_META, SeatRule.HOLD
 BAD = "bea at home"
@@ -121,6 +121,18 @@ def test_a_buyer_never_fills_a_seat_that_was_left_open() -> None:
     assert seated(plan(order_of(line_of(2)), first.entitlements, by=by(ONCE))) == ["-", "-"]
 
 
+def test_a_buyer_who_is_wanted_again_gets_the_only_seat_of_a_line() -> None:
+    first = plan(order_of(), by=by(HOLD, frozenset({ANA})))
+    assert (seated(first), asked(first)) == (["-"], ["open_seats", "not_wanted"])
+    planned = plan(order_of(), first.entitlements, by=by(HOLD))
+    assert (seated(planned), asked(planned)) == (["ana"], [])
+
+
+def test_a_held_line_that_shrank_to_one_seat_is_not_given_to_its_buyer() -> None:
+    first = plan(order_of(line_of(2)), by=by(HOLD))
+    assert seated(plan(order_of(line_of(1)), first.entitlements, by=by(HOLD))) == ["-", "(-)"]
+
+
 def test_nobody_fills_a_seat_of_an_order_that_is_not_paid_now() -> None:
     first = plan(order_of(line_of(2, BEA)))
     later = order_of(line_of(2, BEA, CID), status="on-hold")
@@ -175,6 +187,11 @@ def test_who_is_not_wanted_gets_no_seat(never: frozenset[str], seats: list[str])
     assert asked(planned) == (["open_seats", "not_wanted"] if seats == ["-"] else [])
 
 
+def test_who_is_not_wanted_gets_no_seat_by_an_address_that_stands_for_theirs() -> None:
+    planned = plan(order_of(), (), alias((ANA, BEA)), by=by(ONCE, frozenset({BEA, "@elsewhere.test"})))
+    assert (seated(planned), asked(planned)) == (["-"], ["open_seats", "not_wanted"])
+
+
 def test_who_is_in_already_stays_in() -> None:
     planned = plan(order_of(), plan(order_of()).entitlements, by=by(ONCE, frozenset({ANA})))
     assert (seated(planned), asked(planned)) == (["ana"], [])
@@ -221,6 +238,27 @@ def test_two_learners_who_are_one_have_one_seat_of_a_line() -> None:
     first = plan(order_of(line_of(2, BEA, CID)))
     planned = plan(order_of(line_of(2, BEA, CID)), first.entitlements, alias((CID, BEA)))
     assert (seated(planned), asked(planned)) == (["bea", "-"], ["open_seats"])
+
+
+@pytest.mark.parametrize("pair", [(ANA, BEA), (BEA, ANA)], ids=["who is out is who is in", "the other way"])
+def test_two_learners_who_are_one_keep_the_seat_that_lives(pair: tuple[str, str]) -> None:
+    order = order_of(line_of(2, ANA, BEA))
+    decided = frozenset({Decision(cause="seats", line_id=1, seat=1)})
+    given_back = replace(order, refunds=(refund(9, (1, 1, "25.00")),))
+    known = plan(given_back, plan(order).entitlements, Circumstances(decisions=decided)).entitlements
+    assert seated(known) == ["(ana)", "bea"]
+    planned = plan(given_back, known, replace(alias(pair), decisions=decided))
+    assert (seated(planned), asked(planned)) == (["(-)", pair[1].partition("@")[0]], [])
+
+
+def test_a_learner_whose_seat_ended_keeps_another_one_given_by_a_person() -> None:
+    order = order_of(line_of(2, ANA, BEA), refunds=[refund(9, (1, 1, "25.00"))])
+    decided = Circumstances(decisions=frozenset({Decision(cause="seats", line_id=1, seat=1)}))
+    known = plan(order, plan(order_of(line_of(2, ANA, BEA))).entitlements, decided).entitlements
+    grown = replace(order, lines=(line_of(3, ANA, BEA),))
+    known = plan(grown, known, decided).entitlements
+    given = [replace(row, learner_key=identify(ANA)) if row.seat == 3 else row for row in known]
+    assert seated(plan(grown, given, decided)) == ["(-)", "bea", "ana"]
 
 
 def test_an_alias_taken_back_runs_in_no_circle() -> None:

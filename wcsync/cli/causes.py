@@ -152,8 +152,9 @@ PARKED = {
     "line_removed": Cause(
         title="Line taken out of the order",
         means="a line was deleted from a paid order; its learner keeps access",
-        do="withdraw by hand in the LMS if it was given back, then drop the entry",
-        command=_DROP,
+        do="end the access by the command if it was given back or another line took its place; or drop the entry to "
+        "leave it so",
+        command=_END,
     ),
     "line_changed": Cause(
         title="Line with another product",

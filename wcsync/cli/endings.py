@@ -34,9 +34,9 @@ Seat = dict[str, Any]
 def end(*, config_path: Path | None, order: str, line_id: int | None, learner: str | None) -> None:
     """End what ORDER's parked entries ask about.
 
-    ORDER is its number or id. For orders in the trash or deleted, amounts given back, seats given back and withdrawals
-    that wait for a word. The way back is in the shop: an order that is paid again, or a refund that is deleted, gives
-    back the access.
+    ORDER is its number or id. For orders in the trash or deleted, lines taken out, amounts and seats given back and
+    withdrawals that wait for a word. An order that is restored or completed again in the shop, or a refund that is
+    deleted there, gives access back; should it be taken back once more, it is asked again.
     """
     config = sealed_config(config_path)
     with opened_report(config_path) as report:

@@ -24,6 +24,7 @@ ACTIONS = {
     "unseated": "planned anew, as nobody had got in",
     "parked_dropped": "taken off the parked list, by a person",
     "end_decided": "a person said that it ends",
+    "end_outlived": "that word has done its work, as the shop took it back",
     "held": "held, by a person",
     "released": "released, by a person",
     "seat_assigned": "a seat given to a learner, by a person",

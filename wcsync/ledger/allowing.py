@@ -17,6 +17,11 @@ _WAITING_OF = """
     AND e.desired = 'out' AND e.allowed_revision <> e.revision
     AND (e.state IN ('due', 'leased') OR (e.state = 'settled' AND e.outcome = 'asked'))
 """
+_WAITING_ROW = """
+    SELECT lms, course_id, learner_key, state, revision FROM enrolments
+    WHERE lms = ? AND course_id = ? AND learner_key = ? AND desired = 'out' AND allowed_revision <> revision
+    AND (state IN ('due', 'leased') OR (state = 'settled' AND outcome = 'asked'))
+"""
 _ALL_WAITING = f"""
     SELECT lms, course_id, learner_key, state, revision FROM enrolments INDEXED BY enrolments_leaving
     WHERE state IN ('due', 'leased') AND {M006_UNASKED}
@@ -32,6 +37,11 @@ _ALLOW = """
 def waiting_of(db: sqlite3.Connection, order_id: int, line_id: int | None = None) -> list[sqlite3.Row]:
     """Withdrawals behind an order's seats that nobody has allowed yet, those asked about among them."""
     return db.execute(_WAITING_OF, {"order_id": order_id, "line_id": line_id}).fetchall()
+
+
+def waiting_row(db: sqlite3.Connection, key: tuple[str, str, str]) -> list[sqlite3.Row]:
+    """The withdrawal of that enrolment, if it waits or was asked about and nobody has allowed it."""
+    return db.execute(_WAITING_ROW, key).fetchall()
 
 
 def all_waiting(db: sqlite3.Connection) -> list[sqlite3.Row]:

@@ -116,6 +116,9 @@ class Ledger(Protocol):
         Orders read as unpaid are then news again the next time they are read.
         """
 
+    def forget_reading(self, order_id: OrderId) -> None:
+        """Makes an order news the next time it is read, although it says the same: what else decides has changed."""
+
     def record_deleted(self, order_ids: Sequence[OrderId], plan: PlanOrder, now: datetime) -> PageRecord:
         """Keeps that the shop does not know these orders any more: their status is `sale.DELETED` from now on. Safe to
         repeat; an order that the shop knows again is read as any other."""

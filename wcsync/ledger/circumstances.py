@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from wcsync.mappers.taking_back import ENDINGS
 from wcsync.model import LearnerKey, Order
 from wcsync.sale import Circumstances, Decision, Subscription
 from wcsync.times import parse_instant, render_instant
@@ -32,13 +31,6 @@ def read_circumstances(db: sqlite3.Connection, order_id: int, keys: Iterable[Lea
 
 def is_held(db: sqlite3.Connection, order_id: int) -> bool:
     return db.execute("SELECT 1 FROM holds WHERE order_id = ?", (order_id,)).fetchone() is not None
-
-
-def drop_answers(db: sqlite3.Connection, order_id: int) -> None:
-    """The order is paid (again): what a person said of the status it had is no answer to the next one."""
-    db.executemany(
-        "DELETE FROM decisions WHERE order_id = ? AND cause = ?", [(order_id, status) for status in ENDINGS]
-    )
 
 
 def write_renewals(db: sqlite3.Connection, order: Order) -> None:
@@ -124,13 +116,16 @@ def _decisions(db: sqlite3.Connection, order_id: int) -> frozenset[Decision]:
 
 
 def _aliases(db: sqlite3.Connection, keys: Iterable[LearnerKey]) -> tuple[tuple[str, str], ...]:
-    """Chains followed, an earlier word before a later one."""
-    found: dict[str, tuple[str, str]] = {}
-    left = set(keys)
-    while left:
-        key = left.pop()
-        row = db.execute("SELECT new_key, at FROM aliases WHERE old_key = ?", (key,)).fetchone()
-        if row is not None and key not in found:
-            found[key] = (row["at"], row["new_key"])
-            left.add(LearnerKey(row["new_key"]))
-    return tuple((old, found[old][1]) for old in sorted(found, key=lambda old: (found[old][0], old)))
+    """Chains followed, each from its far end. When a word was said plays no part: clocks are set back."""
+    chains = [_chain(db, key) for key in sorted(keys)]
+    links = sorted({link for chain in chains for link in chain}, key=lambda link: (-link[0], link[1:]))
+    return tuple((old, new) for _, old, new in links)
+
+
+def _chain(db: sqlite3.Connection, key: str) -> list[tuple[int, str, str]]:
+    """Whom a learner stands for, and so on: each link with how many follow it. `record_alias` keeps out circles."""
+    links: list[tuple[str, str]] = []
+    while (row := db.execute("SELECT new_key FROM aliases WHERE old_key = ?", (key,)).fetchone()) is not None:
+        links.append((key, row["new_key"]))
+        key = row["new_key"]
+    return [(len(links) - place, *link) for place, link in enumerate(links)]

@@ -5,7 +5,7 @@ Everything here runs inside the caller's transaction; whoever changes what an or
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from wcsync.ledger.aliases import key_in_use
@@ -14,21 +14,22 @@ from wcsync.ledger.parking import WITHDRAW_ASKED
 from wcsync.ledger.rows import plain
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.addresses import blot_addresses
-from wcsync.mappers.taking_back import SEATS, TRASH, cause_of
+from wcsync.mappers.taking_back import REMOVED, SEATS, TRASH, cause_of
 from wcsync.model import LearnerKey, LineId, OrderId
 from wcsync.sale import DELETED, Decision
 from wcsync.times import render_instant
 
 SEATS_OVER = "seats_over"
 REFUND_AMOUNT = "refund_amount"
-_BY_STATUS = {"trashed": TRASH, "deleted": DELETED}
+_BY_KIND = {"trashed": TRASH, "deleted": DELETED, "line_removed": REMOVED}
 _ASKED = "_asked"
 
 Key = tuple[str, str, str]
 
 _QUESTIONS = """
     SELECT line_id, kind, reason FROM parked WHERE order_id = :order_id AND (
-        kind IN ('trashed', 'deleted', 'refund_amount', 'seats_over') OR kind LIKE '%\\_asked' ESCAPE '\\')
+        kind IN ('trashed', 'deleted', 'refund_amount', 'seats_over', 'line_removed')
+        OR kind LIKE '%\\_asked' ESCAPE '\\')
     AND (:line_id IS NULL OR line_id IN (0, :line_id)) ORDER BY line_id, kind
 """
 _LIVE = "SELECT count(*) FROM entitlements WHERE order_id = ? AND live = 1"
@@ -58,10 +59,20 @@ def decide(
             "INSERT INTO decisions (order_id, line_id, seat, cause, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (order_id, one.line_id, one.seat, one.cause, render_instant(now)),
         )
-        where = f", line {one.line_id}" if one.line_id else ""
-        where += f", seat {one.seat}" if one.seat else ""
-        audit(db, "operator", "end_decided", f"order {order_id}", f"{one.cause}{where}", now)
+        audit(db, "operator", "end_decided", f"order {order_id}", _rendered(one), now)
     return made
+
+
+def forget_outlived(
+    db: sqlite3.Connection, order_id: OrderId, decisions: Iterable[Decision], now: datetime
+) -> None:
+    """What the shop took back since is asked again the next time it comes up."""
+    for one in decisions:
+        db.execute(
+            "DELETE FROM decisions WHERE order_id = ? AND line_id = ? AND seat = ? AND cause = ?",
+            (order_id, one.line_id, one.seat, one.cause),
+        )
+        audit(db, "orders", "end_outlived", f"order {order_id}", _rendered(one), now)
 
 
 def count_live(db: sqlite3.Connection, order_id: OrderId) -> int:
@@ -112,7 +123,12 @@ def _decisions(
         for seat in _seats_of(db, order_id, line_id, learner):
             yield Decision(cause=SEATS, line_id=line_id, seat=seat)
     elif kind != WITHDRAW_ASKED:
-        yield Decision(cause=_BY_STATUS.get(kind, kind.removesuffix(_ASKED)), line_id=line_id)
+        yield Decision(cause=_BY_KIND.get(kind, kind.removesuffix(_ASKED)), line_id=line_id)
+
+
+def _rendered(one: Decision) -> str:
+    line = f", line {one.line_id}" if one.line_id else ""
+    return one.cause + line + (f", seat {one.seat}" if one.seat else "")
 
 
 def _refunds_named(db: sqlite3.Connection, order_id: OrderId, reason: str) -> list[int]:

@@ -154,6 +154,10 @@ class SqliteLedger:
             audit(db, "operator", "rules_changed", "orders", rules, now)
             return True
 
+    def forget_reading(self, order_id: OrderId) -> None:
+        with transaction(self._db) as db:
+            db.execute("UPDATE orders SET digest = '' WHERE order_id = ?", (order_id,))
+
     def record_deleted(self, order_ids: Sequence[OrderId], plan: PlanOrder, now: datetime) -> PageRecord:
         total = PageRecord()
         with transaction(self._db) as db:

@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import partial
 
 from wcsync.ledger.base import PageRecord
-from wcsync.ledger.circumstances import FUTURE, drop_answers, read_circumstances
+from wcsync.ledger.circumstances import FUTURE, read_circumstances
+from wcsync.ledger.decisions import forget_outlived
 from wcsync.ledger.order_facts import OrderFacts, audit_reading, people_of
 from wcsync.ledger.order_notes import note_order
 from wcsync.ledger.order_rows import digest_order
@@ -15,6 +16,7 @@ from wcsync.ledger.parking import BOUGHT_AGAIN, NOT_PLANNED
 from wcsync.ledger.repeats import find_repeats, later_orders
 from wcsync.ledger.rows import entitlement_of, plain, render_access, render_options, text_of
 from wcsync.ledger.wishes import audit, refresh_wish
+from wcsync.mappers.taking_back import outlived
 from wcsync.model import (
     NOBODY,
     Entitlement,
@@ -136,11 +138,13 @@ class Recorder:
         known = self._read_entitlements(order.order_id)
         circumstances = self._circumstances(order, known)
         plan = plan_order(order, known, circumstances)
-        if plan.paid and circumstances.decisions:
-            drop_answers(self._db, order.order_id)
         paid_before = before is not None and bool(before["paid"])
         self._write_plan(order.order_id, plan)
         self._write_entitlements(plan.entitlements)
+        if not circumstances.held:
+            live = {(seat.line_id, seat.seat) for seat in plan.entitlements if seat.live}
+            over = outlived(circumstances.decisions, paid=plan.paid, live=live)
+            forget_outlived(self._db, order.order_id, over, self._now)
         changed = set(known) ^ set(plan.entitlements)
         if paid_before != plan.paid:
             changed |= {*known, *plan.entitlements}

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from wcsync.ledger import missing
 from wcsync.ledger.aliases import key_in_use, record_alias
+from wcsync.ledger.allowing import allow, waiting_row
 from wcsync.ledger.desk import Merging
 from wcsync.ledger.order_facts import write_person
 from wcsync.ledger.parking import OF_THE_LMS, unpark
@@ -92,7 +93,7 @@ def _move_seats(db: sqlite3.Connection, source: LearnerKey, target: LearnerKey, 
     for place in places:
         refresh_wish(db, *place, target, now)
         refresh_wish(db, *place, source, now)
-        _say_why(db, (*place, source), ways[place])
+        _say_why(db, (*place, source), ways[place], now)
     return moved
 
 
@@ -107,10 +108,15 @@ def _way_out(db: sqlite3.Connection, lms: str, course_id: str, key: LearnerKey) 
     return next((way for way in GENTLENESS if way.value in said), None)
 
 
-def _say_why(db: sqlite3.Connection, key: tuple[str, str, str], way: Withdrawal | None) -> None:
-    """No seat is left that could tell why the old address is to go."""
+def _say_why(
+    db: sqlite3.Connection, key: tuple[str, str, str], way: Withdrawal | None, now: datetime
+) -> None:
+    """No seat is left that could tell why the old address is to go. Nobody is asked whether it is: a person just said
+    so, and there is no order any more beside which it could be asked."""
     db.execute(
         "UPDATE enrolments SET cause = ?, on_withdraw = ? WHERE lms = ? AND course_id = ? AND learner_key = ? "
         "AND desired = 'out' AND applied_revision < revision",
         (Cause.RELINKED.value, way.value if way is not None else "", *key),
     )
+    if way is not Withdrawal.KEEP:
+        allow(db, waiting_row(db, key), now)

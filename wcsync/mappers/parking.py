@@ -89,8 +89,8 @@ def line_changed(line: Line) -> Parked:
 def line_removed(line_id: LineId) -> Parked:
     """Its seats follow the order: an edit alone ends nothing."""
     reason = (
-        "the line was taken out of the order after it was sold; its learner keeps access. Withdraw by hand if it was "
-        "given back"
+        "the line was taken out of the order after it was sold; its learner keeps access, beside what the order sells "
+        "now. End it if it was given back or replaced"
     )
     return Parked(kind="line_removed", reason=reason, line_id=line_id)
 

@@ -1,6 +1,6 @@
 """Who gets which seat of a line. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wcsync.mappers.addresses import is_unwanted, normalise_address, usable_address
@@ -50,16 +50,24 @@ def goes_to_buyer(line: Line, order: Order, rule: SeatRule) -> bool:
 
 
 def claimants_of(
-    line: Line, order: Order, rule: SeatRule, identify: Identify, never: frozenset[str]
+    line: Line,
+    order: Order,
+    rule: SeatRule,
+    identify: Identify,
+    never: frozenset[str],
+    barred: Collection[LearnerKey] = (),
 ) -> Claimants:
-    """Who is to have the seats of a line when it is sold by that rule."""
+    """Who is to have the seats of a line when it is sold by that rule. `barred`: who is not wanted under any address
+    that stands for them."""
     if rule is SeatRule.HOLD and line.quantity >= 2:
         return Claimants()
     named = named_for(line, order)
     people = named or ((order.buyer,) if goes_to_buyer(line, order, rule) else ())
     usable = [person for person in people if usable_address(person.email)]
-    wanted = [person for person in usable if not is_unwanted(person.email, never)]
-    unwanted = [person for person in usable if is_unwanted(person.email, never)]
+    unwanted = [
+        person for person in usable if is_unwanted(person.email, never) or identify(person.email) in barred
+    ]
+    wanted = [person for person in usable if person not in unwanted]
     return Claimants(
         learners=tuple(dict.fromkeys(identify(person.email) for person in wanted)),
         bad=len(people) - len(usable),
@@ -79,13 +87,14 @@ def give_seats(
     return {**seats, **given}, waiting[len(given) :]
 
 
-def seat_once(seats: Seats) -> dict[int, LearnerKey]:
-    """The same with one seat for each learner, the first: two that turned out to be one leave the other open."""
+def seat_once(seats: Seats, live: Collection[int]) -> dict[int, LearnerKey]:
+    """The same with one seat for each learner: two that turned out to be one leave the other open. The first stays
+    theirs, a live one before one that has ended, which lets nobody in."""
     taken: set[LearnerKey] = set()
     once: dict[int, LearnerKey] = {}
-    for number, key in sorted(seats.items()):
-        once[number] = NOBODY if key in taken else key
-        taken.add(key)
+    for number in sorted(seats, key=lambda number: (number not in live, number)):
+        once[number] = NOBODY if seats[number] in taken else seats[number]
+        taken.add(seats[number])
     return once
 
 

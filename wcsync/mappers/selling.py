@@ -17,7 +17,7 @@ from wcsync.mappers.seating import (
     seat_once,
     stand_ins,
 )
-from wcsync.mappers.taking_back import ENDINGS, Left, ends_by_status, left_of, lives
+from wcsync.mappers.taking_back import ENDINGS, Left, ends_by_status, left_of, left_of_removed, lives
 from wcsync.model import (
     NOBODY,
     Entitlement,
@@ -111,6 +111,8 @@ class Sale:
         self.standing = rules.standing(order)
         self.starts_at = start_of(order, rules.paid_statuses)
         self._stand_in = stand_ins(circumstances.aliases)
+        never = (one for one in rules.never if circumstances.aliases and not one.startswith("@"))
+        self._barred = frozenset(rules.identify(address) for address in never)
 
     def plan(self) -> OrderPlan:
         lines, seats, parked = [], [], []
@@ -140,12 +142,14 @@ class Sale:
         rows = self.known[line.line_id]
         changed = _is_changed(line, rows)
         grows = self.standing is Standing.PAID and not (changed or removed)
-        seats = seat_once({row.seat: self._stand_in(row.learner_key) for row in rows})
+        had = {row.seat: self._stand_in(row.learner_key) for row in rows}
+        seats = seat_once(had, {row.seat for row in _live(rows)})
         if grows and line.quantity <= MOST_SEATS:
             seats = dict.fromkeys(range(1, int(line.quantity) + 1), NOBODY) | seats
         claimants = Claimants() if removed else self._claimants(line)
-        named = claimants.learners if grows and claimants.by_name else ()
-        left = left_of(line, self.order, self.decisions)
+        only_open = list(seats.values()) == [NOBODY]  # the one seat of a line is the buyer's by any rule
+        named = claimants.learners if grows and (claimants.by_name or only_open) else ()
+        left = (left_of_removed if removed else left_of)(line, self.order, self.decisions)
         seats, alive, waiting = self._seat(line, seats, left, named)
         settled = [self._settled(row, seats[row.seat], alive, left) for row in _copied(rows, seats)]
         parked = [parking.line_changed(line)] if changed and _live(settled) else []
@@ -202,7 +206,7 @@ class Sale:
 
     def _claimants(self, line: Line) -> Claimants:
         rule = self.rules.seat_rule(line)
-        return claimants_of(line, self.order, rule, self._identify, self.rules.never)
+        return claimants_of(line, self.order, rule, self._identify, self.rules.never, self._barred)
 
     def _seat(
         self, line: Line, seats: dict[int, LearnerKey], left: Left, learners: Sequence[LearnerKey]

@@ -1,7 +1,7 @@
 """What refunds and an order's status leave of what was sold. Pure: given back, it is whole again."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 
@@ -17,17 +17,20 @@ ENDINGS: Mapping[str, Aftermath] = MappingProxyType(
 """What becomes of what was sold where the config does not say."""
 SEATS = "seats"
 """What a `Decision` about whose seat goes is called."""
+REMOVED = "removed"
+"""As much, about a line that was taken out of its order."""
 NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
     """What is left of a line. `sold`, `refunded`: seats; `whole`: nothing is left, by quantity, by amount, or since a
-    person said so of an amount."""
+    person said so of an amount, or of a line that is in the order no more (`removed`)."""
 
     sold: int
     refunded: int
     whole: bool = False
+    removed: bool = False
 
     @property
     def capacity(self) -> int:
@@ -35,6 +38,8 @@ class Left:
 
     @property
     def reason(self) -> str:
+        if self.removed:
+            return "the line was taken out of the order"
         if self.whole and self.refunded < self.sold:
             return "refunded"
         return f"{self.refunded} of {self.sold} refunded" if self.refunded else f"{self.sold} sold"
@@ -73,6 +78,13 @@ def left_of(
         or (above is not None and above.whole)
     )
     return Left(sold=sold, refunded=int(sold - max(sold - refunded, NOTHING)), whole=whole)
+
+
+def left_of_removed(line: Line, order: Order, decisions: Collection[Decision]) -> Left:
+    """The same of a line that is in the order no more. That alone ends nothing: a person says so."""
+    left = left_of(line, order, decisions)
+    ended = not left.whole and _decided(REMOVED, decisions, line.line_id)
+    return replace(left, whole=True, removed=True) if ended else left
 
 
 def lives(seats: Seats, left: Left, decisions: Collection[Decision], line_id: int) -> set[int]:
@@ -116,7 +128,27 @@ def refund_ids(line: Line, order: Order) -> set[int]:
     return {*mere_amounts(line, order), *unexplained_refunds(order, known)}
 
 
-def cause_of(refund_id: int) -> str:
+def outlived(
+    decisions: Iterable[Decision], *, paid: bool, live: Collection[tuple[int, int]]
+) -> list[Decision]:
+    """Those whose question the shop has taken back: an order that counts as paid again, a line that is back in it, a
+    seat that nothing takes any more. Asked anew, it is another question. `live`: the seats that live, (line, seat).
+
+    A word about a refund stays, since no other refund ever has its number.
+    """
+    lines = {line_id for line_id, _ in live}
+
+    def is_outlived(one: Decision) -> bool:
+        if one.cause == SEATS:
+            return (one.line_id, one.seat) in live
+        if one.cause == REMOVED:
+            return one.line_id in lines
+        return paid and not one.cause.startswith(cause_of(""))
+
+    return [one for one in decisions if is_outlived(one)]
+
+
+def cause_of(refund_id: int | str) -> str:
     """What a `Decision` about a refund is called."""
     return f"refund:{refund_id}"
 

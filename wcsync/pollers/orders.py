@@ -105,11 +105,13 @@ class OrdersPoller:
         return record
 
     def read_order(self, order_id: OrderId) -> PageRecord | None:
-        """Reads one order again; None if the shop does not know it. Raises: TransientError, ServiceBlocked."""
+        """Reads one order again, and plans it anew by the config of today even if the shop says nothing new; None if
+        the shop does not know it. Raises: TransientError, ServiceBlocked."""
         self.gate.check()
         order = self.store.fetch_order(order_id)
         if order is None:
             return None
+        self.ledger.forget_reading(order_id)
         if isinstance(order, Unreadable):
             return self._record((), (order,))
         return self._record((order,), ())
