@@ -149,6 +149,16 @@ def test_a_shop_that_ignores_the_window_is_read_rightly_and_seldom(begun: Spine)
     assert looks_within(begun, 2) == 1
 
 
+def test_a_shop_that_ignores_the_window_is_known_by_any_of_its_pages(begun: Spine) -> None:
+    for number in (77, 78, 79):
+        begun.store.subscribe(number, T0 - YEARS)
+    begun.store.ignores_window = True
+    begun.store.subscribe(80, begun.clock())
+    begun.subscriptions.run_if_due()
+    assert begun.store.subscription_pages == [1, 2]
+    assert looks_within(begun, SELDOM_S - 1) == 0
+
+
 def looks_within(spine: Spine, seconds: float) -> int:
     """How often the shop is asked while so much time passes, if the schedule asks us every second or so."""
     before = len(spine.store.subscription_windows)

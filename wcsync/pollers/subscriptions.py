@@ -118,12 +118,13 @@ class SubscriptionsPoller:
 
     def _pages(self, since: datetime, first_page: int) -> Iterator[SubscriptionPage]:
         """A cursor is there from the first page on: it says that this shop had subscriptions once."""
+        self._windowed = True
         for page in self.store.fetch_subscription_pages(since, first_page=first_page):
             if not page.offered:
                 raise _NotOfferedError
             if page.number == first_page and self.ledger.read_cursor(CURSOR) is None:
                 self.ledger.start_cursor(CURSOR, BEGINNING, self.clock())
-            self._windowed = all(one.modified_at > since - WINDOW_SLACK for one in page.subscriptions)
+            self._windowed &= all(one.modified_at > since - WINDOW_SLACK for one in page.subscriptions)
             yield page
 
     def _record(self, page: SubscriptionPage, move: CursorMove | None) -> PageRecord:
