@@ -7,7 +7,7 @@ import pytest
 
 from tests.sales import Deals, line_of, order_of, plan, planner
 from wcsync.mappers.access import LAST_INSTANT, add_days, wish_for
-from wcsync.model import Desired, Entitlement, OrderId, Wish
+from wcsync.model import Desired, Entitlement, OrderId, ProductId, Wish
 from wcsync.sale import Access, Cause, Circumstances, Subscription, Terms, Withdrawal
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -134,6 +134,17 @@ def test_a_seat_with_a_subscription_lives_as_long(subscriptions: list[Subscripti
     assert seat.cause is (Cause.SUBSCRIPTION if reason else None)
     (again,) = plan(order_of(), [seat], Circumstances(subscriptions=(SUB,)), by=WITH).entitlements
     assert again.live
+
+
+def test_a_seat_of_a_variation_hangs_on_the_subscription_to_that_variation() -> None:
+    order = order_of(replace(line_of(), variation_id=ProductId(18)))
+    about_it = replace(SUB, status="cancelled", products=frozenset({17, 18}))
+    about_another = replace(SUB, subscription_id=78, products=frozenset({17, 19}))
+    (seat,) = plan(order, (), Circumstances(subscriptions=(about_it, about_another)), by=WITH).entitlements
+    assert seat.reason == "subscription 77 cancelled"
+    switched = Circumstances(subscriptions=(about_another,))
+    (seat,) = plan(order, (), switched, by=WITH).entitlements
+    assert seat.live
 
 
 @pytest.mark.parametrize("access", [Access(days=30), Access(until=START), Access()])
