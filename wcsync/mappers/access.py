@@ -8,6 +8,8 @@ from wcsync.sale import GENTLENESS, LAPSES, UNLIMITED, Access, Cause, Subscripti
 from wcsync.zones import instant_at, parse_zone
 
 COMPLETED = "completed"
+AWAITING_PAYMENT = frozenset({"pending", "on-hold"})
+"""In these a subscription is between the order that is to pay for it and its payment."""
 LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 """Access that would end later ends then."""
 
@@ -40,11 +42,14 @@ def granted(access: Access, zone: str) -> Access:
     return UNLIMITED if access.unlimited else access.placed(zone)
 
 
-def lapsed_subscription(seat: Entitlement, subscriptions: Sequence[Subscription]) -> Subscription | None:
+def lapsed_subscription(
+    seat: Entitlement, subscriptions: Sequence[Subscription], paid_at: datetime | None
+) -> Subscription | None:
     """The subscription whose end ends the seat; None while one lives, or if the seat does not hang on any.
 
     Those count that are about the line's variation; if none says so, about its product; if none, all. None known: the
-    shop has not told yet.
+    shop has not told yet. One that waited for a payment when the shop last told of it does so no more if the order was
+    paid since, at `paid_at`: they are read minutes after orders, and who has just paid is not kept out till then.
     """
     access = seat.access
     if not access.with_subscription or access.days is not None or access.until is not None:
@@ -54,13 +59,17 @@ def lapsed_subscription(seat: Entitlement, subscriptions: Sequence[Subscription]
         or _about(subscriptions, seat.product_id)
         or list(subscriptions)
     )
-    if any(one.live for one in about):
+    if any(one.live or _was_paid_since(one, paid_at) for one in about):
         return None
     return max(about, key=lambda one: (one.modified_at, one.subscription_id), default=None)
 
 
 def _about(subscriptions: Sequence[Subscription], product_id: ProductId) -> list[Subscription]:
     return [one for one in subscriptions if product_id in one.products]
+
+
+def _was_paid_since(one: Subscription, paid_at: datetime | None) -> bool:
+    return one.status in AWAITING_PAYMENT and paid_at is not None and one.modified_at < paid_at
 
 
 def wish_for(entitlements: Iterable[Entitlement], now: datetime) -> Wish:
