@@ -64,7 +64,8 @@ class Line:
 class Order:
     """An order as the shop told it. `refunded_total` is positive, in the order's currency.
 
-    `learners`: those whom the order as a whole names. `renews`: the subscriptions that this order pays anew.
+    `learners`: those whom the order as a whole names. `renews`: the subscriptions that this order pays anew, or
+    for whose change to other products it pays.
     """
 
     order_id: OrderId

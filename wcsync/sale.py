@@ -122,7 +122,7 @@ class Refund:
 class Subscription:
     """A subscription as the shop says it stands. `parent_id`: the order that began it, 0 = none.
 
-    `products`: the products and variations it is about. Its renewals name it themselves (`Order.renews`).
+    `products`: the products and variations it is about. Its renewals and switches name it themselves (`Order.renews`).
     """
 
     subscription_id: int

@@ -250,11 +250,59 @@ def test_a_shop_that_is_down_is_never_taken_for_an_order_that_fails(woo: Sandbox
             woo.store.fetch_order(order_id)
 
 
-def test_a_firewall_before_refunds_alone_blocks_the_shop_as_ever(woo: SandboxStage) -> None:
-    order_id = refunded(woo)
-    woo.shop.faults.add(Fault(kind="status", status=403, body=b"<html>", match="/refunds", times=None))
-    with pytest.raises(ServiceBlocked, match="firewall"):
-        woo.store.fetch_order(order_id)
+REFUSALS = [
+    Fault(kind="status", status=403, body=b"<html>", match="/refunds", times=None),
+    Fault(
+        kind="status",
+        status=404,
+        body=json.dumps({"code": "rest_no_route", "message": "x", "data": {"status": 404}}).encode(),
+        match="/refunds",
+        times=None,
+    ),
+]
+
+
+@pytest.mark.parametrize("fault", REFUSALS, ids=["firewall", "no-route"])
+def test_a_firewall_before_refunds_alone_costs_their_orders_and_no_other(
+    woo: SandboxStage, fault: Fault
+) -> None:
+    refused, other = {refunded(woo), refunded(woo)}, woo.buy(BEGIN)
+    woo.shop.faults.add(fault)
+    since = BEGIN.replace(year=2000)
+    for _ in range(TRIES - 1):
+        with pytest.raises(ServiceBlocked, match=r"asked for refunds alone, /wp-json/wc/v3/orders/…/refunds"):
+            next(woo.store.fetch_pages(since))
+    page = next(woo.store.fetch_pages(since))
+    assert [order.order_id for order in page.orders] == [other]
+    assert {row.order_id for row in page.unreadable} == refused
+    assert all("let this machine's address read /wp-json/" in row.reason for row in page.unreadable)
+
+
+def test_once_refunds_are_answered_again_each_order_has_all_its_tries(woo: SandboxStage) -> None:
+    first, second = refunded(woo), refunded(woo)
+    woo.shop.faults.add(REFUSALS[0])
+    for _ in range(TRIES - 1):
+        with pytest.raises(ServiceBlocked):
+            woo.store.fetch_order(first)
+    assert isinstance(woo.store.fetch_order(first), Unreadable)
+    assert isinstance(woo.store.fetch_order(second), Unreadable)
+    woo.shop.faults.clear()
+    assert isinstance(woo.store.fetch_order(first), Order)
+    woo.shop.faults.add(REFUSALS[0])
+    with pytest.raises(ServiceBlocked):
+        woo.store.fetch_order(second)
+
+
+def test_a_list_of_refunds_that_fails_as_a_whole_holds_up_a_page_no_longer_than_one_order_does(
+    woo: SandboxStage,
+) -> None:
+    failing = {refunded(woo) for _ in range(3)}
+    woo.shop.faults.add(Fault(kind="status", status=500, match="/refunds", times=None))
+    since = BEGIN.replace(year=2000)
+    for _ in range(TRIES - 1):
+        with pytest.raises(TransientError):
+            next(woo.store.fetch_pages(since))
+    assert {row.order_id for row in next(woo.store.fetch_pages(since)).unreadable} == failing
 
 
 def test_a_zone_this_machine_lacks_is_told_by_its_offset(woo: SandboxStage) -> None:

@@ -134,6 +134,20 @@ def test_who_buys_a_subscription_is_in_without_end(world: World) -> None:
     assert (campus.standing, campus.ends_at) == ("in", None)
 
 
+def test_who_pays_is_in_before_the_subscription_is_read_again(world: World) -> None:
+    campus = world()
+    order_id = campus.shop.buy(ANA, lines=[(campus.product, 1)], status="pending", paid=False)
+    campus.shop.start_subscription(order_id)
+    campus.tick(600)
+    campus.look()
+    assert campus.standing == "out"
+    campus.tick(60)
+    campus.shop.set_status(order_id, "completed")
+    assert campus.poller.poll_once().complete
+    campus.work()
+    assert campus.standing == "in"
+
+
 def test_a_subscription_on_hold_suspends_and_one_taken_up_again_lets_in(world: World) -> None:
     campus = world()
     number = campus.subscribe()

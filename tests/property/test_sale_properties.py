@@ -137,7 +137,7 @@ def circumstances_of(shop: PlainShop, order: PlainOrder) -> Circumstances:
         Subscription(
             subscription_id=number,
             parent_id=0,
-            status="active" if one.live else "on-hold",
+            status="active" if one.live else "cancelled",
             products=one.products,
             modified_at=T0,
         )

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.fakes import T0
 from tests.sales import Deals, line_of, order_of, plan, planner
 from wcsync.mappers.access import LAST_INSTANT, add_days, wish_for
-from wcsync.model import Desired, Entitlement, OrderId, Wish
+from wcsync.model import Desired, Entitlement, OrderId, ProductId, Wish
 from wcsync.sale import Access, Cause, Circumstances, Subscription, Terms, Withdrawal
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOW = START + timedelta(hours=1)
+LATER = T0 + timedelta(hours=1)
 SUB = Subscription(
     subscription_id=77, parent_id=1, status="active", products=frozenset({17}), modified_at=START
 )
@@ -110,7 +112,9 @@ WITH = planner(Deals(terms=Terms(access=Access(with_subscription=True))))
         pytest.param([], "", id="none known"),
         pytest.param([SUB], "", id="active"),
         pytest.param([replace(SUB, status="pending-cancel")], "", id="paid until it ends"),
-        pytest.param([replace(SUB, status="on-hold")], "subscription 77 on-hold", id="on hold"),
+        pytest.param(
+            [replace(SUB, status="on-hold", modified_at=LATER)], "subscription 77 on-hold", id="on hold"
+        ),
         pytest.param([replace(SUB, status="expired")], "subscription 77 expired", id="expired"),
         pytest.param(
             [replace(SUB, status="cancelled"), replace(SUB, subscription_id=78)], "", id="another one lives"
@@ -134,6 +138,31 @@ def test_a_seat_with_a_subscription_lives_as_long(subscriptions: list[Subscripti
     assert seat.cause is (Cause.SUBSCRIPTION if reason else None)
     (again,) = plan(order_of(), [seat], Circumstances(subscriptions=(SUB,)), by=WITH).entitlements
     assert again.live
+
+
+@pytest.mark.parametrize(
+    ("status", "before", "live"),
+    [("on-hold", 1, True), ("pending", 1, True), ("cancelled", 1, False), ("on-hold", -1, False)],
+    ids=["on hold for the payment", "never paid before", "cancelled all the same", "on hold after it"],
+)
+def test_a_subscription_read_before_its_payment_came_does_not_end_what_was_paid(
+    status: str, before: int, live: bool
+) -> None:
+    order = replace(order_of(), paid_at=START, completed_at=START + timedelta(days=9))
+    waiting = replace(SUB, status=status, modified_at=START - timedelta(seconds=before))
+    (seat,) = plan(order, (), Circumstances(subscriptions=(waiting,)), by=WITH).entitlements
+    assert seat.live is live
+
+
+def test_a_seat_of_a_variation_hangs_on_the_subscription_to_that_variation() -> None:
+    order = order_of(replace(line_of(), variation_id=ProductId(18)))
+    about_it = replace(SUB, status="cancelled", products=frozenset({17, 18}))
+    about_another = replace(SUB, subscription_id=78, products=frozenset({17, 19}))
+    (seat,) = plan(order, (), Circumstances(subscriptions=(about_it, about_another)), by=WITH).entitlements
+    assert seat.reason == "subscription 77 cancelled"
+    switched = Circumstances(subscriptions=(about_another,))
+    (seat,) = plan(order, (), switched, by=WITH).entitlements
+    assert seat.live
 
 
 @pytest.mark.parametrize("access", [Access(days=30), Access(until=START), Access()])

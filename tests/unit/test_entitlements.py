@@ -239,6 +239,16 @@ def test_an_order_completed_again_under_another_address_is_shown() -> None:
         pytest.param("ana\u200b@example.test", id="invisible"),
         pytest.param("ana\ud800@example.test", id="half a character"),
         pytest.param("a" * 250 + "@example.test", id="too long"),
+        pytest.param('"ana@example.test"', id="in quotes"),
+        pytest.param("'ana@example.test'", id="in single quotes"),
+        pytest.param("“ana@example.test”", id="in curved quotes"),
+        pytest.param('s:16:"ana@example.test"', id="serialised by PHP"),
+        pytest.param("Mail:ana@example.test", id="with a label"),
+        pytest.param("(ana@example.test", id="a bracket"),
+        pytest.param("<b>ana@example.test", id="a tag"),
+        pytest.param("ana@example.test.", id="the end of a sentence"),
+        pytest.param("ana@.example.test", id="a dot before the host"),
+        pytest.param("ana@example..test", id="two dots"),
     ],
 )
 def test_a_line_without_a_usable_address_is_parked(email: str) -> None:
@@ -250,7 +260,19 @@ def test_a_line_without_a_usable_address_is_parked(email: str) -> None:
     assert all(email not in entry.reason for entry in planned.parked if email)
 
 
-@pytest.mark.parametrize("email", [" ana@example.test ", "josé@exámple.test", "o'neil+x@sub.example.test"])
+@pytest.mark.parametrize(
+    "email",
+    [
+        " ana@example.test ",
+        "josé@exámple.test",
+        "o'neil+x@sub.example.test",
+        "ana@xn--exmple-qta.test",
+        "ana@उदाहरण.test",
+        "ana@host_1.example.test",
+        "ana@localhost",
+        "!#$%&*/=?^`{|}~-._@example.test",
+    ],
+)
 def test_an_unusual_address_is_usable(email: str) -> None:
     assert usable_address(email)
 

@@ -154,6 +154,8 @@ def test_what_cannot_be_meant_is_told_with_line_and_remedy(
         pytest.param("30-jun-27", "which is the day", id="a month by name"),
         pytest.param("30 juin 2027", "which is the day", id="a month in French"),
         pytest.param("46568", "counts the days", id="a number"),
+        pytest.param("2027-06-30 00:00:00", "with its first moment", id="a day with a time"),
+        pytest.param("2027-06-30T00:00", "with its first moment", id="a day with hour and minute"),
         pytest.param("46568.75", "counts the days", id="a number with a time"),
         pytest.param("4.65E+04", "scientific", id="scientific"),
         pytest.param("#VALUE!", "a formula failed", id="a formula"),

@@ -203,6 +203,12 @@ def test_parts_of_each_other_end_no_search() -> None:
     assert seated(plan(circle), 1) == ["ana"]
 
 
+def test_bundles_within_bundles_without_end_are_not_followed_without_end() -> None:
+    numbers = range(1, 301)
+    nested = [line_of(line_id=number, total="0", part_of=number - 1) for number in numbers]
+    assert len(plan(order_of(*nested)).entitlements) == len(nested)
+
+
 @pytest.mark.parametrize(
     ("courses", "by_name", "lines", "verdict"),
     [

@@ -296,6 +296,12 @@ def test_the_subscriptions_that_an_order_renews_are_read() -> None:
     assert read(raw(meta(_subscription_renewal=["x", -1, 0, 9**30]))).renews == ()
 
 
+def test_an_order_names_the_subscription_it_switches_to_other_products() -> None:
+    assert read(raw(meta(_subscription_switch="79"))).renews == (79,)
+    assert read(raw(meta(_subscription_renewal="77", _subscription_switch=["79", "77"]))).renews == (77, 79)
+    assert read(raw(meta(_subscription_resubscribe="76"))).renews == ()
+
+
 @pytest.mark.parametrize(
     "text",
     ["x" * 1_000_000, f"a@{'b' * 300}.test", f"{'a ' * 999}b@c.test"],

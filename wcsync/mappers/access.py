@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from wcsync.model import Desired, Entitlement, Order, Wish
+from wcsync.model import Desired, Entitlement, Order, ProductId, Wish
 from wcsync.sale import GENTLENESS, LAPSES, UNLIMITED, Access, Cause, Subscription
 from wcsync.zones import instant_at, parse_zone
 
 COMPLETED = "completed"
+AWAITING_PAYMENT = frozenset({"pending", "on-hold"})
+"""In these a subscription is between the order that is to pay for it and its payment."""
 LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 """Access that would end later ends then."""
 
@@ -40,19 +42,34 @@ def granted(access: Access, zone: str) -> Access:
     return UNLIMITED if access.unlimited else access.placed(zone)
 
 
-def lapsed_subscription(seat: Entitlement, subscriptions: Sequence[Subscription]) -> Subscription | None:
+def lapsed_subscription(
+    seat: Entitlement, subscriptions: Sequence[Subscription], paid_at: datetime | None
+) -> Subscription | None:
     """The subscription whose end ends the seat; None while one lives, or if the seat does not hang on any.
 
-    Those count that are about the line's product; if none says so, all. None known: the shop has not told yet.
+    Those count that are about the line's variation; if none says so, about its product; if none, all. None known: the
+    shop has not told yet. One that waited for a payment when the shop last told of it does so no more if the order was
+    paid since, at `paid_at`: they are read minutes after orders, and who has just paid is not kept out till then.
     """
     access = seat.access
     if not access.with_subscription or access.days is not None or access.until is not None:
         return None
-    wanted = {seat.product_id, seat.variation_id} - {0}
-    about = [one for one in subscriptions if one.products & wanted] or list(subscriptions)
-    if any(one.live for one in about):
+    about = (
+        _about(subscriptions, seat.variation_id)
+        or _about(subscriptions, seat.product_id)
+        or list(subscriptions)
+    )
+    if any(one.live or _was_paid_since(one, paid_at) for one in about):
         return None
     return max(about, key=lambda one: (one.modified_at, one.subscription_id), default=None)
+
+
+def _about(subscriptions: Sequence[Subscription], product_id: ProductId) -> list[Subscription]:
+    return [one for one in subscriptions if product_id in one.products]
+
+
+def _was_paid_since(one: Subscription, paid_at: datetime | None) -> bool:
+    return one.status in AWAITING_PAYMENT and paid_at is not None and one.modified_at < paid_at
 
 
 def wish_for(entitlements: Iterable[Entitlement], now: datetime) -> Wish:

@@ -1,10 +1,12 @@
 """E-mail addresses: compared, judged, and taken out of texts. Pure."""
 
 import re
+import unicodedata
 from string import ascii_lowercase, ascii_uppercase
 
 _ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
 _FOLD = str.maketrans(ascii_uppercase, ascii_lowercase)
+_NO_ADDRESS = frozenset('"(),:;<>[\\]“”„«»')
 LONGEST_ADDRESS = 254
 """RFC 5321 §4.5.3.1.3 leaves room for no more between the angle brackets."""
 
@@ -43,11 +45,17 @@ def normalise_address(email: str) -> str:
 
 
 def usable_address(email: str) -> bool:
-    """Whether a mail could reach it at all; the LMS judges the rest."""
+    """Whether a mail could reach it at all; the LMS judges the rest.
+
+    Quotes, brackets and colons show that it stands in something else: a text, a tag, a value serialised by PHP.
+    """
     local, at, domain = email.strip().rpartition("@")
     if not (at and local and domain) or len(email) > LONGEST_ADDRESS:
         return False
-    return "@" not in local and all(char.isprintable() and not char.isspace() for char in email.strip())
+    if "@" in local or any(char in _NO_ADDRESS for char in local) or not all(domain.split(".")):
+        return False
+    visible = all(char.isprintable() and not char.isspace() for char in email.strip())
+    return visible and not any(unicodedata.category(char)[0] in "PS" for char in domain if char not in "-._")
 
 
 def domain_of(email: str) -> str:

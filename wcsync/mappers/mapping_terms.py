@@ -36,7 +36,9 @@ _OTHER_DATE = re.compile(
 _DAY_COUNT = re.compile(r"[3-9][0-9]{4}(?:[.,][0-9]+)?")
 """Spreadsheets count days from 1900; these are those from 1982 to 2173."""
 
-_ISO = "Write year, month, day, as in 2027-06-30; in a spreadsheet format the column as text first."
+_MIDNIGHT = re.compile(r"00:00(?::00(?:\.0+)?)?")
+_AS_TEXT = "in a spreadsheet format the column as text first."
+_ISO = f"Write year, month, day, as in 2027-06-30; {_AS_TEXT}"
 
 
 def parse_terms(raw: RawRow, target_keys: Iterable[TargetKey]) -> Terms:
@@ -122,6 +124,10 @@ def _parse_until(raw: RawRow) -> datetime | None:
     found = _MOMENT.fullmatch(text)
     if found is None:
         raise refused(raw.where(UNTIL), f"{UNTIL} {render_quoted(text)} {_what_else(text)}", _ISO)
+    if raw.spreadsheet and found[3] is None and _MIDNIGHT.fullmatch(found[2] or ""):
+        message = f"{UNTIL} {render_quoted(text)} is a day as a spreadsheet writes it, with its first moment"
+        remedy = f"Write {found[1]} for that whole day, or the day before it; {_AS_TEXT}"
+        raise refused(raw.where(UNTIL), message, remedy)
     until = _moment(found)
     if until is None or until.year not in YEARS:
         message = f"{UNTIL} {render_quoted(text)} is no day and time there is"

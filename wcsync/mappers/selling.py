@@ -246,7 +246,8 @@ class Sale:
             return row  # an order that neither is paid again nor ended again leaves what ended with it
         if row.seat not in alive:
             return _ended(row, Cause.REFUND, left.reason)
-        lapsed = lapsed_subscription(row, self.circumstances.subscriptions)
+        paid_at = self.order.paid_at or self.order.completed_at
+        lapsed = lapsed_subscription(row, self.circumstances.subscriptions, paid_at)
         if lapsed is not None:
             return _ended(row, Cause.SUBSCRIPTION, f"subscription {lapsed.subscription_id} {lapsed.status}")
         return replace(row, live=True, reason="", cause=None)

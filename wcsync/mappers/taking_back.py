@@ -20,6 +20,8 @@ SEATS = "seats"
 REMOVED = "removed"
 """As much, about a line that was taken out of its order."""
 NOTHING = Decimal(0)
+DEEPEST = 8
+"""So many bundles within bundles are followed. No shop sells more; an order that says so would take minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +172,7 @@ def _first_to_go(seats: Seats, decisions: Collection[Decision], line_id: int) ->
 
 def _bundle_of(line: Line, order: Order, seen: frozenset[LineId]) -> Line | None:
     """The line of the bundle that a part without a price goes with."""
-    if not line.part_of or line.part_of in seen or _price(line) != NOTHING:
+    if not line.part_of or line.part_of in seen or len(seen) > DEEPEST or _price(line) != NOTHING:
         return None
     return next((one for one in order.lines if one.line_id == line.part_of), None)
 

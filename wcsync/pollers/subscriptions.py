@@ -117,6 +117,7 @@ class SubscriptionsPoller:
 
     def _pages(self, since: datetime, first_page: int) -> Iterator[SubscriptionPage]:
         """A cursor is there from the first page on: it says that this shop had subscriptions once."""
+        self._windowed = True
         for page in self.store.fetch_subscription_pages(since, first_page=first_page):
             if not page.offered:
                 raise _NotOfferedError

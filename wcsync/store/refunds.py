@@ -8,7 +8,7 @@ from itertools import count
 from threading import Lock
 
 from wcsync import pulse
-from wcsync.errors import MalformedReply, TransientError
+from wcsync.errors import MalformedReply, ServiceBlocked, TransientError
 from wcsync.http import Reply
 from wcsync.model import Order, OrderId, Unreadable
 from wcsync.sale import Refund
@@ -19,7 +19,8 @@ REMEMBERED = 5000
 """So many orders' refunds are kept in memory. A refund never changes: it is there, or it was deleted."""
 TRIES = 3
 """So many times in a row an error about one order's refunds is taken for the shop's. Then it is that order's own: the
-page it stands on was answered each time, and would be held up for good."""
+page it stands on was answered each time, and would be held up for good. From then on it is every order's, until a
+question for refunds is answered again: else each of those on a page would hold it up anew."""
 
 _GONE = "refunds: the shop has deleted the order while it was read; look for it there, and restore it if it was sold"
 _NOT_LISTED = (
@@ -30,6 +31,11 @@ _ALWAYS_FAILS = (
     "refunds: the shop answers the question for them with an error each time; look under WooCommerce > Status > Logs, "
     "then open the order in the shop and save it"
 )
+_REFUSED = (
+    "refunds: the question for them is refused each time, though the shop answers others; let this machine's address "
+    "read /wp-json/wc/v3/orders/…/refunds past its firewall or security plugin"
+)
+_ASKED_FOR = "asked for refunds alone, /wp-json/wc/v3/orders/…/refunds; other questions are answered"
 _ODD = "{problem}; look at the order's refunds in the shop: a plugin writes them in a form of its own"
 
 Facts = tuple[OrderId, tuple[tuple[int, Decimal], ...]]
@@ -50,6 +56,7 @@ class Refunds:
         self._fetch_order = fetch_order
         self._known: OrderedDict[Facts, tuple[Refund, ...]] = OrderedDict()
         self._failures: dict[OrderId, int] = {}
+        self._hopeless = False
         self._lock = Lock()
 
     def complete(self, order: Order) -> Order | Unreadable:
@@ -68,17 +75,23 @@ class Refunds:
         try:
             completed = self._anew(order)
         except TransientError as exc:
-            if exc.whole_service or self._failed(order.order_id) < TRIES:
+            if exc.whole_service or not self._given_up(order.order_id):
                 raise
             return Unreadable(order_id=order.order_id, reason=_ALWAYS_FAILS)
+        except ServiceBlocked as exc:
+            if not self._given_up(order.order_id):
+                raise ServiceBlocked(f"{exc} ({_ASKED_FOR})", finding=exc.finding) from exc
+            return Unreadable(order_id=order.order_id, reason=_REFUSED)
         with self._lock:
             self._failures.pop(order.order_id, None)
+            self._hopeless = False
         return completed
 
-    def _failed(self, order_id: OrderId) -> int:
+    def _given_up(self, order_id: OrderId) -> bool:
         with self._lock:
             self._failures[order_id] = self._failures.get(order_id, 0) + 1
-            return self._failures[order_id]
+            self._hopeless |= self._failures[order_id] >= TRIES
+            return self._hopeless
 
     def _anew(self, order: Order) -> Order | Unreadable:
         """If a refund was made or deleted since the order was read, its list shows others: it is read once more.

@@ -47,7 +47,11 @@ _FIELDS = (  # of a buyer no more than we use travels; of the lists a part canno
     "billing.email,billing.first_name,billing.last_name,line_items,refunds,meta_data"
 )
 _PLACE = re.compile(r"at `\$\.?(?P<path>[^`]*)`$")
-_RENEWS = "_subscription_renewal"
+_RENEWS = ("_subscription_renewal", "_subscription_switch")
+"""An order that pays a subscription anew, or pays for its change to other products, names it so. One that begins a new
+subscription in place of one that ended names the old one by `_subscription_resubscribe`: that one gives nothing more.
+https://woocommerce.com/document/subscriptions/switching-guide/
+"""
 
 
 def render_orders_query(
@@ -185,7 +189,7 @@ def _order(told: _Order, addresses: dict[str, str], keys: MetaKeys) -> Order:
         lines=tuple(_with_learners(line, source, buyer) for line in lines),
         refunded_total=sum((refund.total for refund in refunds), Decimal(0)),
         refunds=refunds,
-        renews=tuple(_numbers(meta.find(_RENEWS))),
+        renews=tuple(_numbers([value for key in _RENEWS for value in meta.find(key)])),
     )
     named = read_named(source, meta, buyer) if meta else []
     return _shared_out(order, named) if named else order
