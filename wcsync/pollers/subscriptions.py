@@ -123,8 +123,7 @@ class SubscriptionsPoller:
                 raise _NotOfferedError
             if page.number == first_page and self.ledger.read_cursor(CURSOR) is None:
                 self.ledger.start_cursor(CURSOR, BEGINNING, self.clock())
-            asked_for = all(one.modified_at > since - WINDOW_SLACK for one in page.subscriptions)
-            self._windowed = asked_for and (self._windowed or page.number == first_page)
+            self._windowed &= all(one.modified_at > since - WINDOW_SLACK for one in page.subscriptions)
             yield page
 
     def _record(self, page: SubscriptionPage, move: CursorMove | None) -> PageRecord:
