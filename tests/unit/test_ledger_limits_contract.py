@@ -124,6 +124,36 @@ class LimitsContract(LedgerContract):
         assert withdraw(stage, T0 + 10 * DAY) == 40
         assert stage.ledger.end_expired(T0 + 10 * DAY) == 0
 
+    def test_a_mass_whose_end_came_nearer_and_is_over_is_stopped(self, stage: Stage) -> None:
+        """The orders that had extended them are taken back: their time would not have come yet."""
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        enrol(stage, 40)
+        numbers = range(101, 141)
+        again = {n: make_order(n, email=f"{n - 100}@example.test") for n in numbers}
+        stage.record(*again.values(), now=at(1))
+        while (claim := stage.ledger.claim(CAMPUS, at(2))) is not None:
+            stage.ledger.settle_applied(claim, CREATED, at(2))
+        now = T0 + 11 * DAY
+        stage.record(*(later(order, "cancelled") for order in again.values()), now=now)
+        assert withdraw(stage, now) == 0
+        assert stage.ledger.desk.allow(None, now) == 40
+        assert withdraw(stage, now) == 40
+
+    def test_a_few_whose_end_came_nearer_count_once_they_are_done(self, stage: Stage) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        enrol(stage, 12)
+        stage.record(*(make_order(n + 100, email=f"{n}@example.test") for n in range(1, 6)), now=at(1))
+        while (claim := stage.ledger.claim(CAMPUS, at(2))) is not None:
+            stage.ledger.settle_applied(claim, CREATED, at(2))
+        stage.mapping.terms["PY-101"] = Terms()
+        enrol(stage, 3, first=21)
+        now = T0 + 10 * DAY + timedelta(hours=1)
+        take_back(stage, 5, now=now, first=101)
+        stage.ledger.end_expired(now)
+        assert withdraw(stage, now) == 12
+        take_back(stage, 3, now=now, first=21)
+        assert withdraw(stage, now, Limits(most=7, share=1.0)) == 0
+
     def test_a_learner_who_was_relinked_is_not_held_back(self, stage: Stage) -> None:
         enrol(stage, 10)
         take_back(stage, 9)

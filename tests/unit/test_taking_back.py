@@ -525,7 +525,7 @@ def test_somebody_new_gets_in_while_a_mass_is_stopped(spine: Spine) -> None:
 def test_whose_time_is_over_leaves_while_a_mass_is_stopped(spine: Spine) -> None:
     leave_all(spine, 12)
     spine.execute(
-        "UPDATE enrolments SET cause = 'expired' WHERE learner_key = ?",
+        "UPDATE enrolments SET cause = 'expired', until = wished_at WHERE learner_key = ?",
         spine.ledger.identify("learner0@example.test"),
     )
     assert spine.work() == 1

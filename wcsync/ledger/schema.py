@@ -362,17 +362,19 @@ def m005_mirror(db: Database) -> None:
         db.conn.execute(statement)
 
 
-# Withdrawals that nobody said a word about and whose time has not come: what a mass of them is counted by.
+# Withdrawals that nobody said a word about and whose time has not come: what a mass of them is counted by. A row keeps
+# the end it had when it was wished out: who is out because that end came nearer lost it by an order, not by the time.
+_BY_TIME = "(cause = 'expired' AND until IS NOT NULL AND until <= wished_at)"
 M006_UNASKED = (
-    "desired = 'out' AND cause NOT IN ('expired', 'person', 'relinked') AND on_withdraw NOT IN ('keep', 'ask') "
-    "AND allowed_revision <> revision"
+    f"desired = 'out' AND NOT {_BY_TIME} AND cause NOT IN ('person', 'relinked') "
+    "AND on_withdraw NOT IN ('keep', 'ask') AND allowed_revision <> revision"
 )
 M006_LEFT = (
-    "applied = 'out' AND outcome IN ('removed', 'suspended') AND cause NOT IN ('expired', 'person', 'relinked') "
-    "AND allowed_revision <> applied_revision"
+    "applied = 'out' AND outcome IN ('removed', 'suspended') "
+    f"AND NOT {_BY_TIME} AND cause NOT IN ('person', 'relinked') AND allowed_revision <> applied_revision"
 )
 M006_FREE = (
-    "(desired = 'in' OR cause IN ('expired', 'person', 'relinked') OR on_withdraw IN ('keep', 'ask') "
+    f"(desired = 'in' OR {_BY_TIME} OR cause IN ('person', 'relinked') OR on_withdraw IN ('keep', 'ask') "
     "OR allowed_revision = revision)"
 )
 _M006 = (
