@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import T0, lost, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
 from wcsync.errors import TransientError
-from wcsync.health import Condition
+from wcsync.health import Condition, Sign
 from wcsync.ledger.base import Limits
 from wcsync.lms.base import Budget, Capability
 from wcsync.model import OrderId
@@ -359,6 +359,16 @@ def test_no_more_accounts_are_made_than_a_day_has_room_for(spine: Spine) -> None
     (waiting,) = spine.rows("SELECT * FROM enrolments WHERE state = 'due'")
     assert (waiting["error_kind"], waiting["attempts"]) == ("budget", 0)
     assert [row["kind"] for row in spine.rows("SELECT kind FROM parked")] == ["budget"]
+    assert spine.patient.health.condition is Condition.UP
+
+
+def test_an_lms_that_answers_again_is_up_although_its_budget_is_spent(spine: Spine) -> None:
+    limited(spine, per_day=0)
+    spine.record(make_order())
+    spine.patient.note(Sign.FAILED, "campus: no answer")
+    spine.tick(3600)
+    spine.work()
+    assert spine.row()["error_kind"] == "budget"
     assert spine.patient.health.condition is Condition.UP
 
 
