@@ -172,6 +172,18 @@ class LimitsContract(LedgerContract):
         stage.ledger.record_page((), (), stage.plan, CursorMove(name="orders", position=at(2)), at(2))
         assert withdraw(stage, at(2)) == 1
 
+    def test_a_walk_that_never_ends_holds_withdrawals_up_for_a_day(self, stage: Stage) -> None:
+        """Subscriptions whose plugin was switched off between two pages, say."""
+        enrol(stage, 10)
+        stage.ledger.start_cursor("subscriptions", T0, T0)
+        walk = Walk(since=T0, started_at=at(1), page=1)
+        stage.ledger.record_subscriptions(
+            (), stage.plan, CursorMove(name="subscriptions", walk=walk), at(1)
+        )
+        take_back(stage, 1, now=at(2))
+        assert withdraw(stage, T0 + DAY) == 0
+        assert withdraw(stage, at(2) + DAY) == 1
+
     # -- asking, keeping ---------------------------------------------------------------------------------------------
     def asked(self, stage: Stage) -> Claim:
         stage.mapping.terms["PY-101"] = Terms(on_withdraw=Withdrawal.ASK)

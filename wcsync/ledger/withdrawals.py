@@ -18,14 +18,16 @@ LATELY = timedelta(hours=24)
 _WAITING = f"enrolments INDEXED BY enrolments_leaving WHERE state IN ('due', 'leased') AND {M006_UNASKED}"
 _DONE = f"enrolments INDEXED BY enrolments_left WHERE {M006_LEFT} AND applied_at > :since"
 _INSIDE = "enrolments INDEXED BY enrolments_inside WHERE applied = 'in' AND ours = 1"
-_WALKING = "SELECT 1 FROM cursors WHERE walk_page IS NOT NULL LIMIT 1"
+_WALKING = """
+    SELECT 1 FROM cursors WHERE walk_page IS NOT NULL AND walk_started_at BETWEEN :since AND :ahead LIMIT 1
+"""
 
 
 def are_stopped(db: sqlite3.Connection, limits: Limits, now: datetime) -> bool:
     """Whether withdrawals that nobody asked for have to wait. Quick, however large the ledger is."""
     if not _count(db, _WAITING, now, 1):
         return False
-    if db.execute(_WALKING).fetchone() is not None:
+    if is_walking(db, now):
         return True
     ceiling = max(limits.most, FEW) + 1
     done, waiting = _count(db, _DONE, now, ceiling), _count(db, _WAITING, now, ceiling)
@@ -36,6 +38,13 @@ def are_stopped(db: sqlite3.Connection, limits: Limits, now: datetime) -> bool:
         return True
     enough = ceil(total / limits.share)
     return total > limits.share * (done + _count(db, _INSIDE, now, enough))
+
+
+def is_walking(db: sqlite3.Connection, now: datetime) -> bool:
+    """Whether a walk through one of the shop's lists is under way, which may show more of a mass. One that has not come
+    to its end for a day (a page that the shop breaks down over, a plugin that was switched off) holds nothing up."""
+    around = {"since": render_instant(now - LATELY), "ahead": render_instant(now + LATELY)}
+    return db.execute(_WALKING, around).fetchone() is not None
 
 
 def barred(db: sqlite3.Connection, limits: Limits, now: datetime) -> Barred | None:
