@@ -254,6 +254,16 @@ class LimitsContract(LedgerContract):
         stage.ledger.settle_applied(stage.claim(T0 + DAY), CREATED, T0 + DAY)
         assert stage.kinds() == []
 
+    def test_a_process_that_begins_asks_at_once_whether_there_is_room_now(self, stage: Stage) -> None:
+        """The budget may have been raised, and the config read again."""
+        stage.record(make_order())
+        stage.ledger.settle_deferred(stage.claim(), budget_spent(), T0)
+        stage.ledger.recover(T0 - DAY, at(1))
+        assert stage.ledger.claim(CAMPUS, at(1)) is None
+        stage.ledger.recover(at(2), at(2))
+        stage.ledger.settle_applied(stage.claim(at(2)), CREATED, at(2))
+        assert stage.kinds() == []
+
     @pytest.mark.parametrize("how", ["deferred", "dead", "taken back"])
     def test_lines_wait_for_an_account_no_more_once_something_else_is_in_the_way(
         self, stage: Stage, how: str
