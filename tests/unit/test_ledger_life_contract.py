@@ -229,6 +229,18 @@ class LifeContract(LedgerContract):
         summary = stage.summary()
         assert (summary.lines, summary.enrolled, summary.ended, summary.unexplained) == (2, 1, 1, 0)
 
+    def test_what_a_clock_that_was_ahead_ended_is_given_back(self, stage: Stage) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        stage.record(make_order())
+        stage.ledger.settle_applied(stage.claim(), CREATED, T0)
+        assert stage.ledger.end_expired(T0 + 400 * DAYS) == 1
+        ended = Applied(outcome=Outcome.SUSPENDED, user_id="100")
+        stage.ledger.settle_applied(stage.claim(T0 + 400 * DAYS), ended, T0 + 400 * DAYS)
+        assert stage.ledger.end_expired(T0 + DAYS) == 1
+        claim = stage.claim(T0 + DAYS)
+        assert (claim.desired, claim.seat.dormant, claim.seat.until) == (Desired.IN, True, T0 + 10 * DAYS)
+        assert stage.ledger.end_expired(T0 + DAYS) == 0
+
     def test_many_ends_are_brought_in_line_at_once(self, stage: Stage) -> None:
         stage.mapping.terms["PY-101"] = Terms(access=Access(days=1))
         stage.record(*(make_order(n, email=f"{n}@example.test") for n in range(1, 451)))

@@ -276,7 +276,8 @@ class Ledger(Protocol):
         """
 
     def end_expired(self, now: datetime) -> int:
-        """Brings the wishes in line whose end has come. Returns how many changed. Safe to repeat."""
+        """Brings the wishes in line whose end has come; and those again that a clock that was ahead had end too early.
+        Returns how many changed. Safe to repeat."""
 
     # -- working off ---------------------------------------------------------------------------------------------
     def claim(self, lms: LmsName, now: datetime, limits: Limits | None = None) -> Claim | None:
