@@ -79,6 +79,13 @@ class LimitsContract(LedgerContract):
         assert withdraw(stage, T0 + DAY - timedelta(seconds=1)) == 0
         assert withdraw(stage, T0 + DAY) == 6
 
+    def test_those_done_by_a_clock_that_was_ahead_count_for_a_day_of_its_own(self, stage: Stage) -> None:
+        enrol(stage, 60)
+        take_back(stage, 20)
+        assert withdraw(stage, T0 + 400 * DAY) == 20
+        take_back(stage, 6, first=21)
+        assert withdraw(stage, at(2)) == 6
+
     def test_letting_in_goes_on_meanwhile(self, stage: Stage) -> None:
         enrol(stage, 10)
         take_back(stage, 10)
@@ -235,6 +242,13 @@ class LimitsContract(LedgerContract):
         assert asked == [None, None, T0 + DAY, T0 + DAY]
         tomorrow = AccountLimit(day_began=T0 + DAY, next_day=T0 + 2 * DAY, per_day=2)
         assert stage.ledger.reserve_account(claims[2], tomorrow, T0 + DAY) is None
+
+    def test_accounts_made_by_a_clock_that_was_ahead_take_no_room_of_today(self, stage: Stage) -> None:
+        stage.record(*(make_order(n, email=f"{n}@example.test") for n in range(1, 4)))
+        claims = [stage.claim() for _ in range(3)]
+        ahead = AccountLimit(day_began=T0 + 9 * DAY, next_day=T0 + 10 * DAY, per_day=2)
+        assert stage.ledger.reserve_account(claims[0], ahead, T0 + 9 * DAY) is None
+        assert [stage.ledger.reserve_account(claim, BUDGET, at(1)) for claim in claims[1:]] == [None, None]
 
     def test_a_total_is_kept_over_all_days(self, stage: Stage) -> None:
         stage.record(*(make_order(n, email=f"{n}@example.test") for n in range(1, 3)))

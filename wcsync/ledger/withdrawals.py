@@ -8,6 +8,7 @@ import sqlite3
 from datetime import datetime, timedelta
 from math import ceil
 
+from wcsync.health import CLOCKS_APART
 from wcsync.ledger.base import FEW, Barred, Limits
 from wcsync.ledger.rows import instant_of
 from wcsync.ledger.schema import M006_LEFT, M006_UNASKED
@@ -16,7 +17,7 @@ from wcsync.times import render_instant
 LATELY = timedelta(hours=24)
 
 _WAITING = f"enrolments INDEXED BY enrolments_leaving WHERE state IN ('due', 'leased') AND {M006_UNASKED}"
-_DONE = f"enrolments INDEXED BY enrolments_left WHERE {M006_LEFT} AND applied_at > :since"
+_DONE = f"enrolments INDEXED BY enrolments_left WHERE {M006_LEFT} AND applied_at > :since AND applied_at <= :ahead"
 _INSIDE = "enrolments INDEXED BY enrolments_inside WHERE applied = 'in' AND ours = 1"
 _WALKING = """
     SELECT 1 FROM cursors WHERE walk_page IS NOT NULL AND walk_started_at BETWEEN :since AND :ahead LIMIT 1
@@ -66,6 +67,6 @@ def _count(db: sqlite3.Connection, which: str, now: datetime, most: int = -1) ->
     """How many there are; up to `most` are counted."""
     row = db.execute(
         f"SELECT count(*) FROM (SELECT 1 FROM {which} LIMIT :most)",
-        {"most": most, "since": render_instant(now - LATELY)},
+        {"most": most, "since": render_instant(now - LATELY), "ahead": render_instant(now + CLOCKS_APART)},
     ).fetchone()
     return int(row[0])
