@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -179,14 +180,40 @@ class LimitsContract(LedgerContract):
         stage.ledger.record_page((), (), stage.plan, CursorMove(name="orders", position=at(2)), at(2))
         assert withdraw(stage, at(2)) == 1
 
+    def test_an_lms_that_keeps_or_asks_has_no_mass(self, stage: Stage) -> None:
+        """What its section of the config says is done at once for whatever was sold without a word of its own."""
+        sparing = replace(LIMITS, most=6, sparing=frozenset({CAMPUS}))
+        enrol(stage, 20)
+        stage.mapping.terms["PY-101"] = Terms(on_withdraw=Withdrawal.UNENROL)
+        enrol(stage, 7, first=21)
+        take_back(stage, 27)
+        assert stage.ledger.desk.allow(None, at(1), sparing=sparing.sparing) == 7
+        stage.ledger.desk.allow(OrderId(1), at(1))
+        done = []
+        while (claim := stage.ledger.claim(CAMPUS, at(2), sparing)) is not None:
+            stage.ledger.settle_asked(claim, at(2))
+            done.append(claim.allowed)
+        assert (len(done), sum(done)) == (27, 8)
+
+    def test_what_was_sold_otherwise_in_an_lms_that_keeps_is_stopped_as_a_mass(self, stage: Stage) -> None:
+        sparing = replace(LIMITS, most=6, sparing=frozenset({CAMPUS}))
+        enrol(stage, 20)
+        stage.mapping.terms["PY-101"] = Terms(on_withdraw=Withdrawal.UNENROL)
+        enrol(stage, 7, first=21)
+        take_back(stage, 27)
+        done = 0
+        while (claim := stage.ledger.claim(CAMPUS, at(2), sparing)) is not None:
+            assert claim.on_withdraw is None
+            stage.ledger.settle_kept(claim, at(2))
+            done += 1
+        assert done == 20
+
     def test_a_walk_that_never_ends_holds_withdrawals_up_for_a_day(self, stage: Stage) -> None:
         """Subscriptions whose plugin was switched off between two pages, say."""
         enrol(stage, 10)
         stage.ledger.start_cursor("subscriptions", T0, T0)
         walk = Walk(since=T0, started_at=at(1), page=1)
-        stage.ledger.record_subscriptions(
-            (), stage.plan, CursorMove(name="subscriptions", walk=walk), at(1)
-        )
+        stage.ledger.record_subscriptions((), stage.plan, CursorMove(name="subscriptions", walk=walk), at(1))
         take_back(stage, 1, now=at(2))
         assert withdraw(stage, T0 + DAY) == 0
         assert withdraw(stage, at(2) + DAY) == 1

@@ -15,7 +15,6 @@ from wcsync.cli.mirror_status import print_mirror
 from wcsync.cli.next_steps import typed
 from wcsync.config import Config
 from wcsync.gate import SHOP
-from wcsync.ledger.base import Limits
 from wcsync.ledger.lock import running_instance
 from wcsync.ledger.report import Report
 from wcsync.reckoning import render_proof
@@ -66,9 +65,7 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
 
 
 def _document(config: Config, report: Report, now: datetime) -> dict[str, Any]:
-    taking_back = config.taking_back
-    limits = Limits(most=taking_back.max_withdrawals, share=taking_back.max_withdrawals_share)
-    barred = report.barred(limits, now)
+    barred = report.barred(config.limits, now)
     return {
         "daemon": running_instance(config.ledger.path),
         "mapping": {

@@ -20,7 +20,7 @@ from wcsync.cli.next_steps import (
     who_does_it,
 )
 from wcsync.cli.seat_words import CAUSES
-from wcsync.ledger.base import Barred, Limits
+from wcsync.ledger.base import Barred
 from wcsync.model import OrderId
 
 Row = Mapping[str, Any]
@@ -35,9 +35,8 @@ def withdrawals(context: click.Context, *, config_path: Path | None, as_json: bo
     if context.invoked_subcommand is not None:
         return
     config = sealed_config(config_path)
-    limits = Limits(most=config.taking_back.max_withdrawals, share=config.taking_back.max_withdrawals_share)
     with opened_report(config_path) as report:
-        rows, barred = report.withdrawals(), report.barred(limits, utc_now())
+        rows, barred = report.withdrawals(), report.barred(config.limits, utc_now())
     if as_json:
         screen.print_json({"withdrawals": rows, "stopped": None if barred is None else asdict(barred)})
         return
@@ -74,7 +73,9 @@ def withdrawals_allow(*, config_path: Path | None, order: str | None) -> None:
     with opened_report(config_path) as report:
         order_id = None if order is None else known_order(report, order, config_path)
         with opened_ledger(config_path) as ledger:
-            allowed = ledger.desk.allow(None if order_id is None else OrderId(order_id), utc_now())
+            allowed = ledger.desk.allow(
+                None if order_id is None else OrderId(order_id), utc_now(), sparing=config.limits.sparing
+            )
         whose = "" if order_id is None else f" of {order_in_words(report, order_id)}"
     if not allowed:
         give_up(

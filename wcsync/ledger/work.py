@@ -169,7 +169,8 @@ def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> 
     given_back = give_back(db, "enrolments", claimed_before, now)
     db.execute(
         "UPDATE enrolments SET next_attempt_at = :now WHERE state = 'due' AND next_attempt_at > :now "
-        "AND (next_attempt_at > :longest OR changed_at > :ahead OR (:restarted AND error_kind IN ('blocked', 'budget')))",
+        "AND (next_attempt_at > :longest OR changed_at > :ahead "
+        "OR (:restarted AND error_kind IN ('blocked', 'budget')))",
         {
             "restarted": int(claimed_before >= now),
             "now": render_instant(now),
