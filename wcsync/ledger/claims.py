@@ -18,12 +18,17 @@ from wcsync.times import parse_instant, render_instant
 
 _KEY = "lms = :lms AND course_id = :course_id AND learner_key = :learner_key"
 
-# SQLite left to itself looks for leases by the primary key: through all rows of the LMS.
+# SQLite left to itself looks for leases by the primary key: through all rows of the LMS. Somebody with a new address is
+# let in by it before the old one goes: the account may be the same, and then the enrolment stays.
 _OLDEST = """
     SELECT course_id, learner_key, on_withdraw, {free} AS free FROM enrolments AS due INDEXED BY {index}
     WHERE state = 'due' AND {which} AND lms = :lms AND next_attempt_at <= :now AND NOT EXISTS (
         SELECT 1 FROM enrolments AS held INDEXED BY enrolments_leased
         WHERE held.state = 'leased' AND held.lms = due.lms AND held.learner_key = due.learner_key)
+    AND NOT (due.desired = 'out' AND due.cause = 'relinked' AND EXISTS (
+        SELECT 1 FROM aliases AS a JOIN enrolments AS heir ON heir.learner_key = a.new_key
+        WHERE a.old_key = due.learner_key AND heir.lms = due.lms AND heir.course_id = due.course_id
+        AND heir.desired = 'in' AND heir.state IN ('due', 'leased')))
     ORDER BY next_attempt_at LIMIT 1
 """
 _OLDEST_DUE = _OLDEST.format(index="enrolments_due", which="1", free=M006_FREE)
