@@ -229,6 +229,17 @@ class LifeContract(LedgerContract):
         summary = stage.summary()
         assert (summary.lines, summary.enrolled, summary.ended, summary.unexplained) == (2, 1, 1, 0)
 
+    def test_a_sale_whose_time_was_over_before_it_was_read_is_explained(self, stage: Stage) -> None:
+        """An old order that a backfill reads. Buying again lets in as ever."""
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        late = T0 + 30 * DAYS
+        stage.record(make_order(), now=late)
+        assert (stage.summary().ended, stage.summary().unexplained, stage.summary().due) == (1, 0, 0)
+        assert stage.ledger.claim(CAMPUS, late) is None
+        stage.record(replace(make_order(2), completed_at=late, paid_at=late), now=late)
+        claim = stage.claim(late)
+        assert (claim.desired, claim.cause, claim.seat.until) == (Desired.IN, None, late + 10 * DAYS)
+
     def test_what_a_clock_that_was_ahead_ended_is_given_back(self, stage: Stage) -> None:
         stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
         stage.record(make_order())

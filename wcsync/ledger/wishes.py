@@ -10,6 +10,7 @@ from wcsync.ledger.schema import M006_BY_TIME
 from wcsync.mappers.entitlements import wish_for
 from wcsync.model import NOBODY, Desired, Wish
 from wcsync.retry import Event, State, next_state
+from wcsync.sale import Cause
 from wcsync.times import render_instant
 
 _EXPIRED = """
@@ -53,7 +54,7 @@ def refresh_wish(
     counted = [seat for seat in seats if counts or (seat["paid"] and seat["held"] is None)]
     wish = wish_for([entitlement_of(seat) for seat in counted], now)
     if row is None:
-        if wish.desired is Desired.IN:
+        if wish.desired is Desired.IN or wish.cause is Cause.EXPIRED:
             _insert(connection, key, wish, now)
     elif _differs(row, wish):
         _change(connection, row, wish, now)
@@ -114,13 +115,18 @@ def enrolment_subject(lms: str, course_id: str, learner_key: str) -> str:
 
 
 def _insert(connection: sqlite3.Connection, key: tuple[str, str, str], wish: Wish, now: datetime) -> None:
-    stamp = render_instant(now)
+    """A sale whose time was over before it was read is settled at once: nothing was ever to be done for it."""
+    stamp, over = render_instant(now), wish.desired is Desired.OUT
     connection.execute(
         "INSERT INTO enrolments (lms, course_id, learner_key, desired, until, options, revision, applied, "
         "applied_until, applied_revision, applied_at, outcome, ours, state, attempts, next_attempt_at, lease, "
-        "sending_since, withdrawing, written, error_kind, error, wished_at, changed_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, 1, 'none', NULL, 0, NULL, '', 0, 'due', 0, ?, 0, NULL, 0, 0, '', '', ?, ?)",
-        (*key, wish.desired.value, text_of(wish.until), render_options(wish.options), stamp, stamp, stamp),
+        "sending_since, withdrawing, written, error_kind, error, wished_at, changed_at, cause) "
+        "VALUES (?, ?, ?, ?, ?, ?, 1, 'none', NULL, ?, NULL, '', 0, ?, 0, ?, 0, NULL, 0, 0, '', '', ?, ?, ?)",
+        (
+            *(*key, wish.desired.value, text_of(wish.until), render_options(wish.options)),
+            *(int(over), (State.SETTLED if over else State.DUE).value),
+            *(stamp, stamp, stamp, wish.cause or ""),
+        ),
     )
 
 
