@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import CAMPUS, T0, make_line, make_order
-from tests.ledger_stage import CREATED, LedgerContract, OnSqlite, Stage, at, later
+from tests.ledger_stage import CREATED, LedgerContract, OnSqlite, Stage, at, deferral, later
 from wcsync.ledger.base import CursorMove
 from wcsync.model import (
     Applied,
@@ -228,6 +228,30 @@ class LifeContract(LedgerContract):
         stage.ledger.settle_applied(claim, Applied(outcome=Outcome.EXPIRED, user_id="100"), T0 + 10 * DAYS)
         summary = stage.summary()
         assert (summary.lines, summary.enrolled, summary.ended, summary.unexplained) == (2, 1, 1, 0)
+
+    def test_whose_time_was_over_before_the_lms_took_them_is_told(self, stage: Stage) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        stage.record(make_order())
+        stage.ledger.settle_deferred(stage.claim(), deferral(60), T0)
+        stage.ledger.end_expired(T0 + 10 * DAYS)
+        (entry,) = stage.parked()
+        assert (entry["kind"], entry["order_id"]) == ("never_in", 1)
+        assert entry["reason"] == (
+            'the access to course 42 of "campus" was over before the learner could be let in'
+        )
+        again = replace(make_order(2), completed_at=T0 + 11 * DAYS, paid_at=T0 + 11 * DAYS)
+        stage.record(again, now=T0 + 11 * DAYS)
+        assert stage.kinds() == ["never_in"]
+
+    def test_whose_time_only_a_clock_that_was_ahead_took_for_over_is_told_of_no_more(
+        self, stage: Stage
+    ) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        stage.record(make_order())
+        stage.ledger.end_expired(T0 + 400 * DAYS)
+        assert stage.kinds() == ["never_in"]
+        stage.ledger.end_expired(T0 + DAYS)
+        assert (stage.kinds(), stage.claim(T0 + DAYS).desired) == ([], Desired.IN)
 
     def test_a_sale_whose_time_was_over_before_it_was_read_is_explained(self, stage: Stage) -> None:
         """An old order that a backfill reads. Buying again lets in as ever."""

@@ -4,7 +4,7 @@ import sqlite3
 from datetime import datetime
 
 from wcsync.ledger import missing
-from wcsync.ledger.parking import OF_THE_LMS, OF_WANTED, unpark
+from wcsync.ledger.parking import NEVER_IN, OF_THE_LMS, OF_WANTED, park_lines, unpark
 from wcsync.ledger.rows import entitlement_of, render_options, text_of
 from wcsync.ledger.schema import M006_BY_TIME
 from wcsync.mappers.entitlements import wish_for
@@ -161,11 +161,20 @@ def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: d
         },
     )
     key = _key_of(row)
-    unpark(connection, OF_WANTED if out else OF_THE_LMS - OF_WANTED, key)
+    unpark(connection, OF_WANTED if out else _over_with(row, now), key)
     missing.unpark(connection, *key)
+    if moot and wish.cause is Cause.EXPIRED:
+        park_lines(connection, NEVER_IN, key, "before the learner could be let in", now)
     connection.execute("DELETE FROM confirmations WHERE lms = ? AND course_id = ? AND learner_key = ?", key)
     detail = f"{row['desired']} -> {wish.desired.value}" + (f", {wish.cause}" if wish.cause else "")
     audit(connection, "orders", "wish_changed", enrolment_subject(*key), detail, now)
+
+
+def _over_with(row: sqlite3.Row, now: datetime) -> frozenset[str]:
+    """What people need not be told any more now that the learner is to be in. Time that was never used is owed,
+    whatever was bought since; unless only a clock that was ahead took it for over."""
+    ahead = row["until"] is not None and row["until"] > render_instant(now)
+    return OF_THE_LMS - OF_WANTED - (frozenset() if ahead else {NEVER_IN})
 
 
 def _is_moot(row: sqlite3.Row, wish: Wish) -> bool:
