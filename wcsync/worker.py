@@ -152,7 +152,8 @@ class Worker:
         return Ending(outcome=outcome, kind="blocked", reason=str(exc), wait_s=wait_s, counted=counted)
 
     def _after_budget(self, exc: BudgetSpent) -> "Ending":
-        """Nobody's fault: the row keeps its attempts, and the LMS its health."""
+        """Nobody's fault: the row keeps its attempts. The LMS is well: it was asked for the account before."""
+        self.patient.note(Sign.WORKED)
         wait_s = exc.retry_after_s or 0.0
         return Ending(outcome="deferred", kind="budget", reason=str(exc), wait_s=wait_s, counted=False)
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import T0, make_order
+from tests.fakes import CAMPUS, T0, make_order
 from tests.spine import Spine
 from wcsync.credentials import Secret
 from wcsync.lms.base import Budget
 from wcsync.lms.moodle import Moodle, MoodleSettings
+from wcsync.model import Desired, Person
 from wcsync.sale import Cause
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.times import render_instant
@@ -106,3 +107,22 @@ def test_a_learner_for_whom_there_is_no_room_gets_in_the_next_day(spine: Spine, 
     spine.tick(86400)
     spine.work()
     assert site.active_enrolments() == {ANA, ("bea@example.test", 42)}
+
+
+def test_whose_account_got_the_new_address_too_keeps_the_enrolment(spine: Spine, site: SandboxMoodle) -> None:
+    """Staff mended the address over there as well: old and new are one account, and several workers are at it."""
+    spine.record(make_order(email="anna@example.test"))
+    spine.work()
+    before = list(site.enrolments)
+    next(user for user in site.users.values() if user.email == "anna@example.test").email = ANA[0]
+    spine.ledger.desk.relink("anna@example.test", Person(email=ANA[0]), spine.plan, spine.clock())
+    arriving = spine.ledger.claim(CAMPUS, spine.clock())
+    assert arriving is not None
+    assert arriving.desired is Desired.IN
+    assert spine.ledger.claim(CAMPUS, spine.clock()) is None
+    spine.tick(60)
+    spine.ledger.recover(spine.clock(), spine.clock())
+    spine.settle()
+    assert site.active_enrolments() == {ANA}
+    assert site.enrolments == before
+    assert [row["ours"] for row in spine.rows("SELECT ours FROM enrolments ORDER BY desired")] == [1, 0]

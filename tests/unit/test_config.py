@@ -940,6 +940,7 @@ def test_an_lms_has_its_own_way_of_withdrawing_its_fields_and_its_budget(path: P
     [lms] = config.lms
     assert (lms.on_withdraw, lms.profile) == (Withdrawal.KEEP, {"institution": "company"})
     assert lms.budget == Budget(per_day=20)
+    assert config.limits.sparing == {"campus"}
     assert config.learners.fields == {"company": ("billing.company",)}
 
 
@@ -958,7 +959,7 @@ def test_what_is_said_of_people_becomes_what_the_program_asks_for(path: Path) ->
         "trash": Aftermath.ASK,
         "deleted": Aftermath.END,
     }
-    assert config.taking_back.limits == Limits(most=3, share=0.1)
+    assert config.limits == Limits(most=3, share=0.1)
     assert config.reconcile.time_of_day == time(3)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import CAMPUS, T0, make_line, make_order
-from tests.ledger_stage import CREATED, LedgerContract, OnSqlite, Stage, at, later
+from tests.ledger_stage import CREATED, LedgerContract, OnSqlite, Stage, at, deferral, later
 from wcsync.ledger.base import CursorMove
 from wcsync.model import (
     Applied,
@@ -229,14 +229,52 @@ class LifeContract(LedgerContract):
         summary = stage.summary()
         assert (summary.lines, summary.enrolled, summary.ended, summary.unexplained) == (2, 1, 1, 0)
 
-    def test_what_is_read_when_its_time_is_over_is_lost_to_nobody(self, stage: Stage) -> None:
-        stage.mapping.terms["PY-101"] = Terms(access=Access(days=30))
-        stage.record(make_order(), now=T0 + 40 * DAYS)
-        assert stage.ledger.claim(CAMPUS, T0 + 40 * DAYS) is None
-        assert (stage.summary().unexplained, stage.summary().ended, stage.summary().withdrawn) == (0, 1, 0)
-        again = make_order(2, modified_at=T0 + 41 * DAYS)
-        stage.record(again, now=T0 + 41 * DAYS)
-        assert stage.claim(T0 + 41 * DAYS).seat.until == T0 + 71 * DAYS
+    def test_whose_time_was_over_before_the_lms_took_them_is_told(self, stage: Stage) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        stage.record(make_order())
+        stage.ledger.settle_deferred(stage.claim(), deferral(60), T0)
+        stage.ledger.end_expired(T0 + 10 * DAYS)
+        (entry,) = stage.parked()
+        assert (entry["kind"], entry["order_id"]) == ("never_in", 1)
+        assert entry["reason"] == (
+            'the access to course 42 of "campus" was over before the learner could be let in'
+        )
+        again = replace(make_order(2), completed_at=T0 + 11 * DAYS, paid_at=T0 + 11 * DAYS)
+        stage.record(again, now=T0 + 11 * DAYS)
+        assert stage.kinds() == ["never_in"]
+
+    def test_whose_time_only_a_clock_that_was_ahead_took_for_over_is_told_of_no_more(
+        self, stage: Stage
+    ) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        stage.record(make_order())
+        stage.ledger.end_expired(T0 + 400 * DAYS)
+        assert stage.kinds() == ["never_in"]
+        stage.ledger.end_expired(T0 + DAYS)
+        assert (stage.kinds(), stage.claim(T0 + DAYS).desired) == ([], Desired.IN)
+
+    def test_a_sale_whose_time_was_over_before_it_was_read_is_explained(self, stage: Stage) -> None:
+        """An old order that a backfill reads. Buying again lets in as ever."""
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        late = T0 + 30 * DAYS
+        stage.record(make_order(), now=late)
+        assert (stage.summary().ended, stage.summary().unexplained, stage.summary().due) == (1, 0, 0)
+        assert stage.ledger.claim(CAMPUS, late) is None
+        stage.record(replace(make_order(2), completed_at=late, paid_at=late), now=late)
+        claim = stage.claim(late)
+        assert (claim.desired, claim.cause, claim.seat.until) == (Desired.IN, None, late + 10 * DAYS)
+
+    def test_what_a_clock_that_was_ahead_ended_is_given_back(self, stage: Stage) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        stage.record(make_order())
+        stage.ledger.settle_applied(stage.claim(), CREATED, T0)
+        assert stage.ledger.end_expired(T0 + 400 * DAYS) == 1
+        ended = Applied(outcome=Outcome.SUSPENDED, user_id="100")
+        stage.ledger.settle_applied(stage.claim(T0 + 400 * DAYS), ended, T0 + 400 * DAYS)
+        assert stage.ledger.end_expired(T0 + DAYS) == 1
+        claim = stage.claim(T0 + DAYS)
+        assert (claim.desired, claim.seat.dormant, claim.seat.until) == (Desired.IN, True, T0 + 10 * DAYS)
+        assert stage.ledger.end_expired(T0 + DAYS) == 0
 
     def test_a_time_that_was_over_goes_to_another_learner_as_it_is(self, stage: Stage) -> None:
         stage.mapping.terms["PY-101"] = Terms(access=Access(days=30))

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -79,6 +80,13 @@ class LimitsContract(LedgerContract):
         assert withdraw(stage, T0 + DAY - timedelta(seconds=1)) == 0
         assert withdraw(stage, T0 + DAY) == 6
 
+    def test_those_done_by_a_clock_that_was_ahead_count_for_a_day_of_its_own(self, stage: Stage) -> None:
+        enrol(stage, 60)
+        take_back(stage, 20)
+        assert withdraw(stage, T0 + 400 * DAY) == 20
+        take_back(stage, 6, first=21)
+        assert withdraw(stage, at(2)) == 6
+
     def test_letting_in_goes_on_meanwhile(self, stage: Stage) -> None:
         enrol(stage, 10)
         take_back(stage, 10)
@@ -124,12 +132,45 @@ class LimitsContract(LedgerContract):
         assert withdraw(stage, T0 + 10 * DAY) == 40
         assert stage.ledger.end_expired(T0 + 10 * DAY) == 0
 
+    def test_a_mass_whose_end_came_nearer_and_is_over_is_stopped(self, stage: Stage) -> None:
+        """The orders that had extended them are taken back: their time would not have come yet."""
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        enrol(stage, 40)
+        numbers = range(101, 141)
+        again = {n: make_order(n, email=f"{n - 100}@example.test") for n in numbers}
+        stage.record(*again.values(), now=at(1))
+        while (claim := stage.ledger.claim(CAMPUS, at(2))) is not None:
+            stage.ledger.settle_applied(claim, CREATED, at(2))
+        now = T0 + 11 * DAY
+        stage.record(*(later(order, "cancelled") for order in again.values()), now=now)
+        assert withdraw(stage, now) == 0
+        assert stage.ledger.desk.allow(None, now) == 40
+        assert withdraw(stage, now) == 40
+
+    def test_a_few_whose_end_came_nearer_count_once_they_are_done(self, stage: Stage) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        enrol(stage, 12)
+        stage.record(*(make_order(n + 100, email=f"{n}@example.test") for n in range(1, 6)), now=at(1))
+        while (claim := stage.ledger.claim(CAMPUS, at(2))) is not None:
+            stage.ledger.settle_applied(claim, CREATED, at(2))
+        stage.mapping.terms["PY-101"] = Terms()
+        enrol(stage, 3, first=21)
+        now = T0 + 10 * DAY + timedelta(hours=1)
+        take_back(stage, 5, now=now, first=101)
+        stage.ledger.end_expired(now)
+        assert withdraw(stage, now) == 12
+        take_back(stage, 3, now=now, first=21)
+        assert withdraw(stage, now, Limits(most=7, share=1.0)) == 0
+
     def test_a_learner_who_was_relinked_is_not_held_back(self, stage: Stage) -> None:
         enrol(stage, 10)
         take_back(stage, 9)
         stage.ledger.desk.relink("10@example.test", Person(email="ten@example.test"), stage.plan, at(1))
-        freed = [stage.ledger.claim(CAMPUS, at(2), LIMITS) for _ in range(2)]
-        assert {claim and claim.desired for claim in freed} == {Desired.IN, Desired.OUT}
+        freed = []
+        while (claim := stage.ledger.claim(CAMPUS, at(2), LIMITS)) is not None:
+            stage.ledger.settle_applied(claim, CREATED if claim.desired is Desired.IN else REMOVED, at(2))
+            freed.append(claim.desired)
+        assert freed == [Desired.IN, Desired.OUT]
         assert stage.ledger.claim(CAMPUS, at(2), LIMITS) is None
 
     def test_while_a_walk_is_under_way_none_is_done(self, stage: Stage) -> None:
@@ -141,6 +182,44 @@ class LimitsContract(LedgerContract):
         assert withdraw(stage, at(1)) == 0
         stage.ledger.record_page((), (), stage.plan, CursorMove(name="orders", position=at(2)), at(2))
         assert withdraw(stage, at(2)) == 1
+
+    def test_an_lms_that_keeps_or_asks_has_no_mass(self, stage: Stage) -> None:
+        """What its section of the config says is done at once for whatever was sold without a word of its own."""
+        sparing = replace(LIMITS, most=6, sparing=frozenset({CAMPUS}))
+        enrol(stage, 20)
+        stage.mapping.terms["PY-101"] = Terms(on_withdraw=Withdrawal.UNENROL)
+        enrol(stage, 7, first=21)
+        take_back(stage, 27)
+        assert stage.ledger.desk.allow(None, at(1), sparing=sparing.sparing) == 7
+        stage.ledger.desk.allow(OrderId(1), at(1))
+        done = []
+        while (claim := stage.ledger.claim(CAMPUS, at(2), sparing)) is not None:
+            stage.ledger.settle_asked(claim, at(2))
+            done.append(claim.allowed)
+        assert (len(done), sum(done)) == (27, 8)
+
+    def test_what_was_sold_otherwise_in_an_lms_that_keeps_is_stopped_as_a_mass(self, stage: Stage) -> None:
+        sparing = replace(LIMITS, most=6, sparing=frozenset({CAMPUS}))
+        enrol(stage, 20)
+        stage.mapping.terms["PY-101"] = Terms(on_withdraw=Withdrawal.UNENROL)
+        enrol(stage, 7, first=21)
+        take_back(stage, 27)
+        done = 0
+        while (claim := stage.ledger.claim(CAMPUS, at(2), sparing)) is not None:
+            assert claim.on_withdraw is None
+            stage.ledger.settle_kept(claim, at(2))
+            done += 1
+        assert done == 20
+
+    def test_a_walk_that_never_ends_holds_withdrawals_up_for_a_day(self, stage: Stage) -> None:
+        """Subscriptions whose plugin was switched off between two pages, say."""
+        enrol(stage, 10)
+        stage.ledger.start_cursor("subscriptions", T0, T0)
+        walk = Walk(since=T0, started_at=at(1), page=1)
+        stage.ledger.record_subscriptions((), stage.plan, CursorMove(name="subscriptions", walk=walk), at(1))
+        take_back(stage, 1, now=at(2))
+        assert withdraw(stage, T0 + DAY) == 0
+        assert withdraw(stage, at(2) + DAY) == 1
 
     # -- asking, keeping ---------------------------------------------------------------------------------------------
     def asked(self, stage: Stage) -> Claim:
@@ -194,6 +273,13 @@ class LimitsContract(LedgerContract):
         tomorrow = AccountLimit(day_began=T0 + DAY, next_day=T0 + 2 * DAY, per_day=2)
         assert stage.ledger.reserve_account(claims[2], tomorrow, T0 + DAY) is None
 
+    def test_accounts_made_by_a_clock_that_was_ahead_take_no_room_of_today(self, stage: Stage) -> None:
+        stage.record(*(make_order(n, email=f"{n}@example.test") for n in range(1, 4)))
+        claims = [stage.claim() for _ in range(3)]
+        ahead = AccountLimit(day_began=T0 + 9 * DAY, next_day=T0 + 10 * DAY, per_day=2)
+        assert stage.ledger.reserve_account(claims[0], ahead, T0 + 9 * DAY) is None
+        assert [stage.ledger.reserve_account(claim, BUDGET, at(1)) for claim in claims[1:]] == [None, None]
+
     def test_a_total_is_kept_over_all_days(self, stage: Stage) -> None:
         stage.record(*(make_order(n, email=f"{n}@example.test") for n in range(1, 3)))
         claims = [stage.claim() for _ in range(2)]
@@ -210,6 +296,16 @@ class LimitsContract(LedgerContract):
         assert [(entry["order_id"], entry["kind"]) for entry in stage.parked()] == [(1, "budget")]
         assert (stage.summary().due, stage.summary().unexplained) == (2, 0)
         stage.ledger.settle_applied(stage.claim(T0 + DAY), CREATED, T0 + DAY)
+        assert stage.kinds() == []
+
+    def test_a_process_that_begins_asks_at_once_whether_there_is_room_now(self, stage: Stage) -> None:
+        """The budget may have been raised, and the config read again."""
+        stage.record(make_order())
+        stage.ledger.settle_deferred(stage.claim(), budget_spent(), T0)
+        stage.ledger.recover(T0 - DAY, at(1))
+        assert stage.ledger.claim(CAMPUS, at(1)) is None
+        stage.ledger.recover(at(2), at(2))
+        stage.ledger.settle_applied(stage.claim(at(2)), CREATED, at(2))
         assert stage.kinds() == []
 
     @pytest.mark.parametrize("how", ["deferred", "dead", "taken back"])

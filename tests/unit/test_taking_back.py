@@ -10,7 +10,7 @@ import pytest
 from tests.fakes import T0, lost, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
 from wcsync.errors import TransientError
-from wcsync.health import Condition
+from wcsync.health import Condition, Sign
 from wcsync.ledger.base import Limits
 from wcsync.lms.base import Budget, Capability
 from wcsync.model import OrderId
@@ -362,6 +362,16 @@ def test_no_more_accounts_are_made_than_a_day_has_room_for(spine: Spine) -> None
     assert spine.patient.health.condition is Condition.UP
 
 
+def test_an_lms_that_answers_again_is_up_although_its_budget_is_spent(spine: Spine) -> None:
+    limited(spine, per_day=0)
+    spine.record(make_order())
+    spine.patient.note(Sign.FAILED, "campus: no answer")
+    spine.tick(3600)
+    spine.work()
+    assert spine.row()["error_kind"] == "budget"
+    assert spine.patient.health.condition is Condition.UP
+
+
 def test_the_next_day_has_room_again(spine: Spine) -> None:
     limited(spine, per_day=2)
     buy(spine, people(5))
@@ -525,7 +535,7 @@ def test_somebody_new_gets_in_while_a_mass_is_stopped(spine: Spine) -> None:
 def test_whose_time_is_over_leaves_while_a_mass_is_stopped(spine: Spine) -> None:
     leave_all(spine, 12)
     spine.execute(
-        "UPDATE enrolments SET cause = 'expired' WHERE learner_key = ?",
+        "UPDATE enrolments SET cause = 'expired', until = wished_at WHERE learner_key = ?",
         spine.ledger.identify("learner0@example.test"),
     )
     assert spine.work() == 1

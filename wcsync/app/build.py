@@ -158,8 +158,9 @@ def build_rules(config: Config) -> Rules:
         if config.course_sync.enabled
         else None,
         unproven=UNPROVEN_AFTER if config.reconcile.enabled else None,
-        most=config.taking_back.max_withdrawals,
-        share=config.taking_back.max_withdrawals_share,
+        most=config.limits.most,
+        share=config.limits.share,
+        sparing=config.limits.sparing,
     )
 
 

@@ -116,7 +116,7 @@ class Crew:
             backoff=build_backoff(self.config),
             quarantine_s=settings.quarantine_s,
             clock=self.clock,
-            limits=self.config.taking_back.limits,
+            limits=self.config.limits,
             on_withdraw=settings.on_withdraw,
             budget=settings.budget,
             zone=lambda: shop_zone(self.ledger),

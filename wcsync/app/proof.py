@@ -86,7 +86,7 @@ def build_nights(parts: Parts, healthy: Callable[[str], bool]) -> Nights:
 def build_halts(config: Config, clock: Clock) -> HaltWatch:
     def barred() -> Barred | None:
         with closing(Report(config.ledger.path)) as report:
-            return report.barred(config.taking_back.limits, clock())
+            return report.barred(config.limits, clock())
 
     def waiting() -> Mapping[str, int]:
         with closing(Report(config.ledger.path)) as report:

@@ -141,6 +141,13 @@ PARKED = {
         do="wait for the next day, or raise per_day or total in the config; the entry goes away by itself",
         command="status",
     ),
+    "never_in": Cause(
+        title="Time over before it began",
+        means="the access that was sold was over before the learner could be let in: the LMS was down, or its budget "
+        "spent, for so long",
+        do="enrol by hand for the time that is owed, or give the money back; then drop the entry",
+        command=_DROP,
+    ),
     "missing_in_lms": Cause(
         title="Not in the course any more",
         means="the learner was enrolled, and the LMS does not show them in the course now: staff may have taken them "

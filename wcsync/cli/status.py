@@ -65,7 +65,7 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
 
 
 def _document(config: Config, report: Report, now: datetime) -> dict[str, Any]:
-    barred = report.barred(config.taking_back.limits, now)
+    barred = report.barred(config.limits, now)
     return {
         "daemon": running_instance(config.ledger.path),
         "mapping": {

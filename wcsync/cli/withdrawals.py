@@ -36,7 +36,7 @@ def withdrawals(context: click.Context, *, config_path: Path | None, as_json: bo
         return
     config = sealed_config(config_path)
     with opened_report(config_path) as report:
-        rows, barred = report.withdrawals(), report.barred(config.taking_back.limits, utc_now())
+        rows, barred = report.withdrawals(), report.barred(config.limits, utc_now())
     if as_json:
         screen.print_json({"withdrawals": rows, "stopped": None if barred is None else asdict(barred)})
         return
@@ -73,7 +73,9 @@ def withdrawals_allow(*, config_path: Path | None, order: str | None) -> None:
     with opened_report(config_path) as report:
         order_id = None if order is None else known_order(report, order, config_path)
         with opened_ledger(config_path) as ledger:
-            allowed = ledger.desk.allow(None if order_id is None else OrderId(order_id), utc_now())
+            allowed = ledger.desk.allow(
+                None if order_id is None else OrderId(order_id), utc_now(), sparing=config.limits.sparing
+            )
         whose = "" if order_id is None else f" of {order_in_words(report, order_id)}"
     if not allowed:
         give_up(

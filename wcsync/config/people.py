@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field
 
 from wcsync.config.section import DAY_S, Section
 from wcsync.credentials import refusal
-from wcsync.ledger.base import Limits
 from wcsync.mappers.cells import find_hidden
 from wcsync.mappers.entitlements import normalise_address, usable_address
 from wcsync.mappers.text_file import render_quoted
@@ -134,10 +133,6 @@ class TakingBackSettings(Section):
             "trash": self.trash,
             DELETED: self.deleted,
         }
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(most=self.max_withdrawals, share=self.max_withdrawals_share)
 
 
 class SubscriptionsSettings(Section):

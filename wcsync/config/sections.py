@@ -31,9 +31,11 @@ from wcsync.config.values import (
     Statuses,
 )
 from wcsync.credentials import Secret, refusal
+from wcsync.ledger.base import Limits
 from wcsync.lms.base import LmsSettings
 from wcsync.mappers.alerts import Kind
 from wcsync.mappers.toml_lines import KeyPath
+from wcsync.sale import Withdrawal
 
 
 class StoreSettings(Section):
@@ -298,6 +300,16 @@ class Config(Section):
     reconcile: ReconcileSettings = Field(default_factory=ReconcileSettings)
     retention: RetentionSettings = Field(default_factory=RetentionSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+
+    @property
+    def limits(self) -> Limits:
+        """Of withdrawals. An LMS whose section says `keep` or `ask` makes no mass of them."""
+        taking_back, gentle = self.taking_back, {Withdrawal.KEEP, Withdrawal.ASK}
+        return Limits(
+            most=taking_back.max_withdrawals,
+            share=taking_back.max_withdrawals_share,
+            sparing=frozenset(lms.name for lms in self.lms if lms.on_withdraw in gentle),
+        )
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret's value, so that the log can take it out of its lines."""

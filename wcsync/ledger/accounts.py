@@ -6,6 +6,8 @@ from datetime import datetime
 from wcsync.ledger.base import AccountLimit, Claim
 from wcsync.times import render_instant
 
+ALL_TIME = "", "~"
+
 
 def reserve(db: sqlite3.Connection, claim: Claim, limit: AccountLimit, now: datetime) -> datetime | None:
     """Counts an account that is about to be made: once for each learner, however often it is tried.
@@ -15,9 +17,8 @@ def reserve(db: sqlite3.Connection, claim: Claim, limit: AccountLimit, now: date
     """
     if _is_counted(db, claim):
         return None
-    if _is_full(db, claim.lms, "", limit.total) or _is_full(
-        db, claim.lms, render_instant(limit.day_began), limit.per_day
-    ):
+    day = render_instant(limit.day_began), render_instant(limit.next_day)
+    if _is_full(db, claim.lms, ALL_TIME, limit.total) or _is_full(db, claim.lms, day, limit.per_day):
         return limit.next_day
     db.execute(
         "INSERT INTO new_accounts (lms, learner_key, at) VALUES (?, ?, ?)",
@@ -33,12 +34,13 @@ def _is_counted(db: sqlite3.Connection, claim: Claim) -> bool:
     return row is not None
 
 
-def _is_full(db: sqlite3.Connection, lms: str, since: str, most: int | None) -> bool:
+def _is_full(db: sqlite3.Connection, lms: str, span: tuple[str, str], most: int | None) -> bool:
+    """What a clock that was ahead dated belongs to its own day, and not to each one until then."""
     if most is None:
         return False
     row = db.execute(
         "SELECT count(*) FROM (SELECT 1 FROM new_accounts INDEXED BY new_accounts_lately "
-        "WHERE lms = ? AND at >= ? LIMIT ?)",
-        (lms, since, most),
+        "WHERE lms = ? AND at >= ? AND at < ? LIMIT ?)",
+        (lms, *span, most),
     ).fetchone()
     return bool(row[0] >= most)

@@ -1,12 +1,12 @@
 """A person's word that withdrawals are right which wait for it. It all runs inside the caller's transaction."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from wcsync.ledger.parking import WITHDRAW_ASKED, unpark
-from wcsync.ledger.schema import M006_UNASKED
 from wcsync.ledger.wishes import audit, enrolment_subject
+from wcsync.ledger.withdrawals import WAITING, sparing_of
 from wcsync.retry import Event, State, next_state
 from wcsync.times import render_instant
 
@@ -22,10 +22,7 @@ _WAITING_ROW = """
     WHERE lms = ? AND course_id = ? AND learner_key = ? AND desired = 'out' AND allowed_revision <> revision
     AND (state IN ('due', 'leased') OR (state = 'settled' AND outcome = 'asked'))
 """
-_ALL_WAITING = f"""
-    SELECT lms, course_id, learner_key, state, revision FROM enrolments INDEXED BY enrolments_leaving
-    WHERE state IN ('due', 'leased') AND {M006_UNASKED}
-"""
+_ALL_WAITING = f"SELECT lms, course_id, learner_key, state, revision FROM {WAITING}"
 _ALLOW = """
     UPDATE enrolments SET allowed_revision = iif(:again, revision + 1, revision), revision = revision + :again,
     state = :state, next_attempt_at = iif(:again, :now, next_attempt_at), attempts = iif(:again, 0, attempts),
@@ -44,9 +41,9 @@ def waiting_row(db: sqlite3.Connection, key: tuple[str, str, str]) -> list[sqlit
     return db.execute(_WAITING_ROW, key).fetchall()
 
 
-def all_waiting(db: sqlite3.Connection) -> list[sqlite3.Row]:
+def all_waiting(db: sqlite3.Connection, sparing: Collection[str]) -> list[sqlite3.Row]:
     """All withdrawals that the limits hold back, or may."""
-    return db.execute(_ALL_WAITING).fetchall()
+    return db.execute(_ALL_WAITING, sparing_of(sparing)).fetchall()
 
 
 def allow(db: sqlite3.Connection, rows: Sequence[sqlite3.Row], now: datetime) -> int:

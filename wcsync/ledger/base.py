@@ -132,15 +132,16 @@ class Ledger(Protocol):
         """
 
     def end_expired(self, now: datetime) -> int:
-        """Brings the wishes in line whose end has come. Returns how many changed. Safe to repeat."""
+        """Brings the wishes in line whose end has come; and those again that a clock that was ahead had end too early.
+        Returns how many changed. Safe to repeat."""
 
     # -- working off ---------------------------------------------------------------------------------------------
     def claim(self, lms: LmsName, now: datetime, limits: Limits | None = None) -> Claim | None:
         """Leases the oldest due enrolment whose learner is not being worked on in this LMS.
 
         None: nothing is due, or the service is to be left alone for now. Beyond `limits` no withdrawal is leased, but
-        for those that a person allowed and those whose time has come; while a walk through the shop's orders is under
-        way neither, so that a mass is seen as one.
+        for those that a person allowed and those whose time has come; nor while a walk through the shop's orders is
+        under way, so that a mass is seen as one, but for a walk that began more than a day ago.
         """
 
     def reserve_account(self, claim: Claim, limit: AccountLimit, now: datetime) -> datetime | None:

@@ -18,17 +18,24 @@ from wcsync.times import parse_instant, render_instant
 
 _KEY = "lms = :lms AND course_id = :course_id AND learner_key = :learner_key"
 
-# SQLite left to itself looks for leases by the primary key: through all rows of the LMS.
+# SQLite left to itself looks for leases by the primary key: through all rows of the LMS. Somebody with a new address is
+# let in by it before the old one goes: the account may be the same, and then the enrolment stays.
 _OLDEST = """
-    SELECT course_id, learner_key, {free} AS free FROM enrolments AS due INDEXED BY {index}
+    SELECT course_id, learner_key, on_withdraw, {free} AS free FROM enrolments AS due INDEXED BY {index}
     WHERE state = 'due' AND {which} AND lms = :lms AND next_attempt_at <= :now AND NOT EXISTS (
         SELECT 1 FROM enrolments AS held INDEXED BY enrolments_leased
         WHERE held.state = 'leased' AND held.lms = due.lms AND held.learner_key = due.learner_key)
+    AND NOT (due.desired = 'out' AND due.cause = 'relinked' AND EXISTS (
+        SELECT 1 FROM aliases AS a JOIN enrolments AS heir ON heir.learner_key = a.new_key
+        WHERE a.old_key = due.learner_key AND heir.lms = due.lms AND heir.course_id = due.course_id
+        AND heir.desired = 'in' AND heir.state IN ('due', 'leased')))
     ORDER BY next_attempt_at LIMIT 1
 """
 _OLDEST_DUE = _OLDEST.format(index="enrolments_due", which="1", free=M006_FREE)
 _OLDEST_FREE = _OLDEST.format(index="enrolments_free", which=M006_FREE, free="1")
 """While withdrawals are stopped: all others, and those that are stopped by nothing."""
+_OLDEST_SPARED = _OLDEST.format(index="enrolments_due", which=f"({M006_FREE} OR on_withdraw = '')", free="1")
+"""The same in an LMS that keeps or asks where nothing else was sold."""
 
 
 def something_due(db: sqlite3.Connection, lms: str, now: datetime) -> bool:
@@ -65,9 +72,12 @@ def _choose(db: sqlite3.Connection, lms: str, now: datetime, limits: Limits | No
     """The oldest due row that may be leased. Limits are looked at where it is one that they may stop."""
     values = {"lms": lms, "now": render_instant(now)}
     chosen: sqlite3.Row | None = db.execute(_OLDEST_DUE, values).fetchone()
-    if chosen is None or chosen["free"] or limits is None or not are_stopped(db, limits, now):
+    if chosen is None or chosen["free"] or limits is None:
         return chosen
-    free: sqlite3.Row | None = db.execute(_OLDEST_FREE, values).fetchone()
+    spared = lms in limits.sparing
+    if (spared and not chosen["on_withdraw"]) or not are_stopped(db, limits, now):
+        return chosen
+    free: sqlite3.Row | None = db.execute(_OLDEST_SPARED if spared else _OLDEST_FREE, values).fetchone()
     return free
 
 

@@ -1,6 +1,6 @@
 """What people ask of a ledger about orders and learners: each method one transaction, each audited."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -107,10 +107,13 @@ class Desk(Protocol):
         word. Nothing is written if nothing is asked about.
         """
 
-    def allow(self, order_id: OrderId | None, now: datetime) -> int:
+    def allow(
+        self, order_id: OrderId | None, now: datetime, *, sparing: Collection[str] = frozenset()
+    ) -> int:
         """Lets withdrawals be done that wait for a person: those of an order, or all that are due. Returns how many.
 
         Those that each ask for a word of their own (`on_withdraw = "ask"`) are allowed with their order alone.
+        `sparing`: as in `Limits`.
         """
 
     def hold(self, order_id: OrderId, reason: str, plan: PlanOrder, now: datetime) -> bool:

@@ -16,9 +16,10 @@ FOUND_ENROLMENT: Final = "found_enrolment"
 UNCONFIRMED: Final = "unconfirmed"
 WITHDRAW_ASKED: Final = "withdraw_asked"
 BUDGET: Final = "budget"
+NEVER_IN: Final = "never_in"
 BOUGHT_AGAIN: Final = "bought_again"
 MISSING: Final = "missing_in_lms"
-OF_THE_LMS = frozenset({FOUND_ENROLMENT, UNCONFIRMED, WITHDRAW_ASKED, BUDGET})
+OF_THE_LMS = frozenset({FOUND_ENROLMENT, UNCONFIRMED, WITHDRAW_ASKED, BUDGET, NEVER_IN})
 """The kinds of parked entries that follow from what became of an enrolment, not from the plan of an order."""
 NOT_PLANNED = OF_THE_LMS | {BOUGHT_AGAIN, MISSING}
 """The kinds that a plan neither makes nor takes away."""
@@ -32,6 +33,7 @@ _HOLDS = {
     "AND c.learner_key = e.learner_key)",
     WITHDRAW_ASKED: "e.state = 'settled' AND e.outcome = 'asked'",
     BUDGET: "e.state IN ('due', 'leased') AND e.error_kind = 'budget'",
+    NEVER_IN: "e.desired = 'out' AND e.cause = 'expired' AND e.applied = 'none'",
 }
 """For which enrolments e a kind holds."""
 assert _HOLDS.keys() == OF_THE_LMS
@@ -114,6 +116,8 @@ def opening_of(kind: str, lms: str, course_id: str) -> str:
             return f'the access to course {course_id} of "{lms}" '
         case "budget":
             return f'"{lms}" may get no further account for now, so the enrolment in {course_id} '
+        case "never_in":
+            return f'the access to course {course_id} of "{lms}" was over '
     raise AssertionError(kind)
 
 

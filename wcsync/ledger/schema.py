@@ -362,17 +362,19 @@ def m005_mirror(db: Database) -> None:
         db.conn.execute(statement)
 
 
-# Withdrawals that nobody said a word about and whose time has not come: what a mass of them is counted by.
+# Withdrawals that nobody said a word about and whose time has not come: what a mass of them is counted by. A row keeps
+# the end it had when it was wished out: who is out because that end came nearer lost it by an order, not by the time.
+M006_BY_TIME = "(cause = 'expired' AND until IS NOT NULL AND until <= wished_at)"
 M006_UNASKED = (
-    "desired = 'out' AND cause NOT IN ('expired', 'person', 'relinked') AND on_withdraw NOT IN ('keep', 'ask') "
-    "AND allowed_revision <> revision"
+    f"desired = 'out' AND NOT {M006_BY_TIME} AND cause NOT IN ('person', 'relinked') "
+    "AND on_withdraw NOT IN ('keep', 'ask') AND allowed_revision <> revision"
 )
 M006_LEFT = (
-    "applied = 'out' AND outcome IN ('removed', 'suspended') AND cause NOT IN ('expired', 'person', 'relinked') "
-    "AND allowed_revision <> applied_revision"
+    "applied = 'out' AND outcome IN ('removed', 'suspended') "
+    f"AND NOT {M006_BY_TIME} AND cause NOT IN ('person', 'relinked') AND allowed_revision <> applied_revision"
 )
 M006_FREE = (
-    "(desired = 'in' OR cause IN ('expired', 'person', 'relinked') OR on_withdraw IN ('keep', 'ask') "
+    f"(desired = 'in' OR {M006_BY_TIME} OR cause IN ('person', 'relinked') OR on_withdraw IN ('keep', 'ask') "
     "OR allowed_revision = revision)"
 )
 _M006 = (
@@ -411,6 +413,8 @@ _M006 = (
     "ALTER TABLE enrolments ADD COLUMN dormant INTEGER NOT NULL DEFAULT 0",
     # serves: whose access ends next
     "CREATE INDEX enrolments_ending ON enrolments (until) WHERE desired = 'in' AND until IS NOT NULL",
+    # serves: whose access ended by the time, although that is still to come
+    f"CREATE INDEX enrolments_over ON enrolments (until) WHERE desired = 'out' AND {M006_BY_TIME}",
     # serves: withdrawals that wait and that no person asked for
     f"CREATE INDEX enrolments_leaving ON enrolments (lms) WHERE state IN ('due', 'leased') AND {M006_UNASKED}",
     # serves: withdrawals done lately that no person asked for

@@ -1,7 +1,7 @@
 """What people decide, on SQLite: one method, one transaction."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from wcsync.ledger import allowing, decisions, erasing, relinking, seats
@@ -64,10 +64,12 @@ class SqliteDesk:
                 unanswered=_unanswered(asked, learner),
             )
 
-    def allow(self, order_id: OrderId | None, now: datetime) -> int:
+    def allow(
+        self, order_id: OrderId | None, now: datetime, *, sparing: Collection[str] = frozenset()
+    ) -> int:
         with transaction(self._connect()) as db:
             if order_id is None:
-                return allowing.allow(db, allowing.all_waiting(db), now)
+                return allowing.allow(db, allowing.all_waiting(db, sparing), now)
             seats.require_order(db, order_id)
             return allowing.allow(db, allowing.waiting_of(db, order_id), now)
 

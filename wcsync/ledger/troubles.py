@@ -248,10 +248,11 @@ def _proof(db: sqlite3.Connection) -> ProofFact:
 
 
 def _barred(db: sqlite3.Connection, rules: Rules, now: datetime) -> WaitingFact | None:
-    barred = withdrawals.barred(db, Limits(most=rules.most, share=rules.share), now)
+    limits = Limits(most=rules.most, share=rules.share, sparing=rules.sparing)
+    barred = withdrawals.barred(db, limits, now)
     if barred is None:
         return None
-    return WaitingFact(rows=barred.waiting, since=withdrawals.waiting_since(db) or now)
+    return WaitingFact(rows=barred.waiting, since=withdrawals.waiting_since(db, limits) or now)
 
 
 def _budgets(db: sqlite3.Connection) -> Iterator[WaitingFact]:

@@ -69,10 +69,12 @@ class Limits:
     """How many withdrawals may be done without a person's word, in 24 hours and counting those that wait.
 
     More than `most`, or more than `share` of all who are in, stop them all before the next one; `FEW` never do.
+    `sparing`: LMSs that keep or ask before they withdraw: of theirs only those count that were sold otherwise.
     """
 
     most: int = 25
     share: float = 0.1
+    sparing: frozenset[str] = frozenset()
 
 
 FEW = 5

@@ -4,8 +4,9 @@ import sqlite3
 from datetime import datetime
 
 from wcsync.ledger import missing
-from wcsync.ledger.parking import OF_THE_LMS, OF_WANTED, unpark
+from wcsync.ledger.parking import NEVER_IN, OF_THE_LMS, OF_WANTED, park_lines, unpark
 from wcsync.ledger.rows import entitlement_of, render_options, text_of
+from wcsync.ledger.schema import M006_BY_TIME
 from wcsync.mappers.entitlements import wish_for
 from wcsync.model import NOBODY, Desired, Wish
 from wcsync.retry import Event, State, next_state
@@ -15,6 +16,11 @@ from wcsync.times import render_instant
 _EXPIRED = """
     SELECT lms, course_id, learner_key, revision FROM enrolments INDEXED BY enrolments_ending
     WHERE desired = 'in' AND until IS NOT NULL AND until <= ? ORDER BY until LIMIT ?
+"""
+# Whose end, come when it was wished so, is still to come: the clock was ahead then.
+_EARLY = f"""
+    SELECT lms, course_id, learner_key, revision FROM enrolments INDEXED BY enrolments_over
+    WHERE desired = 'out' AND {M006_BY_TIME} AND until > ? ORDER BY until LIMIT ?
 """
 # A person's word for a withdrawal holds on while it is a withdrawal.
 _CHANGE = """
@@ -55,13 +61,16 @@ def refresh_wish(
 
 
 def some_expired(db: sqlite3.Connection, now: datetime) -> bool:
-    """A cheap look without a write transaction."""
-    return db.execute(_EXPIRED, (render_instant(now), 1)).fetchone() is not None
+    """A cheap look without a write transaction: whether some are, or were taken to be by a clock that was ahead."""
+    asked = (render_instant(now), 1)
+    return any(db.execute(which, asked).fetchone() is not None for which in (_EXPIRED, _EARLY))
 
 
 def end_expired(db: sqlite3.Connection, now: datetime, most: int) -> int:
-    """Brings up to `most` wishes in line whose end has come. Returns how many changed."""
-    rows = db.execute(_EXPIRED, (render_instant(now), most)).fetchall()
+    """Brings up to `most` wishes in line whose end has come, and as many that a clock that was ahead had end too early.
+    Returns how many changed."""
+    asked = (render_instant(now), most)
+    rows = [row for which in (_EXPIRED, _EARLY) for row in db.execute(which, asked).fetchall()]
     for row in rows:
         refresh_wish(db, row["lms"], row["course_id"], row["learner_key"], now)
     return sum(_revision(db, _key_of(row)) != row["revision"] for row in rows)
@@ -151,11 +160,20 @@ def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: d
         },
     )
     key = _key_of(row)
-    unpark(connection, OF_WANTED if out else OF_THE_LMS - OF_WANTED, key)
+    unpark(connection, OF_WANTED if out else _over_with(row, now), key)
     missing.unpark(connection, *key)
+    if moot and wish.cause is Cause.EXPIRED:
+        park_lines(connection, NEVER_IN, key, "before the learner could be let in", now)
     connection.execute("DELETE FROM confirmations WHERE lms = ? AND course_id = ? AND learner_key = ?", key)
     detail = f"{row['desired']} -> {wish.desired.value}" + (f", {wish.cause}" if wish.cause else "")
     audit(connection, "orders", "wish_changed", enrolment_subject(*key), detail, now)
+
+
+def _over_with(row: sqlite3.Row, now: datetime) -> frozenset[str]:
+    """What people need not be told any more now that the learner is to be in. Time that was never used is owed,
+    whatever was bought since; unless only a clock that was ahead took it for over."""
+    ahead = row["until"] is not None and row["until"] > render_instant(now)
+    return OF_THE_LMS - OF_WANTED - (frozenset() if ahead else {NEVER_IN})
 
 
 def _is_moot(row: sqlite3.Row, wish: Wish) -> bool:

@@ -163,12 +163,14 @@ def settle_dead(db: sqlite3.Connection, claim: Claim, surrender: Surrender, now:
 def recover(db: sqlite3.Connection, claimed_before: datetime, now: datetime) -> int:
     """Gives back leases as `give_back` says, and ends waits that hold no more.
 
-    A process that begins was probably stopped to mend what was refused: such rows are due at once.
+    A process that begins was probably stopped to mend what was refused, or to raise a budget: such rows are due at
+    once.
     """
     given_back = give_back(db, "enrolments", claimed_before, now)
     db.execute(
         "UPDATE enrolments SET next_attempt_at = :now WHERE state = 'due' AND next_attempt_at > :now "
-        "AND (next_attempt_at > :longest OR changed_at > :ahead OR (:restarted AND error_kind = 'blocked'))",
+        "AND (next_attempt_at > :longest OR changed_at > :ahead "
+        "OR (:restarted AND error_kind IN ('blocked', 'budget')))",
         {
             "restarted": int(claimed_before >= now),
             "now": render_instant(now),

@@ -113,7 +113,7 @@ class Rules:
     stay unread. `quiet`: how long a trouble must be gone before it is called over, the first time; `batch`: the least
     time between two messages about rows of one kind. `stale`: how long the course mirror may go without a good run,
     None = it is off. `unproven`: how long the proof may go without coming about, None = it is off.
-    `most`, `share`: so many withdrawals may be done without a person's word, as in `ledger.base.Limits`.
+    `most`, `share`, `sparing`: so many withdrawals may be done without a person's word, as in `ledger.base.Limits`.
     """
 
     kinds: Collection[Kind]
@@ -127,6 +127,7 @@ class Rules:
     unproven: timedelta | None = None
     most: int = 25
     share: float = 0.1
+    sparing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
