@@ -78,6 +78,14 @@ class DeskContract(ABC):
         with pytest.raises(KeyError):
             desk.assign([there], spine.plan, spine.clock())
 
+    def test_seats_that_were_given_back_meanwhile_are_too_few(self, spine: Spine, desk: Desk) -> None:
+        spine.record(sold())
+        spine.tick(60)
+        spine.record(sold(status="refunded", modified_at=spine.clock()))
+        with pytest.raises(TooFewSeats) as raised:
+            give(spine, BEA)
+        assert raised.value.seats == 0
+
     def test_a_seat_given_by_a_person_survives_every_reading(self, spine: Spine) -> None:
         spine.record(sold())
         give(spine, BEA)
