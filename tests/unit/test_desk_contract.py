@@ -390,6 +390,22 @@ class DeskContract(ABC):
         assert kinds(spine) == []
         assert spine.summary().unexplained == 0
 
+    @pytest.mark.parametrize("text", ["eve@localhost", "İ" * 30 + " EVE@localhost, for one"])
+    def test_an_address_is_taken_out_of_any_text(self, spine: Spine, desk: Desk, text: str) -> None:
+        spine.record(sold(quantity="1", buyer=Person(email="eve@localhost")))
+        spine.execute("UPDATE enrolments SET error = ?", text)
+        desk.forget("eve@localhost", spine.clock())
+        (row,) = spine.rows("SELECT error FROM enrolments")
+        assert row["error"] == text.replace("eve@localhost", "[address]").replace("EVE@localhost", "[address]")
+
+    @pytest.mark.parametrize("word", ["d", '"', "enrolled"])
+    def test_what_is_no_address_is_taken_out_of_no_text(self, spine: Spine, desk: Desk, word: str) -> None:
+        spine.record(sold(quantity="1", learners=(Person(email=word),)), make_order(8, lines=(make_line(4),)))
+        spine.work()
+        before = spine.rows("SELECT payload FROM outbox")
+        assert desk.forget(word, spine.clock()) is not None
+        assert spine.rows("SELECT payload FROM outbox") == before
+
     def test_forgetting_one_address_forgets_those_that_stand_for_it(self, spine: Spine, desk: Desk) -> None:
         spine.record(sold(quantity="1"))
         relink(spine, ANA.email, BEA.email)

@@ -1,5 +1,7 @@
 """Taking a person's address and names out of the ledger, and every copy of them out of its file."""
 
+import json
+import re
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
@@ -71,8 +73,9 @@ def forget(db: sqlite3.Connection, keys: Sequence[LearnerKey], email: str, now: 
     addresses = {
         row["email"] for row in _select(db, "SELECT email FROM learners WHERE learner_key IN ({0})", keys)
     }
-    for address in sorted({email.strip(), *addresses} - {""}):
-        _blot(db, address)
+    for address in sorted({email.strip(), *addresses}):
+        if "@" in address:  # else it is no more than a word, which texts and JSON may hold for other reasons
+            _blot(db, address)
     return sum(_blank(db, key, "operator", now) for key in keys)
 
 
@@ -114,27 +117,27 @@ def _blank(db: sqlite3.Connection, key: LearnerKey, actor: str, now: datetime) -
 
 
 def _blot(db: sqlite3.Connection, address: str) -> None:
-    """Takes an address out of every text that came from elsewhere."""
-    for table, column, key in _TEXTS:
-        rows = db.execute(
-            f"SELECT {key}, {column} AS text FROM {table} WHERE instr(lower({column}), lower(?))", (address,)
-        ).fetchall()
-        names = key.split(", ")
-        where = " AND ".join(f"{name} = ?" for name in names)
-        db.executemany(
-            f"UPDATE {table} SET {column} = ? WHERE {where}",
-            [(_without(row["text"], address), *(row[name] for name in names)) for row in rows],
-        )
+    """Takes an address out of every text that came from elsewhere, also as JSON writes it."""
+    for written in dict.fromkeys((address, json.dumps(address)[1:-1])):
+        for table, column, key in _TEXTS:
+            _blot_column(db, written, table, column, key)
+
+
+def _blot_column(db: sqlite3.Connection, address: str, table: str, column: str, key: str) -> None:
+    rows = db.execute(
+        f"SELECT {key}, {column} AS text FROM {table} WHERE instr(lower({column}), lower(?))", (address,)
+    ).fetchall()
+    names = key.split(", ")
+    where = " AND ".join(f"{name} = ?" for name in names)
+    db.executemany(
+        f"UPDATE {table} SET {column} = ? WHERE {where}",
+        [(_without(row["text"], address), *(row[name] for name in names)) for row in rows],
+    )
 
 
 def _without(text: str, address: str) -> str:
     """Also where the address is none that `blot_addresses` knows as one."""
-    clean = blot_addresses(text)
-    at = clean.casefold().find(address.casefold())
-    while at >= 0:
-        clean = f"{clean[:at]}[address]{clean[at + len(address) :]}"
-        at = clean.casefold().find(address.casefold())
-    return clean
+    return re.sub(re.escape(address), "[address]", blot_addresses(text), flags=re.IGNORECASE)
 
 
 def _orders_of(db: sqlite3.Connection, keys: Sequence[LearnerKey]) -> tuple[OrderId, ...]:
