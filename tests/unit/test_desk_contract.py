@@ -390,6 +390,21 @@ class DeskContract(ABC):
         assert kinds(spine) == []
         assert spine.summary().unexplained == 0
 
+    def test_who_was_erased_and_buys_again_gets_what_was_given_up_for_want_of_an_address(
+        self, spine: Spine, desk: Desk
+    ) -> None:
+        spine.record(sold(quantity="1"))
+        desk.forget(ANA.email, spine.clock())
+        spine.work()
+        assert spine.summary().dead == 1
+        spine.tick(60)
+        spine.record(sold(quantity="1", modified_at=spine.clock(), refunded_total=Decimal(1)))
+        assert spine.summary().dead == 1, "an old order brings nobody back"
+        spine.record(sold(8, quantity="1", modified_at=spine.clock(), created_at=spine.clock()))
+        spine.work()
+        assert inside(spine) == {(ANA.email, "42")}
+        assert spine.summary().dead == 0
+
     @pytest.mark.parametrize("text", ["eve@localhost", "İ" * 30 + " EVE@localhost, for one"])
     def test_an_address_is_taken_out_of_any_text(self, spine: Spine, desk: Desk, text: str) -> None:
         spine.record(sold(quantity="1", buyer=Person(email="eve@localhost")))
