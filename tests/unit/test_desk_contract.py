@@ -78,7 +78,7 @@ class DeskContract(ABC):
         with pytest.raises(KeyError):
             desk.assign([there], spine.plan, spine.clock())
 
-    def test_seats_that_were_given_back_meanwhile_are_too_few(self, spine: Spine, desk: Desk) -> None:
+    def test_seats_that_were_given_back_meanwhile_are_too_few(self, spine: Spine) -> None:
         spine.record(sold())
         spine.tick(60)
         spine.record(sold(status="refunded", modified_at=spine.clock()))
@@ -390,6 +390,17 @@ class DeskContract(ABC):
         assert kinds(spine) == []
         assert spine.summary().unexplained == 0
 
+    def test_a_plan_made_anew_never_asks_for_the_address_of_somebody_who_was_erased(
+        self, spine: Spine, desk: Desk
+    ) -> None:
+        spine.record(make_order(7, lines=(replace(make_line(3, quantity="3"), learners=(BEA, CLEO)),)))
+        spine.work()
+        desk.forget(BEA.email, spine.clock())
+        desk.hold(OrderId(7), "", spine.plan, spine.clock())
+        desk.release(OrderId(7), spine.plan, spine.clock())
+        assert kinds(spine) == ["open_seats"]
+        assert {email for email, _ in inside(spine)} == {BEA.email, CLEO.email}
+
     def test_who_was_erased_and_buys_again_gets_what_was_given_up_for_want_of_an_address(
         self, spine: Spine, desk: Desk
     ) -> None:
@@ -411,7 +422,9 @@ class DeskContract(ABC):
         spine.execute("UPDATE enrolments SET error = ?", text)
         desk.forget("eve@localhost", spine.clock())
         (row,) = spine.rows("SELECT error FROM enrolments")
-        assert row["error"] == text.replace("eve@localhost", "[address]").replace("EVE@localhost", "[address]")
+        assert row["error"] == text.replace("eve@localhost", "[address]").replace(
+            "EVE@localhost", "[address]"
+        )
 
     @pytest.mark.parametrize("word", ["d", '"', "enrolled"])
     def test_what_is_no_address_is_taken_out_of_no_text(self, spine: Spine, desk: Desk, word: str) -> None:
