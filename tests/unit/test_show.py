@@ -163,6 +163,11 @@ def test_a_hold_on_an_order_that_was_never_read_is_shown(spine: Spine) -> None:
     assert "Order 9: never read in full HELD since" in shown(spine, "9")
 
 
+def test_an_order_is_found_with_blanks_around_it(spine: Spine) -> None:
+    spine.ledger.desk.hold(OrderId(9), "", spine.plan, spine.clock())
+    assert "Order 9: never read in full" in shown(spine, " 9 ")
+
+
 def test_status_tells_what_waits_for_a_word(spine: Spine) -> None:
     five_seats(spine)
     spine.ledger.desk.hold(OrderId(7), "asked the buyer", spine.plan, spine.clock())
