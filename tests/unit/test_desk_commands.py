@@ -415,6 +415,9 @@ def test_withdrawals_are_listed_and_allowed(spine: Spine) -> None:
     assert (allowed.exit_code, "1 withdrawal allowed" in allowed.stdout) == (0, True)
     assert wcsync(spine, "withdrawals", "allow", "--order", "7").exit_code == 1
     assert wcsync(spine, "withdrawals", "allow", "--order", "99").exit_code == 1
+    wcsync(spine, "hold", "99")  # known by its hold, never read
+    unread = wcsync(spine, "withdrawals", "allow", "--order", "99")
+    assert (unread.exit_code, "no withdrawal of Order 99 waits for a word" in unread.stderr) == (1, True)
 
 
 def test_a_mass_of_withdrawals_is_told_to_be_stopped_with_both_ways_out(spine: Spine) -> None:
