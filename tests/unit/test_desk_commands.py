@@ -297,6 +297,25 @@ def test_an_order_is_held_and_released(spine: Spine) -> None:
     assert wcsync(spine, "release", "7").exit_code == 1
 
 
+def test_a_held_order_is_on_the_list_until_it_is_released(spine: Spine) -> None:
+    spine.record(sold(quantity="2"))
+    wcsync(spine, "hold", "7")
+    assert kinds(spine) == ["held"]
+    assert "wcsync release 7 --config" in wcsync(spine, "parked", "list").stdout
+    assert wcsync(spine, "release", "7").exit_code == 0
+    assert kinds(spine) == ["open_seats"]
+
+
+def test_a_held_order_that_was_taken_back_asks_nothing(spine: Spine) -> None:
+    spine.record(sold(quantity="1"))
+    wcsync(spine, "hold", "7")
+    spine.tick(60)
+    spine.record(sold(quantity="1", status="refunded", modified_at=spine.clock()))
+    assert kinds(spine) == []
+    wcsync(spine, "release", "7")
+    assert "ended (order refunded); nobody was enrolled\n" in wcsync(spine, "show", "7").stdout
+
+
 def test_an_order_that_is_not_known_yet_is_held_by_its_id(spine: Spine) -> None:
     result = wcsync(spine, "hold", "7")
     assert result.exit_code == 0
