@@ -64,6 +64,7 @@ def write_person(
     """Keeps who a learner is. The latest word wins; an empty one does not blank an earlier one. Somebody who was erased
     stays so, but for what was created (`created_at`) after that: then what was given up meanwhile is tried again."""
     if person.email:
+        known = db.execute("SELECT erased_at FROM learners WHERE learner_key = ?", (key,)).fetchone()
         db.execute(
             _WRITE_LEARNER,
             {
@@ -76,8 +77,8 @@ def write_person(
                 "now": render_instant(now),
             },
         )
-        for row in db.execute(_GIVEN_UP, (ERASED, key)).fetchall():
-            _try_again(db, row, now)
+        if known is not None and known["erased_at"] is not None:
+            _try_again(db, key, now)
 
 
 class OrderFacts:
@@ -156,18 +157,19 @@ class OrderFacts:
         )
 
 
-def _try_again(db: sqlite3.Connection, row: sqlite3.Row, now: datetime) -> None:
-    """One that was given up for want of an address, if that is there again."""
-    key = (row["lms"], row["course_id"], row["learner_key"])
-    if not read_learner(db, row["learner_key"]).email:
+def _try_again(db: sqlite3.Connection, learner_key: str, now: datetime) -> None:
+    """What was given up for want of an address, if that is there again."""
+    if not read_learner(db, learner_key).email:
         return
     stamp, state = render_instant(now), next_state(State.DEAD, Event.REVIVED)
-    db.execute(
-        "UPDATE enrolments SET state = ?, attempts = 0, next_attempt_at = ?, error_kind = '', error = '', "
-        "changed_at = ? WHERE lms = ? AND course_id = ? AND learner_key = ?",
-        (state.value, stamp, stamp, *key),
-    )
-    audit(db, "orders", "known_again", enrolment_subject(*key), "", now)
+    for row in db.execute(_GIVEN_UP, (ERASED, learner_key)).fetchall():
+        key = (row["lms"], row["course_id"], row["learner_key"])
+        db.execute(
+            "UPDATE enrolments SET state = ?, attempts = 0, next_attempt_at = ?, error_kind = '', error = '', "
+            "changed_at = ? WHERE lms = ? AND course_id = ? AND learner_key = ?",
+            (state.value, stamp, stamp, *key),
+        )
+        audit(db, "orders", "known_again", enrolment_subject(*key), "", now)
 
 
 def _told(status: str, paid_at: str | None, refunds: list[int]) -> str:
