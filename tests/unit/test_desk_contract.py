@@ -416,6 +416,22 @@ class DeskContract(ABC):
         assert inside(spine) == {(ANA.email, "42")}
         assert spine.summary().dead == 0
 
+    def test_an_address_that_stands_for_an_erased_one_is_known_again_by_a_relink(
+        self, spine: Spine, desk: Desk
+    ) -> None:
+        spine.record(sold(quantity="1"))
+        relink(spine, ANA.email, BEA.email)
+        desk.forget(ANA.email, spine.clock())
+        spine.tick(60)
+        spine.record(sold(8, quantity="1", modified_at=spine.clock(), created_at=spine.clock()))
+        spine.work()
+        assert spine.summary().dead == 1
+        spine.tick(60)
+        relink(spine, ANA.email, BEA.email)
+        spine.work()
+        assert inside(spine) == {(BEA.email, "42")}
+        assert spine.summary().dead == 0
+
     @pytest.mark.parametrize("text", ["eve@localhost", "İ" * 30 + " EVE@localhost, for one"])
     def test_an_address_is_taken_out_of_any_text(self, spine: Spine, desk: Desk, text: str) -> None:
         spine.record(sold(quantity="1", buyer=Person(email="eve@localhost")))
