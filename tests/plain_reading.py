@@ -28,7 +28,7 @@ class PlainTerms:
 @dataclass(frozen=True)
 class PlainLine:
     """`refunded`: how many were given back; `amount_off`: a part of its price was, and no seat. `bundle`: the id of
-    the line that stands for its bundle; then it has no price of its own."""
+    the line that stands for its bundle; then it has no price of its own. `assigned`: to whom a person gave seats."""
 
     line_id: int
     product: int
@@ -37,6 +37,7 @@ class PlainLine:
     refunded: int = 0
     amount_off: bool = False
     bundle: int = 0
+    assigned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def seat_owners(shop: PlainShop, order: PlainOrder, line: PlainLine, terms: Plai
     else:
         people = ()
     owners: list[str] = []
-    for person in people:
+    for person in (*people, *line.assigned):
         address = real_address(shop, person)
         if "@" in person and person.strip().lower() not in shop.never and address not in owners:
             owners.append(address)

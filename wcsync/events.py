@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from wcsync.reckoning import Fate
+
 ALWAYS = ("at", "level", "event")
 """Keys that every line has. A fault has `exception` besides, its traceback."""
 ENROLMENT = ("lms", "course_id", "learner", "attempt")
@@ -18,24 +20,14 @@ class Event:
 
 _TROUBLE = ("service", "reason")
 _CONFIRMED = ("lms", "looked", "shown", "late", "duration_ms")
-_PROOF = (
-    "paid_lines",
-    "due",
-    "ignored",
-    "ended",
-    "dropped",
-    "enrolled",
-    "open_seats",
-    "parked",
-    "dead",
-    "unmapped",
-    "unexplained",
-)
+_PROOF = ("paid_lines", *(fate.value for fate in Fate))
 _COUNTS = (
     "orders",
     "lines",
     "enrolled",
+    "open_seats",
     "withdrawn",
+    "ended",
     "parked",
     "unmapped",
     "ignored",
@@ -162,8 +154,8 @@ CATALOGUE = (
     Event(
         name="enrolment_settled",
         keys=(*ENROLMENT, "desired", "outcome", "error_kind", "reason", "retry_in_s", "duration_ms"),
-        when="one attempt at one enrolment: `outcome` created, already, restored, removed, absent, kept, deferred, "
-        "dead, taken_over",
+        when="one attempt at one enrolment: `outcome` created, already, restored, removed, absent, suspended, "
+        "expired, kept, asked, deferred, dead, taken_over",
     ),
     Event(
         name="enrolments_confirmed",

@@ -402,8 +402,9 @@ def test_the_demo_agrees_with_the_lms_and_ends_with_unexplained_0(words: tuple[s
     if words:
         counts = json.loads(result.stdout)
         assert counts["unexplained"] == 0
-        assert counts["lms"]["agree"]
+        assert all(counts[part]["agree"] for part in ("lms", "after_sale", "products", "proof"))
     else:
+        assert result.stdout.splitlines()[-1].startswith("paid_lines=")
         assert result.stdout.rstrip().endswith("unexplained=0")
 
 

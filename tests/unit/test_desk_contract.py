@@ -16,7 +16,7 @@ from tests.spine import Spine
 from wcsync.ledger.connection import connect
 from wcsync.ledger.desk import Desk, Ended, Giving, Merging, TooFewSeats
 from wcsync.model import Applied, LineId, Order, OrderId, Outcome, Person
-from wcsync.sale import Cause, Refund, RefundLine, Withdrawal
+from wcsync.sale import Access, Cause, Refund, RefundLine, Terms, Withdrawal
 
 ANA, BEA, CLEO, DORA = (
     Person(email=f"{name}@example.test", first_name=name.title()) for name in ("ana", "bea", "cleo", "dora")
@@ -115,6 +115,19 @@ class DeskContract(ABC):
         spine.record(sold(quantity="1", modified_at=spine.clock()))
         spine.work()
         assert len(spine.lms.enrolled) == 1
+        trash(spine)
+        spine.work()
+        assert len(spine.lms.enrolled) == 1
+        assert kinds(spine) == ["trashed"]
+
+    def test_an_order_that_is_paid_again_leaves_what_was_said_of_its_refunds(self, spine: Spine) -> None:
+        spine.record(sold(quantity="1"))
+        refund(spine, Refund(refund_id=77, total=Decimal(10)))
+        end(spine)
+        spine.tick(60)
+        refund(spine, Refund(refund_id=77, total=Decimal(10)))
+        assert kinds(spine) == []
+        assert end(spine).seats == 0
 
     def test_nothing_asked_is_nothing_ended(self, spine: Spine) -> None:
         spine.record(sold(quantity="1"))
@@ -501,6 +514,15 @@ class DeskContract(ABC):
         desk.forget(ANA.email, spine.clock())
         assert spine.row()["error"] == "user [address] is locked"
 
+    @pytest.mark.parametrize("email", ["ana@intranet", "address"])
+    def test_what_does_not_look_like_an_address_goes_too(self, spine: Spine, desk: Desk, email: str) -> None:
+        spine.record(sold(quantity="1"))
+        key = spine.ledger.identify(email)
+        spine.execute("UPDATE learners SET learner_key = ?, email = ?", key, email)
+        spine.execute("UPDATE enrolments SET error = ?", f"{'ß' * 40} {email.upper()} is locked")
+        desk.forget(email, spine.clock())
+        assert spine.row()["error"] == f"{'ß' * 40} [address] is locked"
+
     def test_a_wipe_that_cannot_be_done_says_so(self, spine: Spine, desk: Desk) -> None:
         spine.record(sold(quantity="1"))
         spine.ledger._db.execute("PRAGMA busy_timeout = 50")
@@ -523,6 +545,20 @@ class DeskContract(ABC):
         assert [row["email"] for row in spine.rows("SELECT email FROM learners WHERE email <> ''")] == [
             BEA.email
         ]
+
+    def test_who_was_in_for_a_time_is_forgotten_after_it_though_nothing_was_taken_back(
+        self, spine: Spine, desk: Desk
+    ) -> None:
+        spine.mapping.terms["PY-101"] = Terms(access=Access(days=30))
+        spine.record(sold(quantity="1"))
+        spine.work()
+        spine.tick(29 * 86400)
+        assert desk.blank_idle(spine.clock(), spine.clock()) == 0
+        spine.tick(86400)
+        spine.ledger.end_expired(spine.clock())
+        spine.work()
+        spine.tick(60)
+        assert desk.blank_idle(spine.clock(), spine.clock()) == 1
 
     def test_nobody_is_forgotten_before_the_time_or_while_something_is_to_be_done(
         self, spine: Spine, desk: Desk

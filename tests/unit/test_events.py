@@ -3,13 +3,17 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.fakes import T0
 from wcsync.cli.sentences import SENTENCES
 from wcsync.events import ALWAYS, CATALOGUE, ENROLMENT, EVENTS
+from wcsync.ledger.report import Summary
+from wcsync.reckoning import Reckoning
 
 ROOT = Path(__file__).parents[2]
 LEVELS = {"debug", "info", "warning", "error", "critical"}
@@ -69,6 +73,15 @@ def test_the_code_writes_the_events_of_the_catalogue_and_no_others() -> None:
 @pytest.mark.parametrize("name", sorted(set(EVENTS) - SPREAD))
 def test_an_event_has_the_keys_of_the_catalogue_and_no_others(name: str) -> None:
     assert written()[name] == set(EVENTS[name].keys)
+
+
+def test_the_figures_of_a_cycle_are_those_of_the_summary() -> None:
+    assert EVENTS["cycle_finished"].keys == tuple(field.name for field in fields(Summary))
+
+
+def test_the_figures_of_a_proof_are_those_of_the_reckoning() -> None:
+    proof = Reckoning(since=T0, began_at=T0, ended_at=T0, orders=0, fresh=0, deleted=0)
+    assert EVENTS["reconciled"].keys[: len(proof.counts())] == tuple(proof.counts())
 
 
 def test_readme_lists_the_catalogue() -> None:

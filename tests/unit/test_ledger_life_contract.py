@@ -229,6 +229,23 @@ class LifeContract(LedgerContract):
         summary = stage.summary()
         assert (summary.lines, summary.enrolled, summary.ended, summary.unexplained) == (2, 1, 1, 0)
 
+    def test_what_is_read_when_its_time_is_over_is_lost_to_nobody(self, stage: Stage) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=30))
+        stage.record(make_order(), now=T0 + 40 * DAYS)
+        assert stage.ledger.claim(CAMPUS, T0 + 40 * DAYS) is None
+        assert (stage.summary().unexplained, stage.summary().ended, stage.summary().withdrawn) == (0, 1, 0)
+        again = make_order(2, modified_at=T0 + 41 * DAYS)
+        stage.record(again, now=T0 + 41 * DAYS)
+        assert stage.claim(T0 + 41 * DAYS).seat.until == T0 + 71 * DAYS
+
+    def test_a_time_that_was_over_goes_to_another_learner_as_it_is(self, stage: Stage) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=30))
+        stage.record(make_order())
+        stage.ledger.settle_applied(stage.claim(), CREATED, at(1))
+        stage.ledger.end_expired(T0 + 30 * DAYS)
+        stage.ledger.desk.relink("ana@example.test", BEA, stage.plan, T0 + 31 * DAYS)
+        assert stage.summary().unexplained == 0
+
     def test_many_ends_are_brought_in_line_at_once(self, stage: Stage) -> None:
         stage.mapping.terms["PY-101"] = Terms(access=Access(days=1))
         stage.record(*(make_order(n, email=f"{n}@example.test") for n in range(1, 451)))

@@ -314,6 +314,22 @@ def test_a_sample_looks_up_so_many_and_whoever_was_missing(spine: Spine) -> None
     assert parked(spine) == []
 
 
+def test_drawing_a_sample_can_be_stopped(spine: Spine) -> None:
+    sell_and_enrol(spine, 1, 3)
+    asked = {Depth.NONE: 0, Depth.SAMPLE: 0}
+
+    def run(depth: Depth) -> None:
+        def stopping() -> bool:
+            asked[depth] += 1
+            return False
+
+        reconciler(spine, stopping=stopping).run(LONG_AGO, depth, sample=0)
+
+    for depth in asked:
+        run(depth)
+    assert asked[Depth.SAMPLE] > asked[Depth.NONE]
+
+
 def test_each_learner_is_as_likely_in_a_sample(spine: Spine) -> None:
     sell_and_enrol(spine, 1, 10)
     counted: dict[str, int] = {}

@@ -149,6 +149,21 @@ def test_a_shop_that_ignores_the_window_is_read_rightly_and_seldom(begun: Spine)
     assert looks_within(begun, 2) == 1
 
 
+@pytest.mark.parametrize(
+    "count", [pytest.param(3, id="an empty page last"), pytest.param(4, id="a new one last")]
+)
+def test_a_shop_that_ignores_the_window_is_known_by_all_its_pages(begun: Spine, count: int) -> None:
+    begun.store.subscriptions = {}
+    for number in range(1, 4):
+        begun.store.subscribe(number, T0 - YEARS)
+    if count > 3:
+        begun.store.subscribe(4, begun.clock())
+    begun.store.ignores_window = True
+    begun.subscriptions.run_if_due()
+    assert len(begun.store.subscription_pages) == 2
+    assert looks_within(begun, SELDOM_S - 1) == 0
+
+
 def looks_within(spine: Spine, seconds: float) -> int:
     """How often the shop is asked while so much time passes, if the schedule asks us every second or so."""
     before = len(spine.store.subscription_windows)
@@ -265,6 +280,15 @@ def test_a_shop_that_is_left_alone_is_not_asked_for_subscriptions_either(begun: 
     begun.poller.patient.note_error(TransientError("shop: 503", retry_after_s=900))
     assert not begun.subscriptions.poll_once()
     assert begun.store.subscription_windows == []
+
+
+def test_subscriptions_that_can_be_read_do_not_say_that_orders_can(begun: Spine) -> None:
+    begun.poller.patient.note_error(ServiceBlocked("shop: its list of orders is a cache's"))
+    begun.tick(1800)
+    assert begun.subscriptions.poll_once()
+    assert begun.poller.patient.health.condition is Condition.BLOCKED
+    assert begun.poller.poll_once().complete
+    assert begun.poller.patient.is_up()
 
 
 def test_another_shop_at_the_same_address_is_not_listened_to(begun: Spine) -> None:

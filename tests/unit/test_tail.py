@@ -22,6 +22,9 @@ from tests.spine import Spine
 from wcsync.cli import main
 from wcsync.cli.sentences import SENTENCES, render_sentence
 from wcsync.cli.tail import LONGEST_LINE
+from wcsync.effects import Stay
+from wcsync.events import EVENTS
+from wcsync.model import Outcome
 
 ROOT = Path(__file__).parents[2]
 AT = "2026-11-22T01:02:03.456789Z"
@@ -60,6 +63,17 @@ def shown(text: str | bytes, *words: str) -> list[str]:
 
 
 # -- sentences -------------------------------------------------------------------------------------------------------
+
+
+WITHDRAWING = {Outcome.REMOVED, Outcome.ABSENT, Outcome.SUSPENDED, Outcome.EXPIRED, *Stay}
+
+
+@pytest.mark.parametrize("outcome", sorted(WITHDRAWING))
+def test_what_becomes_of_a_withdrawal_is_told_in_words(outcome: str) -> None:
+    (told,) = shown(settled(outcome=outcome, desired="out"))
+    assert "Settled" not in told
+    assert "earner 9f3a0000… " in told
+    assert outcome in EVENTS["enrolment_settled"].when
 
 
 @pytest.mark.parametrize(

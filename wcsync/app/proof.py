@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from wcsync.config import Config
 from wcsync.gate import Gate
-from wcsync.ledger.base import Barred, Limits
+from wcsync.ledger.base import Barred
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report
 from wcsync.lms.base import Lms
@@ -84,12 +84,9 @@ def build_nights(parts: Parts, healthy: Callable[[str], bool]) -> Nights:
 
 
 def build_halts(config: Config, clock: Clock) -> HaltWatch:
-    taking_back = config.taking_back
-    limits = Limits(most=taking_back.max_withdrawals, share=taking_back.max_withdrawals_share)
-
     def barred() -> Barred | None:
         with closing(Report(config.ledger.path)) as report:
-            return report.barred(limits, clock())
+            return report.barred(config.taking_back.limits, clock())
 
     def waiting() -> Mapping[str, int]:
         with closing(Report(config.ledger.path)) as report:

@@ -35,7 +35,8 @@ def end(*, config_path: Path | None, order: str, line_id: int | None, learner: s
     """End what ORDER's parked entries ask about.
 
     ORDER is its number or id. For orders in the trash or deleted, amounts given back, seats given back and withdrawals
-    that wait for a word. Restoring the order or taking a refund back in the shop is no way back from this.
+    that wait for a word. The way back is in the shop: an order that is paid again, or a refund that is deleted, gives
+    back the access.
     """
     config = sealed_config(config_path)
     with opened_report(config_path) as report:

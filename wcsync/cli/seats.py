@@ -186,13 +186,13 @@ def _look_up_row(lines: _Lines, config: Config, row: LearnerRow) -> Wanted:
 
 
 def _check_room(wanted: Sequence[Wanted], report: Report, problems: Problems) -> None:
-    for line_id, group in _by_line(wanted).items():
+    for (_, line_id), group in _by_line(wanted).items():
         seats = group[0].seats
         fresh = {one.key: one for one in group if one.key not in seats.learners}
         for one in list(fresh.values())[len(seats.seats) :]:
             open_now = screen.count(len(seats.seats), "open seat")
             name = order_in_words(report, seats.order_id)
-            message = f"line {line_id[1]} of {name} has {open_now}, and {len(fresh)} learners are named"
+            message = f"line {line_id} of {name} has {open_now}, and {len(fresh)} learners are named"
             problems.add(one.where, message, "Name no more learners than there are open seats.")
 
 
@@ -237,8 +237,8 @@ def _by_line(wanted: Iterable[Wanted]) -> dict[tuple[int, int], list[Wanted]]:
 
 # -- what became of it -----------------------------------------------------------------------------------------------
 def _tell(report: Report, giving: Giving, wanted: Sequence[Wanted], config_path: Path | None) -> None:
-    seats = next(one.seats for one in wanted if one.seats.line_id == giving.line_id)
-    keys = {one.key for one in wanted if one.seats.line_id == giving.line_id}
+    group = _by_line(wanted)[giving.order_id, giving.line_id]
+    seats, keys = group[0].seats, {one.key for one in group}
     given = len(keys - set(seats.learners))
     product = report.lines_of(giving.order_id).get(giving.line_id, "")
     line = f"{order_in_words(report, giving.order_id)}, line {giving.line_id}" + (

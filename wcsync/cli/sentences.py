@@ -1,6 +1,6 @@
 """Log lines as sentences: each event the program knows, in words for a tired person. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 Line = Mapping[str, Any]
@@ -19,7 +19,10 @@ _IN = {
 _OUT = {
     "removed": "Withdrew {who} from {course}",
     "absent": "{who} is not in {course} (any more)",
-    "kept": "Left {who} in {course}, who was there before wcsync",
+    "suspended": "Suspended {who} in {course}; progress stays",
+    "expired": "The time of {who} in {course} is over, the LMS saw to it",
+    "kept": "Left {who} in {course}: it was sold so, or they were there before wcsync",
+    "asked": "Left {who} in {course} until a person says otherwise (`wcsync parked list`)",
     "taken_over": "Another worker took over the withdrawal of {who} from {course}",
 }
 _SHOP = "shop"
@@ -92,9 +95,14 @@ def _orders_polled(line: Line) -> str:
     return text if line.get("complete", True) else f"{text}; not to the end, it goes on from there"
 
 
+def _figures(line: Line, names: Iterable[str]) -> str:
+    """Those that are not 0, in words."""
+    return ", ".join(f"{line[name]} {name.replace('_', ' ')}" for name in names if line.get(name))
+
+
 def _cycle_finished(line: Line) -> str:
-    names = ("enrolled", "due", "parked", "unmapped", "dead", "unexplained")
-    figures = ", ".join(f"{line[name]} {name}" for name in names if line.get(name))
+    names = ("enrolled", "open_seats", "due", "parked", "unmapped", "dead", "unexplained")
+    figures = _figures(line, names)
     return f"One cycle is done: {_count(line.get('lines'), 'paid line')}; {figures or 'nothing waits'}"
 
 
@@ -130,7 +138,7 @@ def _courses_stopped(line: Line) -> str:
 
 def _reconciled(line: Line) -> str:
     names = ("enrolled", "open_seats", "due", "ended", "parked", "dead", "unmapped", "unexplained")
-    figures = ", ".join(f"{line[name]} {name.replace('_', ' ')}" for name in names if line.get(name))
+    figures = _figures(line, names)
     text = f"Shop, ledger and LMS were compared: {_count(line.get('paid_lines'), 'paid line')}"
     text += f"; {figures}" if figures else ""
     text += (

@@ -47,7 +47,7 @@ log = structlog.get_logger("wcsync")
     "--keep", is_flag=True, help="Leave everything running afterwards, to look around with the commands."
 )
 @click.option(
-    "--orders", default=40, show_default=True, type=click.IntRange(8, 5000), help="How many orders."
+    "--orders", default=40, show_default=True, type=click.IntRange(12, 5000), help="How many orders."
 )
 @with_json
 @in_plain_words

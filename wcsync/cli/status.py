@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,10 @@ from wcsync.cli.mirror_status import print_mirror
 from wcsync.cli.next_steps import typed
 from wcsync.config import Config
 from wcsync.gate import SHOP
-from wcsync.ledger.base import Limits
 from wcsync.ledger.lock import running_instance
 from wcsync.ledger.report import Report
 from wcsync.reckoning import render_proof
-from wcsync.zones import instant_at, parse_zone
+from wcsync.zones import day_of, parse_zone
 
 Row = Mapping[str, Any]
 MEANINGS = {
@@ -66,9 +65,7 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
 
 
 def _document(config: Config, report: Report, now: datetime) -> dict[str, Any]:
-    taking_back = config.taking_back
-    limits = Limits(most=taking_back.max_withdrawals, share=taking_back.max_withdrawals_share)
-    barred = report.barred(limits, now)
+    barred = report.barred(config.taking_back.limits, now)
     return {
         "daemon": running_instance(config.ledger.path),
         "mapping": {
@@ -93,7 +90,7 @@ def _document(config: Config, report: Report, now: datetime) -> dict[str, Any]:
 def _budgets(config: Config, report: Report, now: datetime) -> Iterator[dict[str, Any]]:
     """What is used of each LMS's budget; nothing of those that have none."""
     zone = next((row["zone"] for row in report.services() if row["name"] == SHOP), "")
-    day_began, waiting = _day_began(now, zone), report.waiting_for_budgets()
+    (day_began, _), waiting = day_of(now, parse_zone(zone)), report.waiting_for_budgets()
     for lms in config.lms:
         if lms.budget is not None:
             yield {
@@ -104,13 +101,6 @@ def _budgets(config: Config, report: Report, now: datetime) -> Iterator[dict[str
                 "most": lms.budget.total,
                 "waiting": waiting.get(lms.name, 0),
             }
-
-
-def _day_began(now: datetime, zone: str) -> datetime:
-    place = parse_zone(zone)
-    midnight = now.astimezone(place).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    began = instant_at(midnight, place)
-    return began if began <= now else instant_at(midnight - timedelta(days=1), place)
 
 
 def _hints(document: Row) -> list[str]:

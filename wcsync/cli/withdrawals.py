@@ -21,7 +21,7 @@ from wcsync.cli.next_steps import (
     who_does_it,
 )
 from wcsync.cli.seat_words import CAUSES
-from wcsync.ledger.base import Barred, Limits
+from wcsync.ledger.base import Barred
 from wcsync.model import OrderId
 
 Row = Mapping[str, Any]
@@ -36,9 +36,8 @@ def withdrawals(context: click.Context, *, config_path: Path | None, as_json: bo
     if context.invoked_subcommand is not None:
         return
     config = sealed_config(config_path)
-    limits = Limits(most=config.taking_back.max_withdrawals, share=config.taking_back.max_withdrawals_share)
     with opened_report(config_path) as report:
-        rows, barred = report.withdrawals(), report.barred(limits, utc_now())
+        rows, barred = report.withdrawals(), report.barred(config.taking_back.limits, utc_now())
     if as_json:
         screen.print_json({"withdrawals": rows, "stopped": None if barred is None else asdict(barred)})
         return

@@ -12,7 +12,10 @@ COURSES = {
     "ES-DIS": "Diseño Gráfico",
     "JA-KAN": "漢字入門",
     "FR-SEC": "Sécurité au travail",
+    "IT-90": "Italiano in 90 giorni",
 }
+NAMED_SKU, DAYS_SKU = "FR-SEC", "IT-90"
+"""What companies buy for people whom they name, and what is sold for days."""
 PATHS = {"MGT-1": "Management essentials", "GDPR": "Data protection, les bases"}
 """What 360Learning teaches in this demo; the others are Moodle's."""
 
@@ -25,6 +28,7 @@ MODULES: dict[str, Modules] = {
     "ES-DIS": (("", "Color y tipografía", "page"), ("", "Tu primer cartel", "assign")),
     "JA-KAN": (("第一課", "数字", "page"), ("第一課", "小テスト", "quiz")),
     "FR-SEC": (("Module 1", "Les risques", "page"), ("Module 1", "Premiers gestes", "page")),
+    "IT-90": (("Giorno 1", "Buongiorno!", "page"), ("Giorno 90", "Arrivederci", "quiz")),
 }
 SKILLS = {
     "PY-101": ("Python",),

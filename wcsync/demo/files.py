@@ -8,7 +8,7 @@ from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.shop import SandboxShop
 from wcsync.sandbox.threesixty import SandboxThreeSixty
 
-Row = Mapping[str, str | bool]
+Row = Mapping[str, str | bool | int]
 
 POLL_S = 1.0
 SHOP_TIMEOUT_S = 1.0
@@ -80,5 +80,5 @@ path = "mapping.toml"
     )
 
 
-def _line(key: str, value: str | bool) -> str:
+def _line(key: str, value: str | bool | int) -> str:
     return f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {str(value).lower()}"

@@ -17,6 +17,8 @@ from wcsync.app import App
 from wcsync.config import load_config
 from wcsync.daemon import serve, stopping_on_signals
 from wcsync.demo.course_changes import Mirroring
+from wcsync.demo.proof import prove
+from wcsync.demo.sales import COMPANY, assign_by_hand, give_back
 from wcsync.demo.shop_window import Window
 from wcsync.demo.shoppers import Say, go_shopping
 from wcsync.demo.stage import UNMAPPED_SKU, Stage, opened
@@ -27,8 +29,8 @@ PATIENCE_S = 90.0
 
 
 def run(*, orders: int, keep: bool, as_json: bool) -> int:
-    """Plays the demo and prints what came of it. 0 if the LMSs hold exactly what was paid for, and the products show
-    exactly what the LMSs say; else 1."""
+    """Plays the demo and prints what came of it. 0 if the LMSs hold exactly what was paid for, the products show
+    exactly what the LMSs say, and the proof holds; else 1."""
     folder = Path(tempfile.mkdtemp(prefix="wcsync-demo-"))
     try:
         with opened(folder) as stage:
@@ -62,8 +64,13 @@ def _play_on(stage: Stage, app: App, orders: int, say: Say) -> Ending:
     mirroring = Mirroring.of(stage, app, say)
     mirroring.wait_for_first()
     go_shopping(stage, orders, say=say, wait=app.stop.wait, between=mirroring.between)
-    quiet, mirrored = _wait_until_quiet(stage, app), mirroring.finish()
-    return Ending(quiet=quiet, mirrored=mirrored, rewrites=mirroring.run_once_more())
+    assigned = assign_by_hand(stage, app, say)
+    quiet, before = _wait_until_quiet(stage, app), frozenset(stage.actual())
+    give_back(stage, say)
+    quiet = assigned and quiet and _wait_until_quiet(stage, app)
+    mirrored = mirroring.finish()
+    rewrites = mirroring.run_once_more()
+    return Ending(quiet=quiet, mirrored=mirrored, rewrites=rewrites, before=before, proven=prove(app))
 
 
 @contextmanager
@@ -101,12 +108,15 @@ def _invite(stage: Stage) -> None:
         for number, order in stage.shop.orders.items()
         if any(line["product_id"] == stage.products[UNMAPPED_SKU] for line in order["line_items"])
     )
+    company = next(sale.order_id for sale in stage.sales_to(COMPANY))
     click.echo("\nStill running; look around in another terminal:", err=True)
     for command in (
         "status",
         f"show {unmapped}",
+        f"show {company}",
         "parked list",
         "dead list",
+        "reconcile --lms all",
         "mapping check",
         "courses diff",
         "check",

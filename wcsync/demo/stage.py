@@ -1,12 +1,13 @@
 """The shop, the LMSs, the files between them, and what the shoppers ought to get."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from wcsync.demo.books import DAYS, NAMED_ONLY, Sale, read_ends, read_sales
 from wcsync.demo.curriculum import (
     COURSES,
     PATHS,
@@ -30,12 +31,15 @@ Place = tuple[str, str]
 """An LMS and a course of it."""
 Seat = tuple[str, Place]
 """An address and what it is let into."""
+Buyer = tuple[str, str, str]
+"""Address, first and last name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """`courses`: for each SKU the LMS and the course (in 360Learning the group) that it sells. `paths`: the path that a
-    group gives access to. `staff`: who was in before the first shopper came."""
+    group gives access to. `staff`: who was in before the first shopper came. `by_hand`: whom a person gave seats of an
+    order."""
 
     shop: SandboxShop
     moodle: SandboxMoodle
@@ -45,36 +49,49 @@ class Stage:
     courses: dict[str, Place]
     paths: dict[str, str]
     staff: set[Seat] = field(default_factory=set)
-    due: Counter[Seat] = field(default_factory=Counter)
+    by_hand: dict[int, list[str]] = field(default_factory=dict)
 
     @property
     def config_path(self) -> Path:
         return self.folder / "config.toml"
 
     def sell(
-        self, buyer: tuple[str, str, str], skus: tuple[str, ...], *, quantity: int = 1, **how: str | bool
+        self,
+        buyer: Buyer,
+        skus: tuple[str, ...],
+        *,
+        quantity: int = 1,
+        status: str = "completed",
+        paid: bool = True,
+        meta: Mapping[str, Any] | None = None,
     ) -> int:
-        """One order. Counts what it entitles to, by the rules of the shop, not by wcsync's."""
-        email, first, last = buyer
+        """One order; answers its number."""
         lines = [(self.products[sku], quantity) for sku in skus]
-        order_id = self.shop.buy(email, first, last, lines, **how)  # type: ignore[arg-type]
-        if how.get("status", "completed") == "completed":
-            self.due.update((email.casefold(), self.courses[sku]) for sku in skus if sku in self.courses)
-        return order_id
+        return self.shop.buy(*buyer, lines, status=status, paid=paid, meta=meta)
 
-    def take_back(self, order_id: int) -> None:
-        """The whole order is refunded: its seats end."""
-        order = self.shop.orders[order_id]
-        email = str(order["billing"]["email"]).casefold()
+    def sales(self) -> list[Sale]:
+        """Every paid line, by the shop's own books and not by wcsync's."""
         skus = {number: sku for sku, number in self.products.items()}
-        self.shop.set_status(order_id, "refunded")
-        for line in order["line_items"]:
-            course_id = self.courses.get(skus[line["product_id"]])
-            if course_id is not None:
-                self.due[email, course_id] -= 1
+        return read_sales(self.shop, skus, self.by_hand)
+
+    def sales_to(self, buyer: Buyer) -> list[Sale]:
+        with self.shop.lock:
+            bought = {
+                number for number, one in self.shop.orders.items() if one["billing"]["email"] == buyer[0]
+            }
+        return [sale for sale in self.sales() if sale.order_id in bought]
 
     def expected(self) -> set[Seat]:
-        return {seat for seat, count in self.due.items() if count > 0}
+        return {
+            (learner, self.courses[sale.sku])
+            for sale in self.sales()
+            for learner in sale.learners
+            if sale.sku in self.courses
+        }
+
+    def expected_ends(self) -> dict[tuple[str, str], datetime]:
+        """Until when a learner, by address and SKU, is to be in what is sold for days."""
+        return read_ends(self.sales(), self.shop.timezone)
 
     def actual(self) -> set[Seat]:
         campus = {(email, ("campus", str(course_id))) for email, course_id in self.moodle.active_enrolments()}
@@ -158,5 +175,12 @@ def _write_files(stage: Stage) -> None:
 
 def _row(stage: Stage, sku: str, lms: str, number: str) -> Row:
     if lms == "campus":
-        return {"sku": sku, "lms": lms, "course": number}
+        return {"sku": sku, "lms": lms, "course": number, **_terms(sku)}
     return {"sku": sku, "lms": lms, "group": number, "path": stage.paths[number]}
+
+
+def _terms(sku: str) -> Row:
+    """What a row says beside where it leads."""
+    days: Row = {"days": DAYS[sku]} if sku in DAYS else {}
+    seats: Row = {"seats": "learners-in-meta"} if sku in NAMED_ONLY else {}
+    return {**days, **seats}

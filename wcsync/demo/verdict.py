@@ -1,5 +1,6 @@
 """What came of the demo, by the LMSs' and the shop's own count."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -7,32 +8,42 @@ from typing import Any
 import click
 
 from wcsync import screen
+from wcsync.demo.after_sale import judge_after_sale, print_after_sale
+from wcsync.demo.proof import Proven, judge_proof, print_proof
 from wcsync.demo.shop_window import PEOPLES, Window
-from wcsync.demo.stage import Stage
+from wcsync.demo.stage import Seat, Stage
 from wcsync.ledger.report import Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """`quiet`: nothing was due any more when it ended; `mirrored`: nor was course data left to be carried over;
-    `rewrites`: writes to products in one more run after that."""
+    `rewrites`: writes to products in one more run after that. `before`: who was in before the last refunds; `proven`:
+    None = the proof could not be brought to its end."""
 
     quiet: bool
     mirrored: bool
     rewrites: int
+    before: AbstractSet[Seat]
+    proven: Proven | None
 
 
 def conclude(stage: Stage, window: Window, summary: Summary, ending: Ending, *, as_json: bool) -> int:
-    """Prints it. 0 if the LMSs hold exactly what was paid for and the products show exactly what the LMSs say; else
-    1."""
+    """Prints it. 0 if the LMSs hold exactly what was paid for, the products show exactly what the LMSs say, and the
+    proof holds; else 1."""
     seats, products = _judge_seats(stage, summary, ending), _judge_products(stage, window, ending)
+    after_sale = judge_after_sale(stage, ending.before, summary.open_seats)
+    proof = judge_proof(stage, ending.proven)
+    parts = {"lms": seats, "after_sale": after_sale, "products": products, "proof": proof}
     if as_json:
-        screen.print_json(summary.as_dict() | {"lms": seats, "products": products})
+        screen.print_json(summary.as_dict() | parts)
     else:
         _print_seats(seats)
+        print_after_sale(after_sale)
         _print_products(products)
         screen.print_summary(summary)
-    return 0 if seats["agree"] and products["agree"] else 1
+        print_proof(proof)
+    return 0 if all(part["agree"] for part in parts.values()) else 1
 
 
 def _judge_seats(stage: Stage, summary: Summary, ending: Ending) -> dict[str, Any]:

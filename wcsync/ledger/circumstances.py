@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from wcsync.mappers.taking_back import ENDINGS
 from wcsync.model import LearnerKey, Order
 from wcsync.sale import Circumstances, Decision, Subscription
 from wcsync.times import parse_instant, render_instant
@@ -31,6 +32,13 @@ def read_circumstances(db: sqlite3.Connection, order_id: int, keys: Iterable[Lea
 
 def is_held(db: sqlite3.Connection, order_id: int) -> bool:
     return db.execute("SELECT 1 FROM holds WHERE order_id = ?", (order_id,)).fetchone() is not None
+
+
+def drop_answers(db: sqlite3.Connection, order_id: int) -> None:
+    """The order is paid (again): what a person said of the status it had is no answer to the next one."""
+    db.executemany(
+        "DELETE FROM decisions WHERE order_id = ? AND cause = ?", [(order_id, status) for status in ENDINGS]
+    )
 
 
 def write_renewals(db: sqlite3.Connection, order: Order) -> None:

@@ -14,13 +14,14 @@ from wcsync.ledger.parking import WITHDRAW_ASKED
 from wcsync.ledger.rows import plain
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.addresses import blot_addresses
+from wcsync.mappers.taking_back import SEATS, TRASH, cause_of
 from wcsync.model import LearnerKey, LineId, OrderId
 from wcsync.sale import DELETED, Decision
 from wcsync.times import render_instant
 
 SEATS_OVER = "seats_over"
 REFUND_AMOUNT = "refund_amount"
-_BY_STATUS = {"trashed": "trash", "deleted": DELETED}
+_BY_STATUS = {"trashed": TRASH, "deleted": DELETED}
 _ASKED = "_asked"
 
 Key = tuple[str, str, str]
@@ -106,10 +107,10 @@ def _decisions(
     kind = row["kind"]
     if kind == REFUND_AMOUNT:
         for refund_id in _refunds_named(db, order_id, row["reason"]):
-            yield Decision(cause=f"refund:{refund_id}", line_id=line_id)
+            yield Decision(cause=cause_of(refund_id), line_id=line_id)
     elif kind == SEATS_OVER:
         for seat in _seats_of(db, order_id, line_id, learner):
-            yield Decision(cause="seats", line_id=line_id, seat=seat)
+            yield Decision(cause=SEATS, line_id=line_id, seat=seat)
     elif kind != WITHDRAW_ASKED:
         yield Decision(cause=_BY_STATUS.get(kind, kind.removesuffix(_ASKED)), line_id=line_id)
 

@@ -29,7 +29,10 @@ _ACCOUNTS = "SELECT DISTINCT lms, user_id FROM accounts WHERE learner_key IN ({0
 _IDLE = """
     SELECT learner_key FROM learners WHERE erased_at IS NULL AND changed_at < :since
     AND learner_key NOT IN (SELECT learner_key FROM orders WHERE modified_at >= :since OR read_at >= :since)
-    AND learner_key NOT IN (SELECT learner_key FROM entitlements WHERE live = 1)
+    AND learner_key NOT IN (
+        SELECT learner_key FROM entitlements AS seat WHERE live = 1 AND NOT EXISTS (
+            SELECT 1 FROM enrolments AS past WHERE past.lms = seat.lms AND past.course_id = seat.course_id
+            AND past.learner_key = seat.learner_key AND past.desired = 'out' AND past.cause = 'expired'))
     AND learner_key NOT IN (
         SELECT learner_key FROM enrolments
         WHERE desired = 'in' OR state IN ('due', 'leased') OR changed_at >= :since)

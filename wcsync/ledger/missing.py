@@ -6,11 +6,9 @@ Everything here runs inside the caller's transaction.
 import sqlite3
 from datetime import datetime
 
+from wcsync.ledger.parking import ALSO, MISSING, take_off
 from wcsync.times import render_instant
 
-MISSING = "missing_in_lms"
-
-_ALSO = ". Also "
 _PARK = """
     INSERT INTO parked (order_id, line_id, kind, reason, since)
     SELECT DISTINCT order_id, line_id, :kind, :reason, :now FROM entitlements
@@ -19,7 +17,7 @@ _PARK = """
     reason = reason || :also || excluded.reason, dropped_at = NULL WHERE NOT instr(reason, :opening)
 """
 _ENTRIES = """
-    SELECT p.order_id, p.line_id, p.reason FROM entitlements AS s JOIN parked AS p USING (order_id, line_id)
+    SELECT p.order_id, p.line_id, p.kind, p.reason FROM entitlements AS s JOIN parked AS p USING (order_id, line_id)
     WHERE s.lms = :lms AND s.course_id = :course_id AND s.learner_key = :learner_key AND p.kind = :kind
 """
 
@@ -38,7 +36,7 @@ def park(db: sqlite3.Connection, lms: str, course_id: str, learner_key: str, now
             **_key(lms, course_id, learner_key),
             "reason": f"{opening}any more; staff may have taken them out",
             "now": render_instant(now),
-            "also": _ALSO,
+            "also": ALSO,
             "opening": opening,
         },
     )
@@ -50,15 +48,7 @@ def unpark(db: sqlite3.Connection, lms: str, course_id: str, learner_key: str) -
     opening = opening_of(lms, course_id, learner_key)
     rows = db.execute(_ENTRIES, _key(lms, course_id, learner_key)).fetchall()
     for row in {(row["order_id"], row["line_id"]): row for row in rows}.values():
-        left = [one for one in row["reason"].split(_ALSO) if not one.startswith(opening)]
-        entry = (row["order_id"], row["line_id"], MISSING)
-        if left:
-            db.execute(
-                "UPDATE parked SET reason = ? WHERE order_id = ? AND line_id = ? AND kind = ?",
-                (_ALSO.join(left), *entry),
-            )
-        else:
-            db.execute("DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?", entry)
+        take_off(db, row, opening)
 
 
 def _key(lms: str, course_id: str, learner_key: str) -> dict[str, str]:

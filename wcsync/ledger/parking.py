@@ -9,7 +9,6 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from wcsync.ledger.missing import MISSING
 from wcsync.ledger.rows import plain
 from wcsync.times import render_instant
 
@@ -18,6 +17,7 @@ UNCONFIRMED: Final = "unconfirmed"
 WITHDRAW_ASKED: Final = "withdraw_asked"
 BUDGET: Final = "budget"
 BOUGHT_AGAIN: Final = "bought_again"
+MISSING: Final = "missing_in_lms"
 OF_THE_LMS = frozenset({FOUND_ENROLMENT, UNCONFIRMED, WITHDRAW_ASKED, BUDGET})
 """The kinds of parked entries that follow from what became of an enrolment, not from the plan of an order."""
 NOT_PLANNED = OF_THE_LMS | {BOUGHT_AGAIN, MISSING}
@@ -83,7 +83,24 @@ def unpark(db: sqlite3.Connection, kinds: Collection[str], key: tuple[str, str, 
     ).fetchall()
     for row in {(row["order_id"], row["line_id"], row["kind"]): row for row in rows}.values():
         if row["kind"] in kinds and not _holds_for_another(db, row, key):
-            _take_off(db, row, opening_of(row["kind"], lms, course_id))
+            take_off(db, row, opening_of(row["kind"], lms, course_id))
+
+
+def take_off(db: sqlite3.Connection, row: sqlite3.Row, opening: str) -> None:
+    """Takes the sentence that begins so out of an entry, and the entry off the list if it says nothing else. `row`: its
+    order_id, line_id, kind and reason."""
+    sentences = row["reason"].split(ALSO)
+    left = [one for one in sentences if not one.startswith(opening)]
+    entry = (row["order_id"], row["line_id"], row["kind"])
+    if left == sentences:
+        return
+    if left:
+        db.execute(
+            "UPDATE parked SET reason = ? WHERE order_id = ? AND line_id = ? AND kind = ?",
+            (ALSO.join(left), *entry),
+        )
+    else:
+        db.execute("DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?", entry)
 
 
 def opening_of(kind: str, lms: str, course_id: str) -> str:
@@ -100,11 +117,6 @@ def opening_of(kind: str, lms: str, course_id: str) -> str:
     raise AssertionError(kind)
 
 
-def lms_of_budget(reason: str) -> str:
-    """Which LMS a parked entry of that kind is about, by its first sentence."""
-    return reason.split('"', 2)[1]
-
-
 def _holds_for_another(db: sqlite3.Connection, row: sqlite3.Row, key: tuple[str, str, str]) -> bool:
     another = db.execute(
         "SELECT 1 FROM entitlements AS s JOIN enrolments AS e USING (lms, course_id, learner_key) "
@@ -113,18 +125,3 @@ def _holds_for_another(db: sqlite3.Connection, row: sqlite3.Row, key: tuple[str,
         (row["order_id"], row["line_id"], *key),
     ).fetchone()
     return another is not None
-
-
-def _take_off(db: sqlite3.Connection, row: sqlite3.Row, opening: str) -> None:
-    sentences = row["reason"].split(ALSO)
-    left = [one for one in sentences if not one.startswith(opening)]
-    entry = (row["order_id"], row["line_id"], row["kind"])
-    if left == sentences:
-        return
-    if left:
-        db.execute(
-            "UPDATE parked SET reason = ? WHERE order_id = ? AND line_id = ? AND kind = ?",
-            (ALSO.join(left), *entry),
-        )
-    else:
-        db.execute("DELETE FROM parked WHERE order_id = ? AND line_id = ? AND kind = ?", entry)

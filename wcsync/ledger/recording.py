@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from wcsync.ledger.base import PageRecord
-from wcsync.ledger.circumstances import FUTURE, read_circumstances
+from wcsync.ledger.circumstances import FUTURE, drop_answers, read_circumstances
 from wcsync.ledger.order_facts import OrderFacts, audit_reading, people_of
 from wcsync.ledger.order_notes import note_order
 from wcsync.ledger.order_rows import digest_order
@@ -134,7 +134,10 @@ class Recorder:
     ) -> PageRecord:
         """`every_seat`: the wishes behind all its seats are looked at again, not only those that the plan changed."""
         known = self._read_entitlements(order.order_id)
-        plan = plan_order(order, known, self._circumstances(order, known))
+        circumstances = self._circumstances(order, known)
+        plan = plan_order(order, known, circumstances)
+        if plan.paid and circumstances.decisions:
+            drop_answers(self._db, order.order_id)
         paid_before = before is not None and bool(before["paid"])
         self._write_plan(order.order_id, plan)
         self._write_entitlements(plan.entitlements)

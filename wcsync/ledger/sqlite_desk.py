@@ -10,6 +10,7 @@ from wcsync.ledger.connection import transaction
 from wcsync.ledger.desk import Ended, Giving, OpenSeats, Trace
 from wcsync.ledger.parking import WITHDRAW_ASKED
 from wcsync.ledger.recording import Recorder
+from wcsync.mappers.taking_back import SEATS
 from wcsync.model import Identify, LearnerKey, LineId, OrderId, Person, PlanOrder
 
 
@@ -57,7 +58,7 @@ class SqliteDesk:
             waiting = allowing.waiting_of(db, order_id, line_id)
             meant = [row for row in waiting if asking or decisions.key_of(row) in left]
             return Ended(
-                kinds=_answered(asked, made_seats=any(one.cause == "seats" for one in made)),
+                kinds=_answered(asked, made_seats=any(one.cause == SEATS for one in made)),
                 seats=before - decisions.count_live(db, order_id),
                 allowed=allowing.allow(db, meant, now),
                 unanswered=_unanswered(asked, learner),

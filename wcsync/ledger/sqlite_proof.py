@@ -8,8 +8,9 @@ from typing import Any
 
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.facts import put_fact, read_fact
-from wcsync.ledger.missing import MISSING, opening_of, park, unpark
+from wcsync.ledger.missing import opening_of, park, unpark
 from wcsync.ledger.order_notes import note_orders_of
+from wcsync.ledger.parking import MISSING
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.proof import Inside, LastProof, Place, Suspect
 from wcsync.ledger.rows import instant_of, parse_options, plain, text_of
@@ -21,8 +22,6 @@ from wcsync.times import parse_instant, render_instant
 
 BEGINNING = "orders_since"
 LAST = "reconcile"
-AT_ONCE = 500
-"""Fewer than the values that one SQLite statement takes."""
 
 _DONE = (
     "e.state = 'settled' AND e.desired = 'in' AND e.applied = 'in' AND e.applied_revision = e.revision "
@@ -89,11 +88,10 @@ class SqliteProof:
         return [row["subscription_id"] for row in rows]
 
     def read_gone_amiss(self, order_ids: Sequence[OrderId]) -> dict[tuple[OrderId, LineId], bool]:
-        assert len(order_ids) <= AT_ONCE, len(order_ids)
-        marks = ", ".join("?" * len(order_ids))
         rows = self._db.execute(
-            f"SELECT order_id, line_id, dropped_at FROM parked WHERE order_id IN ({marks}) AND kind = ?",
-            (*order_ids, MISSING),
+            "SELECT order_id, line_id, dropped_at FROM parked "
+            "WHERE order_id IN (SELECT value FROM json_each(?)) AND kind = ?",
+            (json.dumps(list(order_ids)), MISSING),
         ).fetchall()
         return {
             (OrderId(row["order_id"]), LineId(row["line_id"])): row["dropped_at"] is not None for row in rows
@@ -121,7 +119,7 @@ class SqliteProof:
         return [inside for inside in found if inside is not None]
 
     def record_seen(self, seen: Sequence[Inside], now: datetime) -> int:
-        missed = {_place(inside) for inside in seen} & self._missed(seen)
+        missed = {_key_of(inside) for inside in seen} & self._missed(seen)
         if not missed:
             return 0
         with transaction(self._db) as db:
@@ -134,7 +132,7 @@ class SqliteProof:
         asked = 0
         with transaction(self._db) as db:
             for inside in missing:
-                key = _place(inside)
+                key = _key_of(inside)
                 row = db.execute(_INSIDE, key).fetchone()
                 if row is not None and row["revision"] == inside.revision:
                     asked += _park(db, key, now)
@@ -263,7 +261,7 @@ def _begun(db: sqlite3.Connection) -> str | None:
     return None if row is None else render_instant(parse_instant(row["detail"]))
 
 
-def _place(inside: Inside) -> tuple[LmsName, CourseId, LearnerKey]:
+def _key_of(inside: Inside) -> tuple[LmsName, CourseId, LearnerKey]:
     return inside.lms, inside.seat.course_id, inside.learner_key
 
 

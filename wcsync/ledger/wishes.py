@@ -9,6 +9,7 @@ from wcsync.ledger.rows import entitlement_of, render_options, text_of
 from wcsync.mappers.entitlements import wish_for
 from wcsync.model import NOBODY, Desired, Wish
 from wcsync.retry import Event, State, next_state
+from wcsync.sale import Cause
 from wcsync.times import render_instant
 
 _EXPIRED = """
@@ -47,19 +48,10 @@ def refresh_wish(
     counted = [seat for seat in seats if counts or (seat["paid"] and seat["held"] is None)]
     wish = wish_for([entitlement_of(seat) for seat in counted], now)
     if row is None:
-        if wish.desired is Desired.IN:
+        if wish.desired is Desired.IN or wish.cause is Cause.EXPIRED:
             _insert(connection, key, wish, now)
     elif _differs(row, wish):
         _change(connection, row, wish, now)
-
-
-def refresh_order(db: sqlite3.Connection, order_id: int, now: datetime) -> None:
-    """Brings the wishes in line of everybody who has a seat by this order."""
-    rows = db.execute(
-        "SELECT DISTINCT lms, course_id, learner_key FROM entitlements WHERE order_id = ?", (order_id,)
-    ).fetchall()
-    for row in rows:
-        refresh_wish(db, *_key_of(row), now)
 
 
 def some_expired(db: sqlite3.Connection, now: datetime) -> bool:
@@ -105,13 +97,26 @@ def enrolment_subject(lms: str, course_id: str, learner_key: str) -> str:
 
 
 def _insert(connection: sqlite3.Connection, key: tuple[str, str, str], wish: Wish, now: datetime) -> None:
-    stamp = render_instant(now)
+    """A seat whose time was over before it was read, or before it went to its learner, leaves nothing to be done, and a
+    row that says so."""
+    stamp, due = render_instant(now), wish.desired is Desired.IN
+    state, applied_revision = (State.DUE, 0) if due else (State.SETTLED, 1)
     connection.execute(
         "INSERT INTO enrolments (lms, course_id, learner_key, desired, until, options, revision, applied, "
         "applied_until, applied_revision, applied_at, outcome, ours, state, attempts, next_attempt_at, lease, "
-        "sending_since, withdrawing, written, error_kind, error, wished_at, changed_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, 1, 'none', NULL, 0, NULL, '', 0, 'due', 0, ?, 0, NULL, 0, 0, '', '', ?, ?)",
-        (*key, wish.desired.value, text_of(wish.until), render_options(wish.options), stamp, stamp, stamp),
+        "sending_since, withdrawing, written, error_kind, error, wished_at, changed_at, cause, on_withdraw) "
+        "VALUES (?, ?, ?, ?, ?, ?, 1, 'none', NULL, ?, NULL, '', 0, ?, 0, ?, 0, NULL, 0, 0, '', '', ?, ?, ?, ?)",
+        (
+            *key,
+            wish.desired.value,
+            text_of(wish.until),
+            render_options(wish.options),
+            applied_revision,
+            state.value,
+            *(stamp, stamp, stamp),
+            wish.cause or "",
+            wish.on_withdraw or "",
+        ),
     )
 
 

@@ -16,6 +16,7 @@ ENDINGS: Mapping[str, Aftermath] = MappingProxyType(
 )
 """What becomes of what was sold where the config does not say."""
 SEATS = "seats"
+"""What a `Decision` about whose seat goes is called."""
 NOTHING = Decimal(0)
 
 

@@ -72,6 +72,7 @@ class Presences:
     def _places(self) -> Iterator[Place]:
         after, now = None, self.clock()
         while places := self.proof.read_places(self.lms.name, after, now, PLACES_AT_ONCE):
+            self.pause()
             yield from places
             after = places[-1]
 

@@ -9,7 +9,6 @@ import structlog
 
 from wcsync.errors import REMOTE_ERRORS, TransientError, WcsyncError
 from wcsync.gate import Gate
-from wcsync.health import Sign
 from wcsync.ledger.base import Cursor, CursorMove, Ledger, PageRecord
 from wcsync.model import PlanOrder, SubscriptionPage, Unreadable
 from wcsync.patient import Patient
@@ -36,7 +35,8 @@ GONE = (
 class SubscriptionsPoller:
     """Asks the shop every `every_s` seconds which subscriptions changed, and records it. For one thread at a time.
 
-    Trouble with this list alone is not the shop's: orders are read on, and nobody's access ends for it. `timer`: the
+    Trouble with this list alone is not the shop's: orders are read on, and nobody's access ends for it. That it can be
+    read does not say that orders can: whether a sick shop is well again their poller tells. `timer`: the
     clock by which `every_s` is counted; the rest as in `OrdersPoller`.
     """
 
@@ -104,7 +104,6 @@ class SubscriptionsPoller:
             self.gate.forget()
             self._note_trouble(str(exc))
             return False, self._asked_wait_s(exc)
-        self.patient.note(Sign.WORKED)
         self._note_well()
         say = log.info if record.fresh or not complete else log.debug
         say(
@@ -123,7 +122,8 @@ class SubscriptionsPoller:
                 raise _NotOfferedError
             if page.number == first_page and self.ledger.read_cursor(CURSOR) is None:
                 self.ledger.start_cursor(CURSOR, BEGINNING, self.clock())
-            self._windowed = all(one.modified_at > since - WINDOW_SLACK for one in page.subscriptions)
+            asked_for = all(one.modified_at > since - WINDOW_SLACK for one in page.subscriptions)
+            self._windowed = asked_for and (self._windowed or page.number == first_page)
             yield page
 
     def _record(self, page: SubscriptionPage, move: CursorMove | None) -> PageRecord:

@@ -11,13 +11,13 @@ from itertools import islice
 from typing import Any
 
 from wcsync.errors import MalformedReply
+from wcsync.mappers.addresses import LONGEST_ADDRESS
 from wcsync.model import Person
 from wcsync.store.jsontext import untyped
 from wcsync.store.meta_keys import MetaKeys, is_of_address
 from wcsync.store.wire.meta import MOST_MEMBERS, Meta
 from wcsync.store.wire.scalars import Scalar, text
 
-LONGEST_ADDRESS = 254
 LONGEST_FIELD = 1000
 CUT_OFF = " …"
 """Ends what was too long for an address: with a blank in it, nobody takes the rest for one."""
