@@ -456,7 +456,9 @@ class DeskContract(ABC):
         )
 
     @pytest.mark.parametrize("word", ["d", '"', "enrolled"])
-    def test_what_is_no_address_is_taken_out_of_no_text(self, spine: Spine, desk: Desk, word: str) -> None:
+    def test_what_is_no_address_leaves_the_json_of_notes_whole(
+        self, spine: Spine, desk: Desk, word: str
+    ) -> None:
         spine.record(sold(quantity="1", learners=(Person(email=word),)), make_order(8, lines=(make_line(4),)))
         spine.work()
         before = spine.rows("SELECT payload FROM outbox")

@@ -76,9 +76,8 @@ def forget(db: sqlite3.Connection, keys: Sequence[LearnerKey], email: str, now: 
     addresses = {
         row["email"] for row in _select(db, "SELECT email FROM learners WHERE learner_key IN ({0})", keys)
     }
-    for address in sorted({email.strip(), *addresses}):
-        if "@" in address:  # else it is no more than a word, which texts and JSON may hold for other reasons
-            _blot(db, address)
+    for address in sorted({email.strip(), *addresses} - {""}):
+        _blot(db, address)
     return sum(_blank(db, key, "operator", now) for key in keys)
 
 
@@ -123,7 +122,8 @@ def _blot(db: sqlite3.Connection, address: str) -> None:
     """Takes an address out of every text that came from elsewhere, also as JSON writes it."""
     for written in dict.fromkeys((address, json.dumps(address)[1:-1])):
         for table, column, key in _TEXTS:
-            _blot_column(db, written, table, column, key)
+            if column != "payload" or "@" in address:  # JSON holds words and quotes for reasons of its own
+                _blot_column(db, written, table, column, key)
 
 
 def _blot_column(db: sqlite3.Connection, address: str, table: str, column: str, key: str) -> None:
