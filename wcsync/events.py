@@ -115,6 +115,11 @@ CATALOGUE = (
         "news, `missing`: learners that an LMS does not show any more",
     ),
     Event(
+        name="service_suspect",
+        keys=("service", "reason", "hint"),
+        when="shop or LMS lack most of what they had, like an empty or older copy; the proof made nothing of that",
+    ),
+    Event(
         name="reconcile_failed",
         keys=("reason", "hint"),
         when="the shop could not be read for the nightly proof; it is tried again every hour",

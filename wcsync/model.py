@@ -29,12 +29,14 @@ class Person:
     """A buyer or learner. `email` is trimmed and otherwise as written; names may be empty.
 
     `fields`: what an LMS may want besides, by the names the config gives them, as in ("company", "Acme"); sorted.
+    `erased`: there was an address, and it was to be forgotten.
     """
 
     email: str
     first_name: str = ""
     last_name: str = ""
     fields: tuple[tuple[str, str], ...] = ()
+    erased: bool = False
 
     def __repr__(self) -> str:
         return "Person(…)"

@@ -9,6 +9,8 @@ from typing import Any
 from wcsync.model import LmsName
 from wcsync.times import render_instant
 
+_SHOP = "shop"
+
 
 class Fate(StrEnum):
     """What became of one paid line. A line of several seats has the gravest of theirs."""
@@ -34,13 +36,15 @@ PROVEN = tuple(fate for fate in Fate if fate not in ON_THE_WAY)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
     """Something that the proof found. `code`: a short word that never changes. `order_id`, `line_id` 0 = it is about
-    no single one. No part holds an address or a name."""
+    no single one. `suspect`: the service that looks like an empty or older copy of itself, '' = none does. No part
+    holds an address or a name."""
 
     code: str
     message: str
     do: str = ""
     order_id: int = 0
     line_id: int = 0
+    suspect: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,11 @@ class Reckoning:
     @property
     def unexplained(self) -> int:
         return self.fates.get(Fate.UNEXPLAINED, 0)
+
+    def suspects(self) -> dict[str, str]:
+        """Of each service that was looked at why it looks like an empty or older copy of itself; '' = it does not."""
+        whole = dict.fromkeys([_SHOP, *(look.lms for look in self.looks if not look.why)], "")
+        return whole | {remark.suspect: remark.message for remark in self.remarks if remark.suspect}
 
     def counts(self) -> dict[str, int]:
         """`paid_lines`, then every fate by its name."""

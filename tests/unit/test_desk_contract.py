@@ -78,6 +78,14 @@ class DeskContract(ABC):
         with pytest.raises(KeyError):
             desk.assign([there], spine.plan, spine.clock())
 
+    def test_seats_that_were_given_back_meanwhile_are_too_few(self, spine: Spine) -> None:
+        spine.record(sold())
+        spine.tick(60)
+        spine.record(sold(status="refunded", modified_at=spine.clock()))
+        with pytest.raises(TooFewSeats) as raised:
+            give(spine, BEA)
+        assert raised.value.seats == 0
+
     def test_a_seat_given_by_a_person_survives_every_reading(self, spine: Spine) -> None:
         spine.record(sold())
         give(spine, BEA)
@@ -461,6 +469,68 @@ class DeskContract(ABC):
         desk.release(OrderId(7), spine.plan, spine.clock())
         assert kinds(spine) == []
         assert spine.summary().unexplained == 0
+
+    def test_a_plan_made_anew_never_asks_for_the_address_of_somebody_who_was_erased(
+        self, spine: Spine, desk: Desk
+    ) -> None:
+        spine.record(make_order(7, lines=(replace(make_line(3, quantity="3"), learners=(BEA, CLEO)),)))
+        spine.work()
+        desk.forget(BEA.email, spine.clock())
+        desk.hold(OrderId(7), "", spine.plan, spine.clock())
+        desk.release(OrderId(7), spine.plan, spine.clock())
+        assert kinds(spine) == ["open_seats"]
+        assert {email for email, _ in inside(spine)} == {BEA.email, CLEO.email}
+
+    def test_who_was_erased_and_buys_again_gets_what_was_given_up_for_want_of_an_address(
+        self, spine: Spine, desk: Desk
+    ) -> None:
+        spine.record(sold(quantity="1"))
+        desk.forget(ANA.email, spine.clock())
+        spine.work()
+        assert spine.summary().dead == 1
+        spine.tick(60)
+        spine.record(sold(quantity="1", modified_at=spine.clock(), refunded_total=Decimal(1)))
+        assert spine.summary().dead == 1, "an old order brings nobody back"
+        spine.record(sold(8, quantity="1", modified_at=spine.clock(), created_at=spine.clock()))
+        spine.work()
+        assert inside(spine) == {(ANA.email, "42")}
+        assert spine.summary().dead == 0
+
+    def test_an_address_that_stands_for_an_erased_one_is_known_again_by_a_relink(
+        self, spine: Spine, desk: Desk
+    ) -> None:
+        spine.record(sold(quantity="1"))
+        relink(spine, ANA.email, BEA.email)
+        desk.forget(ANA.email, spine.clock())
+        spine.tick(60)
+        spine.record(sold(8, quantity="1", modified_at=spine.clock(), created_at=spine.clock()))
+        spine.work()
+        assert spine.summary().dead == 1
+        spine.tick(60)
+        relink(spine, ANA.email, BEA.email)
+        spine.work()
+        assert inside(spine) == {(BEA.email, "42")}
+        assert spine.summary().dead == 0
+
+    @pytest.mark.parametrize("text", ["eve@localhost", "İ" * 30 + " EVE@localhost, for one"])
+    def test_an_address_is_taken_out_of_any_text(self, spine: Spine, desk: Desk, text: str) -> None:
+        spine.record(sold(quantity="1", buyer=Person(email="eve@localhost")))
+        spine.execute("UPDATE enrolments SET error = ?", text)
+        desk.forget("eve@localhost", spine.clock())
+        (row,) = spine.rows("SELECT error FROM enrolments")
+        assert row["error"] == text.replace("eve@localhost", "[address]").replace(
+            "EVE@localhost", "[address]"
+        )
+
+    @pytest.mark.parametrize("word", ["d", '"', "enrolled"])
+    def test_what_is_no_address_leaves_the_json_of_notes_whole(
+        self, spine: Spine, desk: Desk, word: str
+    ) -> None:
+        spine.record(sold(quantity="1", learners=(Person(email=word),)), make_order(8, lines=(make_line(4),)))
+        spine.work()
+        before = spine.rows("SELECT payload FROM outbox")
+        assert desk.forget(word, spine.clock()) is not None
+        assert spine.rows("SELECT payload FROM outbox") == before
 
     def test_forgetting_one_address_forgets_those_that_stand_for_it(self, spine: Spine, desk: Desk) -> None:
         spine.record(sold(quantity="1"))

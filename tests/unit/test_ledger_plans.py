@@ -88,7 +88,7 @@ def test_limits_are_looked_at_by_their_indexes(spine: Spine) -> None:
     spine.record(*orders)
     spine.work()
     spine.record(*(later(order) for order in orders))
-    spine.tick(1)
+    spine.tick(1)  # so that a withdrawal is the oldest due row, whatever the keys
     spine.record(make_order(99, email="99@example.test"))
     told = statements(spine, lambda: spine.ledger.claim(CAMPUS, spine.clock(), Limits(most=25, share=0.1)))
     bounded = re.compile(

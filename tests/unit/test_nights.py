@@ -150,6 +150,38 @@ def test_an_unexplained_line_is_an_error_and_kept_since_its_first_night(spine: S
     assert spine.ledger.proof.read_last().unexplained_since == first
 
 
+def test_an_lms_that_forgot_its_learners_is_told_until_it_has_them_again(spine: Spine) -> None:
+    for number in range(2, 10):
+        spine.store.put(
+            make_order(number, email=f"u{number}@example.test", modified_at=T0 + timedelta(seconds=1))
+        )
+    spine.poller.poll_once()
+    spine.work()
+    enrolled = dict(spine.lms.enrolled)
+    spine.lms.enrolled.clear()
+    watch = nights(spine)
+    spine.tick(15 * HOUR)
+    with capture_logs() as logs:
+        watch.run_if_due()
+    [line] = [line for line in logs if line["event"] == "service_suspect"]
+    assert (line["service"], line["log_level"]) == ("campus", "error")
+    first = spine.clock()
+    spine.tick(24 * HOUR)
+    watch.run_if_due()
+    [suspect] = spine.ledger.proof.read_last().suspects
+    assert (suspect.name, suspect.since) == ("campus", first)
+    assert "9 of 9 learners are not there" in suspect.why
+    spine.tick(24 * HOUR)
+    watch.lms = Depth.NONE
+    watch.run_if_due()
+    assert len(spine.ledger.proof.read_last().suspects) == 1, "nobody looked"
+    spine.lms.enrolled = enrolled
+    spine.tick(24 * HOUR)
+    watch.lms = Depth.SAMPLE
+    watch.run_if_due()
+    assert spine.ledger.proof.read_last().suspects == ()
+
+
 @pytest.mark.parametrize(
     ("now", "zone", "night"),
     [

@@ -42,6 +42,13 @@ def test_unexplained_lines_are_told_with_how_many() -> None:
     assert "2 paid lines" in found["reconcile/unexplained"].detail
 
 
+def test_a_service_that_lacks_most_of_what_it_had_is_told() -> None:
+    why = "campus: 12 of 12 learners are not there"
+    found = find_troubles(proven(suspects={"campus": (T0, why)}), (), RULES, LOOK)
+    assert found.keys() == {"reconcile/suspect/campus"}
+    assert (found["reconcile/suspect/campus"].detail, found["reconcile/suspect/campus"].since) == (why, T0)
+
+
 @pytest.mark.parametrize(("days", "told"), [(2, False), (3, True)])
 def test_a_proof_that_does_not_come_about_is_told_after_three_days(days: int, told: bool) -> None:
     facts = Facts(proof=ProofFact(worked_at=LATER - timedelta(days=days)))

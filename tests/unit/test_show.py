@@ -163,11 +163,17 @@ def test_a_hold_on_an_order_that_was_never_read_is_shown(spine: Spine) -> None:
     assert "Order 9: never read in full HELD since" in shown(spine, "9")
 
 
+def test_an_order_is_found_with_blanks_around_it(spine: Spine) -> None:
+    spine.ledger.desk.hold(OrderId(9), "", spine.plan, spine.clock())
+    assert "Order 9: never read in full" in shown(spine, " 9 ")
+
+
 def test_status_tells_what_waits_for_a_word(spine: Spine) -> None:
     five_seats(spine)
     spine.ledger.desk.hold(OrderId(7), "asked the buyer", spine.plan, spine.clock())
     spine.ledger.proof.record_worked(
         {"paid_lines": 0} | dict.fromkeys([fate.value for fate in Fate], 0),
+        {"campus": "12 of 12 learners are not there"},
         spine.clock() - timedelta(minutes=1),
         spine.clock(),
         nightly=True,
@@ -175,6 +181,7 @@ def test_status_tells_what_waits_for_a_word(spine: Spine) -> None:
     text = " ".join(wcsync(spine, "status").stdout.split())
     assert "release id:7" in text
     assert "Last proof: 2026-11-21T12:00:00 (UTC): paid_lines=0 enrolled=0" in text
+    assert "but NOT BELIEVED since 2026-11-21T12:00:00 (UTC): 12 of 12 learners are not there" in text
     assert "0 of 2" in text
     document = json.loads(wcsync(spine, "status", "--json").stdout)
     assert document["summary"]["open_seats"] == 4

@@ -218,7 +218,8 @@ DEAD = {
     "erased": Cause(
         title="Learner erased",
         means="the learner's address was erased from the ledger, so that wcsync cannot act for them",
-        do="do it by hand in the LMS if it is still owed, then drop the entry",
+        do="do it by hand in the LMS if it is still owed, then drop the entry; an address that stands for an erased "
+        "one is known again by `wcsync relink OLD NEW`",
         command="dead drop {order}",
     ),
 }

@@ -39,7 +39,11 @@ def forget(*, config_path: Path | None, email: str) -> None:
 
 
 def _tell(found: Trace, orders: str, config_path: Path | None) -> None:
-    done = "The person is erased from the ledger" if found.known else "The person was erased before"
+    done = (
+        "The person is erased from the ledger"
+        if found.known
+        else "Nothing was left of the person in the ledger"
+    )
     screen.say(f"{done}: {orders}. The orders stay counted, without the person.")
     if len(found.keys) > 1:
         screen.say(

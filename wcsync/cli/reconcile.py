@@ -87,7 +87,9 @@ def _run(
 
 
 def _keep(app: App, reckoning: Reckoning) -> None:
-    app.ledger.proof.record_worked(reckoning.counts(), reckoning.began_at, reckoning.ended_at, nightly=False)
+    app.ledger.proof.record_worked(
+        reckoning.counts(), reckoning.suspects(), reckoning.began_at, reckoning.ended_at, nightly=False
+    )
 
 
 @contextmanager

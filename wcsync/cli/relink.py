@@ -43,7 +43,8 @@ def relink(*, config_path: Path | None, old: str, new: str, force: bool) -> None
         orders = orders_in_words(report.numbers_of(before.orders if before else ()))
         already = before is not None and ledger.desk.key_of(new) == before.keys[0]
     if already:
-        screen.say("OLD stands for NEW already: nothing was to be done")
+        done = "nothing was to be done" if before and before.known else "NEW was erased, and is known again"
+        screen.say(f"OLD stands for NEW already: {done}")
         return
     screen.say(f"OLD stands for NEW from now on: {screen.count(moved, 'seat')} moved, of {orders}")
     screen.say("The old address is withdrawn, the new one enrolled, and the orders get a note of it.")

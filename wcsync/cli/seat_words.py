@@ -89,7 +89,7 @@ def _enrolment(row: Row) -> str:
         return f"in since {_at(row['applied_at'])}{until} ({outcome})"
     if row["applied"] == "in":
         return f"still in: {outcome}"
-    return f"out: {outcome}"
+    return f"out: {outcome}" if outcome else "nobody was enrolled"
 
 
 def _terms(row: Row) -> str:

@@ -65,7 +65,8 @@ def assign(*, config_path: Path | None, words: tuple[str, ...], table: IO[bytes]
             ledger.desk.assign(givings, plan_of_today(config, ledger), utc_now())
         except TooFewSeats as exc:
             name = order_in_words(report, exc.giving.order_id)
-            give_up(f"nothing was done: somebody was quicker, {name} has fewer open seats now; try again")
+            shown = typed(config_path, f"show {order_in_commands(report, exc.giving.order_id)}")
+            give_up(f"nothing was done: {name} has fewer open seats than a moment ago; {shown} tells why")
         for giving in givings:
             _tell(report, giving, wanted, config_path)
     screen.say(who_does_it(config, config_path))

@@ -191,6 +191,9 @@ SENTENCES: dict[str, Sentence] = {
         f"{line.get('hint', '')}"
     ),
     "reconciled": _reconciled,
+    "service_suspect": lambda line: (
+        f"{line.get('service', '')} was NOT BELIEVED by the proof: {line.get('reason', '')}; {line.get('hint', '')}"
+    ),
     "reconcile_failed": lambda line: (
         f"The nightly proof did NOT WORK: {line.get('reason', '')}; {line.get('hint', '')}"
     ),

@@ -59,10 +59,10 @@ def show(*, config_path: Path | None, order: str, names: bool, as_json: bool) ->
 
 def _find_story(report: Report, order: str) -> dict[str, Any] | None:
     """The story of the one order meant. A number counts before an id: looking at the wrong one does no harm."""
-    found = report.find_orders(order)
+    found = report.find_orders(order.strip())
     if not found:
         return None
-    chosen = next((row for row in found if row["number"] == order.removeprefix("#")), found[0])
+    chosen = next((row for row in found if row["number"] == order.strip().removeprefix("#")), found[0])
     for other in (row for row in found if row is not chosen):
         click.echo(
             screen.plain(f"{order} may also mean another: `wcsync show id:{other['order_id']}`"), err=True

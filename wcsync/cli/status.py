@@ -191,5 +191,7 @@ def _proof(last: Row) -> Iterator[str]:
     if last["counts"]:
         _, line = render_proof(last["counts"])
         yield f"Last proof: {last['worked_at'][:19]} (UTC): {line}"
+        for one in last["suspects"]:
+            yield f"  but NOT BELIEVED since {one['since'][:19]} (UTC): {one['why']}"
     elif not last["failed_since"]:
         yield "Last proof: none yet; `wcsync reconcile` makes one now"

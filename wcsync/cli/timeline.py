@@ -15,6 +15,7 @@ ACTIONS = {
     "deferred": "did not work, is tried again",
     "gave_up": "given up",
     "revived": "tried again, by a person",
+    "known_again": "tried again, as it is known again who the learner is",
     "dropped": "taken off the dead list, by a person",
     "confirmed": "seen in the course",
     "unconfirmed": "not to be seen in the course yet",

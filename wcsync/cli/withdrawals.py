@@ -1,6 +1,7 @@
 """`wcsync withdrawals`: who is about to lose access, and a person's word that this is right."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,10 @@ def withdrawals_allow(*, config_path: Path | None, order: str | None) -> None:
     All that are due now; with --order also those of that order that wait for a word of their own.
     """
     config = sealed_config(config_path)
+    allowed = 0
     with opened_report(config_path) as report:
         order_id = None if order is None else known_order(report, order, config_path)
-        with opened_ledger(config_path) as ledger:
+        with opened_ledger(config_path) as ledger, suppress(KeyError):  # held or unreadable, and never read
             allowed = ledger.desk.allow(
                 None if order_id is None else OrderId(order_id), utc_now(), sparing=config.limits.sparing
             )

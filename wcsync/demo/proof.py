@@ -37,7 +37,7 @@ def prove(app: App) -> Proven | None:
         soon = app.clock() + SOON
         to_confirm = sum(len(app.ledger.read_unconfirmed(name, soon, MANY)) for name in app.lmss)
         app.ledger.proof.record_worked(
-            reckoning.counts(), reckoning.began_at, reckoning.ended_at, nightly=False
+            reckoning.counts(), reckoning.suspects(), reckoning.began_at, reckoning.ended_at, nightly=False
         )
         return Proven(reckoning=reckoning, to_confirm=to_confirm)
     return None

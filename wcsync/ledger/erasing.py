@@ -1,5 +1,6 @@
 """Taking a person's address and names out of the ledger, and every copy of them out of its file."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -118,17 +119,23 @@ def _blank(db: sqlite3.Connection, key: LearnerKey, actor: str, now: datetime) -
 
 
 def _blot(db: sqlite3.Connection, address: str) -> None:
-    """Takes an address out of every text that came from elsewhere."""
-    for table, column, key in _TEXTS:
-        rows = db.execute(
-            f"SELECT {key}, {column} AS text FROM {table} WHERE instr(lower({column}), lower(?))", (address,)
-        ).fetchall()
-        names = key.split(", ")
-        where = " AND ".join(f"{name} = ?" for name in names)
-        db.executemany(
-            f"UPDATE {table} SET {column} = ? WHERE {where}",
-            [(_without(row["text"], address), *(row[name] for name in names)) for row in rows],
-        )
+    """Takes an address out of every text that came from elsewhere, also as JSON writes it."""
+    for written in dict.fromkeys((address, json.dumps(address)[1:-1])):
+        for table, column, key in _TEXTS:
+            if column != "payload" or "@" in address:  # JSON holds words and quotes for reasons of its own
+                _blot_column(db, written, table, column, key)
+
+
+def _blot_column(db: sqlite3.Connection, address: str, table: str, column: str, key: str) -> None:
+    rows = db.execute(
+        f"SELECT {key}, {column} AS text FROM {table} WHERE instr(lower({column}), lower(?))", (address,)
+    ).fetchall()
+    names = key.split(", ")
+    where = " AND ".join(f"{name} = ?" for name in names)
+    db.executemany(
+        f"UPDATE {table} SET {column} = ? WHERE {where}",
+        [(_without(row["text"], address), *(row[name] for name in names)) for row in rows],
+    )
 
 
 def _without(text: str, address: str) -> str:

@@ -16,8 +16,9 @@ from wcsync.ledger.order_rows import (
 )
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import text_of
-from wcsync.ledger.wishes import audit
+from wcsync.ledger.wishes import audit, enrolment_subject
 from wcsync.model import Identify, Order, OrderId, Person, Verdict
+from wcsync.retry import Event, State, next_state
 from wcsync.times import render_instant
 
 _WRITE_LEARNER = """
@@ -29,6 +30,12 @@ _WRITE_LEARNER = """
     fields = iif(excluded.fields = '[]', fields, excluded.fields),
     changed_at = excluded.changed_at, erased_at = NULL
     WHERE erased_at IS NULL OR erased_at < :created_at
+"""
+ERASED = "erased"
+"""The kind of what was given up because nobody knew any more whom it was for."""
+_GIVEN_UP = """
+    SELECT lms, course_id, learner_key FROM enrolments INDEXED BY enrolments_dead
+    WHERE state = 'dead' AND error_kind = ? AND learner_key = ?
 """
 
 
@@ -55,8 +62,9 @@ def write_person(
     db: sqlite3.Connection, key: str, person: Person, created_at: datetime, now: datetime
 ) -> None:
     """Keeps who a learner is. The latest word wins; an empty one does not blank an earlier one. Somebody who was erased
-    stays so, but for what was created (`created_at`) after that."""
+    stays so, but for what was created (`created_at`) after that: then what was given up meanwhile is tried again."""
     if person.email:
+        known = db.execute("SELECT erased_at FROM learners WHERE learner_key = ?", (key,)).fetchone()
         db.execute(
             _WRITE_LEARNER,
             {
@@ -69,6 +77,8 @@ def write_person(
                 "now": render_instant(now),
             },
         )
+        if known is not None and known["erased_at"] is not None:
+            _try_again(db, key, now)
 
 
 class OrderFacts:
@@ -145,6 +155,21 @@ class OrderFacts:
                 for line in order.lines
             ],
         )
+
+
+def _try_again(db: sqlite3.Connection, learner_key: str, now: datetime) -> None:
+    """What was given up for want of an address, if that is there again."""
+    if not read_learner(db, learner_key).email:
+        return
+    stamp, state = render_instant(now), next_state(State.DEAD, Event.REVIVED)
+    for row in db.execute(_GIVEN_UP, (ERASED, learner_key)).fetchall():
+        key = (row["lms"], row["course_id"], row["learner_key"])
+        db.execute(
+            "UPDATE enrolments SET state = ?, attempts = 0, next_attempt_at = ?, error_kind = '', error = '', "
+            "changed_at = ? WHERE lms = ? AND course_id = ? AND learner_key = ?",
+            (state.value, stamp, stamp, *key),
+        )
+        audit(db, "orders", "known_again", enrolment_subject(*key), "", now)
 
 
 def _told(status: str, paid_at: str | None, refunds: list[int]) -> str:

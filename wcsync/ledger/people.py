@@ -65,12 +65,19 @@ def drop_parked(db: sqlite3.Connection, order_id: int, line_id: int | None, now:
 def read_learner(db: sqlite3.Connection, learner_key: str) -> Person:
     """Who a learner is; without an address if the row is not there or was erased."""
     row = db.execute(
-        "SELECT email, first_name, last_name, fields FROM learners WHERE learner_key = ?", (learner_key,)
+        "SELECT email, first_name, last_name, fields, erased_at FROM learners WHERE learner_key = ?",
+        (learner_key,),
     ).fetchone()
     if row is None:
         return Person(email="")
     fields = tuple((name, value) for name, value in json.loads(row["fields"]))
-    return Person(email=row["email"], first_name=row["first_name"], last_name=row["last_name"], fields=fields)
+    return Person(
+        email=row["email"],
+        first_name=row["first_name"],
+        last_name=row["last_name"],
+        fields=fields,
+        erased=row["erased_at"] is not None,
+    )
 
 
 def _unseat(db: sqlite3.Connection, keys: set[tuple[str, str, str]], now: datetime) -> list[int]:

@@ -1,6 +1,6 @@
 """What the proof asks of a ledger: each method one transaction, safe to repeat and beside a running daemon."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -22,15 +22,26 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suspect:
+    """A service that looks like an empty or older copy of itself: nothing was made of what it said."""
+
+    name: str
+    why: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LastProof:
     """How the proof did. `counts`: of the last one that came to its end, empty = none did; `worked_at`: its end;
     `nightly_at`: when the last one began that nobody had to ask for; `unexplained_since`: since when lines are;
-    `failed_since`, `tried_at`, `reason`: the first and the last of those that did not work since, and why."""
+    `suspects`: services that were not believed; `failed_since`, `tried_at`, `reason`: the first and the last of those
+    that did not work since, and why."""
 
     counts: dict[str, Any] = field(default_factory=dict)
     worked_at: datetime | None = None
     nightly_at: datetime | None = None
     unexplained_since: datetime | None = None
+    suspects: tuple[Suspect, ...] = ()
     failed_since: datetime | None = None
     tried_at: datetime | None = None
     reason: str = ""
@@ -77,9 +88,16 @@ class Proof(Protocol):
         """How the last proofs did."""
 
     def record_worked(
-        self, counts: dict[str, Any], began_at: datetime, now: datetime, *, nightly: bool
+        self,
+        counts: dict[str, Any],
+        suspects: Mapping[str, str],
+        began_at: datetime,
+        now: datetime,
+        *,
+        nightly: bool,
     ) -> None:
-        """A proof over the whole window came to its end."""
+        """A proof over the whole window came to its end. `suspects`: of each service that was looked at why it was not
+        believed, '' = it was; the others stay as they were."""
 
     def record_failed(self, reason: str, now: datetime) -> None:
         """A proof did not come to its end."""

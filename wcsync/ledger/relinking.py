@@ -27,6 +27,8 @@ def relink(
     """How many seats moved, and the orders to plan anew. Raises KeyError for an unknown old address, Merging."""
     source, target = key_in_use(db, identify(old)), identify(new.email)
     if source == target:
+        if _is_known(db, target):  # whoever was erased since is known again
+            write_person(db, target, new, now, now)
         return 0, []
     orders = orders_of(db, source)
     if not orders and not _is_known(db, source):

@@ -48,6 +48,14 @@ def require_order(db: sqlite3.Connection, order_id: OrderId) -> None:
         raise KeyError(order_id)
 
 
+def require_line(db: sqlite3.Connection, giving: Giving) -> None:
+    """Raises KeyError for a line that never sold a seat; one whose seats have all ended did."""
+    place = (giving.order_id, giving.line_id)
+    sql = "SELECT 1 FROM entitlements WHERE order_id = ? AND line_id = ?"
+    if db.execute(sql, place).fetchone() is None:
+        raise KeyError(giving.line_id)
+
+
 def is_known(db: sqlite3.Connection, order_id: OrderId) -> bool:
     return db.execute("SELECT 1 FROM orders WHERE order_id = ?", (order_id,)).fetchone() is not None
 
@@ -58,7 +66,8 @@ def _give_line(db: sqlite3.Connection, giving: Giving, identify: Identify, now: 
         row for row in db.execute(_SEATS, (giving.order_id,)).fetchall() if row["line_id"] == giving.line_id
     ]
     if not rows:
-        raise KeyError(giving.line_id)
+        require_line(db, giving)
+        raise TooFewSeats(giving, 0)
     line = _open_seats(giving.order_id, giving.line_id, rows)
     keyed = {key_in_use(db, identify(person.email)): person for person in giving.learners}
     fresh = {key: person for key, person in keyed.items() if key not in line.learners}

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from wcsync.ledger.missing import opening_of, park, unpark
 from wcsync.ledger.order_notes import note_orders_of
 from wcsync.ledger.parking import MISSING
 from wcsync.ledger.people import read_learner
-from wcsync.ledger.proof import Inside, LastProof, Place
+from wcsync.ledger.proof import Inside, LastProof, Place, Suspect
 from wcsync.ledger.rows import instant_of, parse_options, plain, text_of
 from wcsync.ledger.wishes import audit, enrolment_subject
 from wcsync.model import CourseId, LearnerKey, LineId, LmsName, OrderId, Seat
@@ -148,7 +148,13 @@ class SqliteProof:
         return LastProof() if text is None else parse_last(text)
 
     def record_worked(
-        self, counts: dict[str, Any], began_at: datetime, now: datetime, *, nightly: bool
+        self,
+        counts: dict[str, Any],
+        suspects: Mapping[str, str],
+        began_at: datetime,
+        now: datetime,
+        *,
+        nightly: bool,
     ) -> None:
         with transaction(self._db) as db:
             last, unexplained = self.read_last(), counts["unexplained"] > 0
@@ -157,6 +163,7 @@ class SqliteProof:
                 worked_at=now,
                 nightly_at=began_at if nightly else last.nightly_at,
                 unexplained_since=(last.unexplained_since or now) if unexplained else None,
+                suspects=tuple(_suspects(last.suspects, suspects, now)),
             )
             put_fact(db, LAST, _render_last(worked))
 
@@ -168,6 +175,7 @@ class SqliteProof:
                 worked_at=last.worked_at,
                 nightly_at=last.nightly_at,
                 unexplained_since=last.unexplained_since,
+                suspects=last.suspects,
                 failed_since=last.failed_since or now,
                 tried_at=now,
                 reason=plain(reason),
@@ -210,6 +218,10 @@ def parse_last(text: str) -> LastProof:
     return LastProof(
         counts=said["counts"],
         reason=said["reason"],
+        suspects=tuple(
+            Suspect(name=one["name"], why=one["why"], since=parse_instant(one["since"]))
+            for one in said.get("suspects", ())  # earlier versions kept none
+        ),
         **{name: instant_of(said[name]) for name in _INSTANTS},
     )
 
@@ -217,7 +229,7 @@ def parse_last(text: str) -> LastProof:
 def describe_last(text: str | None) -> dict[str, Any]:
     """The same for `status`, as JSON; without any proof yet, all of it empty."""
     said: dict[str, Any] = json.loads(text or _render_last(LastProof()))
-    return said
+    return {"suspects": [], **said}
 
 
 _INSTANTS = ("worked_at", "nightly_at", "unexplained_since", "failed_since", "tried_at")
@@ -225,7 +237,20 @@ _INSTANTS = ("worked_at", "nightly_at", "unexplained_since", "failed_since", "tr
 
 def _render_last(last: LastProof) -> str:
     times = {name: text_of(getattr(last, name)) for name in _INSTANTS}
-    return json.dumps({"counts": last.counts, "reason": last.reason, **times})
+    suspects = [
+        {"name": one.name, "why": one.why, "since": render_instant(one.since)} for one in last.suspects
+    ]
+    return json.dumps({"counts": last.counts, "reason": last.reason, "suspects": suspects, **times})
+
+
+def _suspects(known: Iterable[Suspect], found: Mapping[str, str], now: datetime) -> Iterator[Suspect]:
+    """Those found, each since it was first, and those known that nobody looked at."""
+    before = {one.name: one for one in known}
+    yield from (one for name, one in before.items() if name not in found)
+    for name, why in found.items():
+        if why:
+            since = before[name].since if name in before else now
+            yield Suspect(name=name, why=plain(why), since=since)
 
 
 def _begun(db: sqlite3.Connection) -> str | None:

@@ -240,6 +240,7 @@ def _proof(db: sqlite3.Connection) -> ProofFact:
     return ProofFact(
         unexplained=last.counts.get("unexplained", 0),
         unexplained_since=last.unexplained_since,
+        suspects={one.name: (one.since, one.why) for one in last.suspects},
         worked_at=last.worked_at,
         failed_since=last.failed_since,
         tried_at=last.tried_at,

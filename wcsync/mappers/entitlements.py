@@ -42,7 +42,8 @@ class Planner(Rules):
         return Sale(rules=self, order=order, known=known, circumstances=circumstances).plan()
 
     def _hold(self, order: Order, known: Sequence[Entitlement]) -> OrderPlan:
-        """A person said that nothing is to be done: what was sold stays as it is, and nothing is sold."""
+        """A person said that nothing is to be done: what was sold stays as it is, and nothing is sold. Each line that
+        is paid waits for that person's word, since nobody can tell here whether its learners are in."""
         standing = self.standing(order)
         lines, parked = [], []
         for line in order.lines:
@@ -50,6 +51,8 @@ class Planner(Rules):
             match = self.mapping.match(line)
             if sold:
                 lines.append(sold_plan(line, sold))
+                if standing is Standing.PAID and any(seat.live for seat in sold):
+                    parked.append(parking.held(line))
             elif standing is not Standing.PAID:
                 lines.append(not_paid(line, standing, order, self))
             elif match is not None and match.ignore:

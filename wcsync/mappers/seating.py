@@ -18,8 +18,8 @@ Seats = Mapping[int, LearnerKey]
 class Claimants:
     """Who is to have seats of a line: `learners` in turn, each once.
 
-    `bad`: so many were named without an address that could be used; `unwanted`: these get none by the config.
-    `by_name`: the order names them, or tries to; else it is the buyer or nobody.
+    `bad`: so many were named without an address that could be used, whoever was erased here not counted; `unwanted`:
+    these get none by the config. `by_name`: the order names them, or tries to; else it is the buyer or nobody.
     """
 
     learners: tuple[LearnerKey, ...] = ()
@@ -70,7 +70,7 @@ def claimants_of(
     wanted = [person for person in usable if person not in unwanted]
     return Claimants(
         learners=tuple(dict.fromkeys(identify(person.email) for person in wanted)),
-        bad=len(people) - len(usable),
+        bad=sum(not (usable_address(person.email) or (named and person.erased)) for person in people),
         unwanted=tuple(dict.fromkeys(identify(person.email) for person in unwanted)),
         by_name=bool(named),
     )

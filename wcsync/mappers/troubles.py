@@ -65,11 +65,13 @@ class CoursesFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofFact:
-    """How the proof did. `unexplained`: lines of the last one, and since when there are any; `worked_at`: when the
-    last one came to its end; `failed_since`, `tried_at`, `reason`: of those that did not since."""
+    """How the proof did. `unexplained`: lines of the last one, and since when there are any; `suspects`: services that
+    look like empty or older copies, since when and why; `worked_at`: when the last one came to its end;
+    `failed_since`, `tried_at`, `reason`: of those that did not since."""
 
     unexplained: int = 0
     unexplained_since: datetime | None = None
+    suspects: Mapping[str, tuple[datetime, str]] = field(default_factory=dict)
     worked_at: datetime | None = None
     failed_since: datetime | None = None
     tried_at: datetime | None = None

@@ -131,8 +131,8 @@ def _of_courses(fact: CoursesFact, known: Collection[str], rules: Rules, look: L
 
 
 def _of_proof(fact: ProofFact, rules: Rules, look: Look) -> Iterator[Trouble]:
-    """Lines that nobody can explain, and a proof that does not come about. Where none is tried, only the time counts
-    that this process lived through."""
+    """Lines that nobody can explain, services that were not believed, a proof that does not come about. Where none is
+    tried, only the time counts that this process lived through."""
     if rules.unproven is None:
         return
     if fact.unexplained_since is not None:
@@ -145,6 +145,16 @@ def _of_proof(fact: ProofFact, rules: Rules, look: Look) -> Iterator[Trouble]:
             advice="This is a fault of wcsync or of the ledger's file. `wcsync reconcile` lists them, each with what "
             "to do; it is looked again every night.",
             since=fact.unexplained_since,
+        )
+    for name, (suspect_since, why) in fact.suspects.items():
+        yield Trouble(
+            key=f"reconcile/suspect/{name}",
+            kind=Kind.RECONCILE,
+            title=f"{name} lacks most of what it had",
+            detail=why,
+            advice="The proof counts by the ledger alone meanwhile, so that learners may be out who count as enrolled. "
+            "`wcsync reconcile` says what to do; it is looked again every night.",
+            since=suspect_since,
         )
     tried = fact.tried_at is not None and fact.tried_at >= look.steady_since
     lived = max(fact.worked_at or look.steady_since, look.steady_since)

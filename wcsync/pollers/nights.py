@@ -52,7 +52,7 @@ class Nights:
                 self._note_failure(str(exc))
             return None
         self.ledger.proof.record_worked(
-            reckoning.counts(), reckoning.began_at, reckoning.ended_at, nightly=True
+            reckoning.counts(), reckoning.suspects(), reckoning.began_at, reckoning.ended_at, nightly=True
         )
         tell(reckoning)
         return reckoning
@@ -85,7 +85,10 @@ def last_night(now: datetime, at: time, zone: str) -> datetime:
 
 
 def tell(reckoning: Reckoning) -> None:
-    """One line in the log for a proof that came to its end."""
+    """One line in the log for a proof that came to its end, and one for each service that was not believed."""
+    for name, why in reckoning.suspects().items():
+        if why:
+            log.error("service_suspect", service=name, reason=why, hint="`wcsync reconcile` says what to do")
     say = log.error if reckoning.unexplained else log.info
     say(
         "reconciled",

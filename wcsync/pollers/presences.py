@@ -143,6 +143,7 @@ def _suspect(look: LmsLook, missing: int, looked: int) -> tuple[LmsLook, list[Re
         message=f"{look.lms}: {why}, so nobody was looked up any further and nobody is called missing",
         do="see whether the LMS was reset or restored from a backup; once it is right, `wcsync reconcile --lms all` "
         "looks again",
+        suspect=look.lms,
     )
     return replace(look, looked=0, missing=0, unsure=0, why=why), [remark]
 

@@ -21,7 +21,7 @@ from wcsync.times import Clock
 AT_ONCE = 500
 """So many orders are looked up in the ledger at a time."""
 MOST_REMARKS = 1000
-"""So many findings are listed; the figures count all."""
+"""So many findings are listed, the gravest first; the figures count all."""
 MOST_ASKED_AGAIN = 200
 """So many orders with unexplained lines are read a second time before they are called so."""
 
@@ -120,7 +120,7 @@ class Reconciler:
             deleted=deleted,
             fates=fates,
             looks=tuple(looks),
-            remarks=tuple(remarks[:MOST_REMARKS]),
+            remarks=tuple(sorted(remarks, key=lambda one: not one.suspect)[:MOST_REMARKS]),
         )
 
     # -- orders that the walk did not show -----------------------------------------------------------------------
@@ -265,4 +265,5 @@ def _shop_suspect(gone: int, known: int) -> Remark:
         "copy, so nothing was made of that",
         do="see whether the shop was restored from a backup or answers from another database; if those orders were "
         "really deleted nothing is to be done, but this is told again until they leave the window",
+        suspect=SHOP,
     )
