@@ -95,11 +95,14 @@ def subscription_of(row: sqlite3.Row) -> Subscription:
 def _orders_about(
     db: sqlite3.Connection, subscription: Subscription, known: Subscription | None
 ) -> list[int]:
-    """The recorded orders that a subscription began or is renewed by, as it stands and as it stood."""
+    """The recorded orders that a subscription began or is renewed by, as it stands and as it stood, as far as it says
+    how long they let in: a shop's first thousand renewals need no new plan because each was paid for some days."""
     parents = {subscription.parent_id, known.parent_id if known is not None else subscription.parent_id}
     rows = db.execute(
-        "SELECT order_id FROM orders WHERE order_id IN (SELECT value FROM json_each(?)) "
-        "UNION SELECT r.order_id FROM renewals AS r JOIN orders USING (order_id) WHERE r.subscription_id = ?",
+        "SELECT o.order_id FROM (SELECT order_id FROM orders WHERE order_id IN (SELECT value FROM json_each(?)) "
+        "UNION SELECT r.order_id FROM renewals AS r JOIN orders USING (order_id) WHERE r.subscription_id = ?) AS o "
+        "WHERE EXISTS (SELECT 1 FROM entitlements AS s WHERE s.order_id = o.order_id "
+        "AND s.access LIKE '%with_subscription%')",
         (json.dumps(sorted(parents)), subscription.subscription_id),
     )
     return [row["order_id"] for row in rows.fetchall()]

@@ -125,15 +125,19 @@ class Reconciler:
 
     # -- orders that the walk did not show -----------------------------------------------------------------------
     def _ask_hidden(self, since: datetime, sighting: Sighting) -> tuple[int, list[Remark]]:
-        """How many orders the shop has deleted, and what is amiss with those that it hid."""
-        known, gone = 0, list[OrderId]()
+        """How many orders the shop has deleted, and what is amiss with those that it hid.
+
+        A shop that lost most of them is not asked for the rest.
+        """
+        known, hidden, gone = 0, list[OrderId](), list[OrderId]()
         for order_ids in self._known(since):
             known += len(order_ids)
-            for order_id in order_ids:
-                if order_id not in sighting.lines and not self._ask(order_id, sighting):
-                    gone.append(order_id)
-        if len(gone) > FEW and 2 * len(gone) > known:
-            return 0, [_shop_suspect(len(gone), known)]
+            hidden += [order_id for order_id in order_ids if order_id not in sighting.lines]
+        for order_id in hidden:
+            if not self._ask(order_id, sighting):
+                gone.append(order_id)
+            if len(gone) > FEW and 2 * len(gone) > known:
+                return 0, [_shop_suspect(len(gone), known)]
         for batch in _batches(gone):
             self._pause()
             self.ledger.record_deleted(batch, self.planner(), self.clock())
@@ -261,8 +265,8 @@ def _deleted(order_id: OrderId) -> Remark:
 def _shop_suspect(gone: int, known: int) -> Remark:
     return Remark(
         code="shop_suspect",
-        message=f"the shop does not know {gone} of the {known} orders that were read from it: it looks like an older "
-        "copy, so nothing was made of that",
+        message=f"the shop does not know {gone} or more of the {known} orders that were read from it: it looks like an "
+        "older copy, so nothing was made of that",
         do="see whether the shop was restored from a backup or answers from another database; if those orders were "
         "really deleted nothing is to be done, but this is told again until they leave the window",
         suspect=SHOP,
