@@ -28,6 +28,7 @@ class Fate(StrEnum):
     CHANGES = "changes"
     NOT_CHANGED = "not_changed"
     CALLED_OFF = "called_off"
+    TOO_LATE = "too_late"
     DEALT_WITH = "dealt_with"
     ENDING = "ending"
     ENDED = "ended"
@@ -64,6 +65,7 @@ _SENTENCES: dict[Fate, str] = {
     Fate.NOT_CHANGED: "{who} is enrolled, but a change of that could NOT be made{where}: {reason}. wcsync does not try "
     "again until somebody has mended this (`wcsync dead list`).",
     Fate.CALLED_OFF: "{who} was not enrolled{where}: the order was taken back before.",
+    Fate.TOO_LATE: "{who} was not enrolled{where}: the time that was sold is over already.",
     Fate.DEALT_WITH: "{who}{where}: somebody dealt with it by hand.",
     Fate.ENDING: "The access of {who} is to end{where}. This is tried again by itself.",
     Fate.ENDED: "The access of {who} has ended{where}.",
