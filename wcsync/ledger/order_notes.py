@@ -132,7 +132,7 @@ def _fate_of_wanted(row: sqlite3.Row) -> tuple[Fate | None, str]:
     if row["outcome"] == "dropped":
         return Fate.DEALT_WITH, ""
     if row["relinked"] and inside:
-        return Fate.MOVED, f" ({row['relinked']} times)" if row["relinked"] > 1 else ""
+        return Fate.MOVED, f"{row['relinked']} times" if row["relinked"] > 1 else ""
     return (Fate.ENROLLED, "") if inside else (None, "")
 
 

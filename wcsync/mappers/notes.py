@@ -56,7 +56,7 @@ UNDER_WAY = frozenset({Fate.WAITS, Fate.CHANGES, Fate.ENDING})
 
 _SENTENCES: dict[Fate, str] = {
     Fate.ENROLLED: "{who} is enrolled{where}.",
-    Fate.MOVED: "{who} is enrolled{where}, as the learner's address was put right{reason}.",
+    Fate.MOVED: "{who} is enrolled{where}, as the learner's address was put right{again}.",
     Fate.OPEN: "{reason}.",
     Fate.WAITS: "{who} is not enrolled yet{where}. This is tried again by itself.",
     Fate.GAVE_UP: "{who} could NOT be enrolled{where}: {reason}. wcsync does not try again until somebody has "
@@ -131,7 +131,8 @@ def _render_line(line: NoteLine, learners: Mapping[LearnerKey, Person]) -> str:
     told = sentence.format(
         who=_shown(learner.email) if learner is not None and learner.email else nobody,
         where=f" ({_shown(line.place)})" if line.place else "",
-        reason=_shown(line.reason.rstrip(". "), 500),
+        reason=(reason := _shown(line.reason.rstrip(". "), 500)),
+        again=f" ({reason})" if reason else "",
     )
     product = _shown(line.product)
     return f"{product}: {told}" if product else told
