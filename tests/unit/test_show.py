@@ -202,3 +202,9 @@ def test_a_seat_whose_time_was_over_when_it_was_sold_says_so(spine: Spine) -> No
     spine.tick(3 * 86400)
     spine.record(make_order())
     assert "campus course 42: nobody was enrolled: its time is over" in shown(spine, "1")
+
+
+def test_a_budget_without_a_figure_is_none(spine: Spine) -> None:
+    config = spine.path.parent / "config.toml"
+    config.write_text(config.read_text().replace("per_day = 2", ""))
+    assert json.loads(wcsync(spine, "status", "--json").stdout)["budgets"] == []

@@ -59,6 +59,10 @@ class Budget(BaseModel):
         description="new accounts in all, from when a budget is set; absent: no limit",
     )
 
+    @property
+    def limited(self) -> bool:
+        return self.per_day is not None or self.total is not None
+
 
 class LmsSettings(BaseModel):
     """The keys every `[[lms]]` section has; each LMS adds its own."""
