@@ -172,7 +172,10 @@ def test_a_time_that_was_over_when_it_was_sold_is_told(spine: Spine) -> None:
     spine.mapping.terms["PY-101"] = Terms(access=Access(until=spine.clock() - timedelta(days=1)))
     order = sold(spine)
     spine.send()
-    assert "was not enrolled (campus, course 42): the time that was sold is over already" in notes(spine, order)[-1]
+    assert (
+        "was not enrolled (campus, course 42): the time that was sold is over already"
+        in notes(spine, order)[-1]
+    )
 
 
 def end_of(spine: Spine, ending: str) -> str:

@@ -95,7 +95,7 @@ class SqliteDesk:
         with transaction(self._connect()) as db:
             moved, orders = relinking.relink(db, old, new, self._identify, now, force=force)
             self._replan(db, orders, plan, now)
-            for order_id in orders:  # whoever has the course already is enrolled by nothing that would tell it
+            for order_id in orders:  # who has the course already is enrolled by nothing that would tell it
                 note_order(db, order_id, now)
         return moved
 
