@@ -71,7 +71,8 @@ PARKED = {
     ),
     "unreadable": Cause(
         title="Damaged order",
-        means="the order's data cannot be read (often a plugin's doing); nobody was enrolled by this reading",
+        means="the order's data cannot be read (often a plugin's doing), or the list of its refunds is refused; nobody "
+        "was enrolled by this reading",
         do="the reason names the field; mend it in the shop, then have the order read again",
         command=_RETRY,
     ),
