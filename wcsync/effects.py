@@ -108,7 +108,7 @@ class LedgerIntent:
 
     def _reserve(self, now: datetime) -> None:
         budget = self._budget
-        if budget is None or (budget.per_day is None and budget.total is None):
+        if budget is None or not budget.limited:
             return
         began, next_day = day_of(now, parse_zone(self._zone()))
         limit = AccountLimit(day_began=began, next_day=next_day, per_day=budget.per_day, total=budget.total)

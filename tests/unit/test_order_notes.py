@@ -147,6 +147,37 @@ def test_an_address_that_was_put_right_is_told_beside_the_order(spine: Spine) ->
     )
 
 
+def test_an_address_that_was_put_right_to_one_who_has_the_course_is_told(spine: Spine) -> None:
+    spine.mapping.terms["PY-101"] = Terms(access=Access(until=spine.clock() + timedelta(days=9)))
+    order = sold(spine)
+    sold(spine, order_id=2, email="bea@example.test")
+    spine.send()
+    bea = Person(email="bea@example.test")
+    spine.ledger.desk.relink("ana@example.test", bea, spine.plan, spine.clock(), force=True)
+    spine.work()
+    spine.send()
+    assert "bea@example.test is enrolled (campus, course 42), as" in notes(spine, order)[-1]
+
+
+def test_an_address_that_was_put_right_twice_is_told_so(spine: Spine) -> None:
+    order = sold(spine)
+    for old, new in (("ana@example.test", "ana@example.com"), ("ana@example.com", "ana@example.test")):
+        spine.ledger.desk.relink(old, Person(email=new), spine.plan, spine.clock())
+        spine.work()
+        spine.send()
+    assert "as the learner's address was put right (2 times)." in notes(spine, order)[-1]
+
+
+def test_a_time_that_was_over_when_it_was_sold_is_told(spine: Spine) -> None:
+    spine.mapping.terms["PY-101"] = Terms(access=Access(until=spine.clock() - timedelta(days=1)))
+    order = sold(spine)
+    spine.send()
+    assert (
+        "was not enrolled (campus, course 42): the time that was sold is over already"
+        in notes(spine, order)[-1]
+    )
+
+
 def end_of(spine: Spine, ending: str) -> str:
     """What the note of an order tells once its course has ended."""
     order = sold(spine)

@@ -18,7 +18,7 @@ from wcsync.errors import PermanentError, TransientError
 from wcsync.ledger.desk import Giving
 from wcsync.model import LineId, OrderId, Person
 from wcsync.reckoning import Fate
-from wcsync.sale import Refund, RefundLine
+from wcsync.sale import Access, Refund, RefundLine, Terms
 
 
 @pytest.fixture
@@ -195,3 +195,16 @@ def test_status_tells_what_waits_for_a_word(spine: Spine) -> None:
         "waiting": 0,
     }
     assert document["reconcile"]["worked_at"]
+
+
+def test_a_seat_whose_time_was_over_when_it_was_sold_says_so(spine: Spine) -> None:
+    spine.mapping.terms["PY-101"] = Terms(access=Access(days=1))
+    spine.tick(3 * 86400)
+    spine.record(make_order())
+    assert "campus course 42: nobody was enrolled: its time is over" in shown(spine, "1")
+
+
+def test_a_budget_without_a_figure_is_none(spine: Spine) -> None:
+    config = spine.path.parent / "config.toml"
+    config.write_text(config.read_text().replace("per_day = 2", ""))
+    assert json.loads(wcsync(spine, "status", "--json").stdout)["budgets"] == []

@@ -66,12 +66,13 @@ PARKED = {
     "typo": Cause(
         title="Address that looks mistyped",
         means="the part behind the @ is one slip away from a large provider's; the learner was enrolled all the same",
-        do="ask the buyer; if it is mistyped, give the address of the order and the right one; else drop the entry",
+        do="ask the buyer; if it is mistyped, give both addresses to the command; else drop the entry",
         command="relink OLD NEW",
     ),
     "unreadable": Cause(
         title="Damaged order",
-        means="the order's data cannot be read (often a plugin's doing); nobody was enrolled by this reading",
+        means="the order's data cannot be read (often a plugin's doing), or the list of its refunds is refused; nobody "
+        "was enrolled by this reading",
         do="the reason names the field; mend it in the shop, then have the order read again",
         command=_RETRY,
     ),
@@ -132,7 +133,7 @@ PARKED = {
     "bought_again": Cause(
         title="Bought a second time",
         means="the learner has this course without end already, by another order; nothing is done twice",
-        do="ask the buyer whether it was a mistake or meant for somebody else; give it back, or drop the entry",
+        do="ask the buyer whether it was a mistake or for somebody else; refund it in the shop, or drop the entry",
         command=_DROP,
     ),
     "budget": Cause(

@@ -60,8 +60,8 @@ def _tell(found: Trace, orders: str, config_path: Path | None) -> None:
     for lms, user_id in found.accounts:
         screen.say(f"Account in {lms}: {user_id}. It was not touched; erase it there if that was asked, too.")
     screen.say(
-        "The shop still has the orders with the address: erase it there, too. Reading them again does not bring the "
-        "person back here; a new order does."
+        "The shop still has the orders with the address, and notes of wcsync beside them may name it: erase it there, "
+        "too. Reading them again does not bring the person back here; a new order does."
     )
 
 

@@ -89,7 +89,12 @@ def _enrolment(row: Row) -> str:
         return f"in since {_at(row['applied_at'])}{until} ({outcome})"
     if row["applied"] == "in":
         return f"still in: {outcome}"
-    return f"out: {outcome}" if outcome else "nobody was enrolled"
+    return f"out: {outcome}" if outcome else _never(row)
+
+
+def _never(row: Row) -> str:
+    why = CAUSES.get(row["wish_cause"]) if row["live"] else None
+    return "nobody was enrolled" + (f": {why}" if why else "")
 
 
 def _terms(row: Row) -> str:

@@ -53,7 +53,8 @@ def assign(*, config_path: Path | None, words: tuple[str, ...], table: IO[bytes]
 
     ORDER is its number or id, LINE the id of one of its lines; where only one line has open seats, it may be left out.
     The file of --csv has the columns order, line, email, first_name, last_name; or email, name if ORDER (and LINE) is
-    said here. Nothing is done if one of its rows is wrong. Repeating is safe.
+    said here. Nothing is done if one of its rows is wrong. Repeating gives nobody a second seat; a line that has no
+    open seat left is refused.
     """
     config = sealed_config(config_path)
     rows = _rows_of(words, table)

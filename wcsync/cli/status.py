@@ -26,7 +26,7 @@ MEANINGS = {
     "lines": "lines of paid orders; the next figures say what became of them",
     "enrolled": "paid lines whose learner is in the course",
     "open_seats": "seats of paid lines that nobody has yet: wcsync parked assign",
-    "withdrawn": "enrolments that were ended after a refund or a cancellation",
+    "withdrawn": "enrolments that were ended: taken back, or their time over",
     "ended": "paid lines that were given back, or whose time is over",
     "parked": "things that need a person: wcsync parked list",
     "unmapped": "paid lines whose product is in no mapping row",
@@ -92,7 +92,7 @@ def _budgets(config: Config, report: Report, now: datetime) -> Iterator[dict[str
     zone = next((row["zone"] for row in report.services() if row["name"] == SHOP), "")
     (day_began, _), waiting = day_of(now, parse_zone(zone)), report.waiting_for_budgets()
     for lms in config.lms:
-        if lms.budget is not None:
+        if lms.budget is not None and lms.budget.limited:
             yield {
                 "lms": lms.name,
                 "today": report.accounts_made(lms.name, day_began),

@@ -22,7 +22,7 @@ _MESSAGES = {
     "string_too_short": "must not be empty",
     "bool_type": "must be true or false, without quotes",
     "bool_parsing": "must be true or false",
-    "tuple_type": 'must be a list, as in ["completed"]',
+    "tuple_type": 'must be a list in brackets, as in ["one", "two"]',
     "list_type": "must be a list, as in [1, 2]",
     "too_short": "must not be empty",
     "greater_than": "must be more than {gt:g}",

@@ -63,7 +63,7 @@ def find_config(named: Path | None, candidates: Iterable[Path] = DEFAULT_PATHS) 
     for place in places:
         if place.is_file():
             return place
-    looked = " and ".join(map(str, places))
+    looked = ", nor at ".join(map(str, places))
     raise refused(
         "config",
         f"there is no config at {looked}",

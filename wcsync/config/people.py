@@ -84,7 +84,8 @@ class LearnersSettings(Section):
     )
     fields: FieldPaths = Field(
         default_factory=dict,
-        description="more that an LMS needs to know, by names of your own, and the meta keys it is in; see profile",
+        description="more that an LMS needs to know, by names of your own, and the meta keys it is in; "
+        "see profile; absent: none",
     )
     seats: Annotated[SeatRule, Field(strict=False)] = Field(
         default=SeatRule.BUYER_ONCE,
@@ -120,7 +121,10 @@ class TakingBackSettings(Section):
         description="more withdrawals than this in 24 hours wait, all of them, for `wcsync withdrawals allow`",
     )
     max_withdrawals_share: float = Field(
-        default=0.1, ge=0, le=1, description="the same as a share of all who are in; a handful is always done"
+        default=0.1,
+        ge=0,
+        le=1,
+        description="the same as a share of all who are in: 0.1 is 10 %; five or fewer are always done",
     )
 
     @property

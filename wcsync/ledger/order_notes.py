@@ -132,7 +132,7 @@ def _fate_of_wanted(row: sqlite3.Row) -> tuple[Fate | None, str]:
     if row["outcome"] == "dropped":
         return Fate.DEALT_WITH, ""
     if row["relinked"] and inside:
-        return Fate.MOVED, f" ({row['relinked']} times)" if row["relinked"] > 1 else ""
+        return Fate.MOVED, f"{row['relinked']} times" if row["relinked"] > 1 else ""
     return (Fate.ENROLLED, "") if inside else (None, "")
 
 
@@ -149,6 +149,8 @@ def _fate_of_ended(row: sqlite3.Row) -> tuple[Fate | None, str]:
             return Fate.NOT_ENDED, row["error"]
     if row["outcome"] in _PUT_OUT:
         return _fate_of_gone(row)
+    if row["outcome"] == "" and row["cause"] == Cause.EXPIRED:
+        return Fate.TOO_LATE, ""
     if row["outcome"] == "kept" and row["ours"]:
         return Fate.STAYS, "it was sold so (on_withdraw)"
     return _ENDED_OTHERWISE.get(row["outcome"], (None, ""))

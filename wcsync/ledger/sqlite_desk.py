@@ -8,6 +8,7 @@ from wcsync.ledger import allowing, decisions, erasing, relinking, seats
 from wcsync.ledger.aliases import key_in_use
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.desk import Ended, Giving, OpenSeats, Trace
+from wcsync.ledger.order_notes import note_order
 from wcsync.ledger.parking import WITHDRAW_ASKED
 from wcsync.ledger.recording import Recorder
 from wcsync.mappers.taking_back import SEATS
@@ -94,6 +95,8 @@ class SqliteDesk:
         with transaction(self._connect()) as db:
             moved, orders = relinking.relink(db, old, new, self._identify, now, force=force)
             self._replan(db, orders, plan, now)
+            for order_id in orders:  # who has the course already is enrolled by nothing that would tell it
+                note_order(db, order_id, now)
         return moved
 
     def forget(self, email: str, now: datetime) -> Trace | None:

@@ -23,7 +23,7 @@ _SEATS = """
     SELECT s.line_id, s.seat, s.lms, s.course_id, substr(s.learner_key, 1, 8) AS learner, s.learner_key = '' AS open,
         s.live, s.cause, s.reason, s.source, s.starts_at, s.access, s.on_withdraw, s.sold_at,
         e.desired, e.until, e.state, e.outcome, e.applied, e.applied_until, e.dormant, e.attempts, e.next_attempt_at,
-        e.applied_at, e.error_kind, e.error
+        e.applied_at, e.error_kind, e.error, e.cause AS wish_cause
     FROM entitlements AS s LEFT JOIN enrolments AS e USING (lms, course_id, learner_key)
     WHERE s.order_id = :order_id ORDER BY s.line_id, s.seat, s.lms, s.course_id
 """

@@ -47,9 +47,21 @@ class Budget(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     per_day: int | None = Field(
-        default=None, strict=True, ge=0, description="new accounts per day by the shop's calendar"
+        default=None,
+        strict=True,
+        ge=0,
+        description="new accounts per day by the shop's calendar; absent: no limit",
     )
-    total: int | None = Field(default=None, strict=True, ge=0, description="new accounts in all")
+    total: int | None = Field(
+        default=None,
+        strict=True,
+        ge=0,
+        description="new accounts in all, from when a budget is set; absent: no limit",
+    )
+
+    @property
+    def limited(self) -> bool:
+        return self.per_day is not None or self.total is not None
 
 
 class LmsSettings(BaseModel):
@@ -76,11 +88,11 @@ class LmsSettings(BaseModel):
     on_withdraw: Withdrawal | None = Field(
         default=None,
         description="what is done once a learner's last seat has ended: unenrol, suspend, keep or ask; "
-        "absent: unenrol, and suspend after access that was sold for a time",
+        "absent: unenrol, and suspend where a time ran out or a subscription ended",
     )
     profile: dict[str, str] = Field(
         default_factory=dict,
-        description="fields of accounts we create, and which of [learners.fields] fills each",
+        description="fields of accounts we create, and which of [learners.fields] fills each; absent: none",
     )
     budget: Budget | None = Field(default=None, description="how many accounts wcsync may make here")
 

@@ -38,7 +38,7 @@ _DAY_COUNT = re.compile(r"[3-9][0-9]{4}(?:[.,][0-9]+)?")
 
 _MIDNIGHT = re.compile(r"00:00(?::00(?:\.0+)?)?")
 _AS_TEXT = "in a spreadsheet format the column as text first."
-_ISO = f"Write year, month, day, as in 2027-06-30; {_AS_TEXT}"
+_ISO = f"Write 2027-06-30, or 2027-06-30 18:00; {_AS_TEXT}"
 
 
 def parse_terms(raw: RawRow, target_keys: Iterable[TargetKey]) -> Terms:
@@ -161,7 +161,7 @@ def _parse_with_subscription(raw: RawRow) -> bool:
         return False
     if text.casefold() not in YES:
         message = f"{WITH_SUBSCRIPTION} is {render_quoted(text)}"
-        raise refused(raw.where(WITH_SUBSCRIPTION), message, "Write true, or remove it.")
+        raise refused(raw.where(WITH_SUBSCRIPTION), message, "Write true or yes, or remove it.")
     return True
 
 

@@ -28,6 +28,7 @@ class Fate(StrEnum):
     CHANGES = "changes"
     NOT_CHANGED = "not_changed"
     CALLED_OFF = "called_off"
+    TOO_LATE = "too_late"
     DEALT_WITH = "dealt_with"
     ENDING = "ending"
     ENDED = "ended"
@@ -55,7 +56,7 @@ UNDER_WAY = frozenset({Fate.WAITS, Fate.CHANGES, Fate.ENDING})
 
 _SENTENCES: dict[Fate, str] = {
     Fate.ENROLLED: "{who} is enrolled{where}.",
-    Fate.MOVED: "{who} is enrolled{where}, as the learner's address was put right{reason}.",
+    Fate.MOVED: "{who} is enrolled{where}, as the learner's address was put right{again}.",
     Fate.OPEN: "{reason}.",
     Fate.WAITS: "{who} is not enrolled yet{where}. This is tried again by itself.",
     Fate.GAVE_UP: "{who} could NOT be enrolled{where}: {reason}. wcsync does not try again until somebody has "
@@ -64,6 +65,7 @@ _SENTENCES: dict[Fate, str] = {
     Fate.NOT_CHANGED: "{who} is enrolled, but a change of that could NOT be made{where}: {reason}. wcsync does not try "
     "again until somebody has mended this (`wcsync dead list`).",
     Fate.CALLED_OFF: "{who} was not enrolled{where}: the order was taken back before.",
+    Fate.TOO_LATE: "{who} was not enrolled{where}: the time that was sold is over already.",
     Fate.DEALT_WITH: "{who}{where}: somebody dealt with it by hand.",
     Fate.ENDING: "The access of {who} is to end{where}. This is tried again by itself.",
     Fate.ENDED: "The access of {who} has ended{where}.",
@@ -129,7 +131,8 @@ def _render_line(line: NoteLine, learners: Mapping[LearnerKey, Person]) -> str:
     told = sentence.format(
         who=_shown(learner.email) if learner is not None and learner.email else nobody,
         where=f" ({_shown(line.place)})" if line.place else "",
-        reason=_shown(line.reason.rstrip(". "), 500),
+        reason=(reason := _shown(line.reason.rstrip(". "), 500)),
+        again=f" ({reason})" if reason else "",
     )
     product = _shown(line.product)
     return f"{product}: {told}" if product else told

@@ -54,8 +54,8 @@ def unseated(
         yield Parked(kind="not_wanted", reason=reason, line_id=line_id)
     if waiting:
         reason = (
-            f"{_people(len(waiting))} named for whom none of the {len(seats)} seats of the line is left; sell more "
-            "seats, or relink a learner who is another person now"
+            f"{_people(len(waiting))} named beyond the {len(seats)} that the line has seats for; sell more seats, or "
+            "relink a learner who is another person now"
         )
         yield Parked(kind="too_many_learners", reason=reason, line_id=line_id)
 
