@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -263,6 +263,23 @@ class LifeContract(LedgerContract):
         stage.record(replace(make_order(2), completed_at=late, paid_at=late), now=late)
         claim = stage.claim(late)
         assert (claim.desired, claim.cause, claim.seat.until) == (Desired.IN, None, late + 10 * DAYS)
+
+    @pytest.mark.parametrize(
+        ("begun", "read", "told"),
+        [
+            pytest.param(T0 - DAYS, 30 * DAYS, ["never_in"], id="sold since the ledger reads"),
+            pytest.param(T0 + DAYS, 30 * DAYS, [], id="sold before, and read by a backfill"),
+            pytest.param(T0 - DAYS, 100 * DAYS, [], id="sold long ago"),
+        ],
+    )
+    def test_a_sale_of_today_that_is_read_too_late_is_for_a_person(
+        self, stage: Stage, begun: datetime, read: timedelta, told: list[str]
+    ) -> None:
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))
+        stage.ledger.start_cursor("orders", begun, T0)
+        stage.record(make_order(), now=T0 + read)
+        assert stage.kinds() == told
+        assert (stage.summary().unexplained, stage.summary().due) == (0, 0)
 
     def test_what_a_clock_that_was_ahead_ended_is_given_back(self, stage: Stage) -> None:
         stage.mapping.terms["PY-101"] = Terms(access=Access(days=10))

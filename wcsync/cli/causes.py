@@ -144,9 +144,9 @@ PARKED = {
     ),
     "never_in": Cause(
         title="Time over before it began",
-        means="the access that was sold was over before the learner could be let in: the LMS was down, or its budget "
-        "spent, for so long",
-        do="enrol by hand for the time that is owed, or give the money back; then drop the entry",
+        means="the access that was sold was over before the learner could be let in: the LMS was down, the budget spent or "
+        "the order read too late, or the row's `until` is over and the product still on sale",
+        do="enrol by hand for the time that is owed, or give the money back; mend the row; then drop the entry",
         command=_DROP,
     ),
     "missing_in_lms": Cause(

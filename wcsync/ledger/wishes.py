@@ -1,7 +1,8 @@
 """What should be, derived from the seats: one enrolment row per learner and course. Inside the caller's transaction."""
 
 import sqlite3
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from wcsync.ledger import missing
 from wcsync.ledger.parking import NEVER_IN, OF_THE_LMS, OF_WANTED, park_lines, unpark
@@ -22,6 +23,12 @@ _EARLY = f"""
     SELECT lms, course_id, learner_key, revision FROM enrolments INDEXED BY enrolments_over
     WHERE desired = 'out' AND {M006_BY_TIME} AND until > ? ORDER BY until LIMIT ?
 """
+_BEGUN = """
+    SELECT detail FROM audit WHERE subject = 'cursor orders' AND action = 'cursor_started' ORDER BY id LIMIT 1
+"""
+NEWS = timedelta(days=90)
+"""A sale older than this is history, whose learner need not be asked about."""
+
 # A person's word for a withdrawal holds on while it is a withdrawal.
 _CHANGE = """
     UPDATE enrolments SET desired = :desired, until = :until, options = :options, cause = :cause,
@@ -56,8 +63,20 @@ def refresh_wish(
     if row is None:
         if wish.desired is Desired.IN or wish.cause is Cause.EXPIRED:
             _insert(connection, key, wish, now)
+        if wish.cause is Cause.EXPIRED and _is_news(connection, counted, now):
+            park_lines(connection, NEVER_IN, key, "before the order was read", now)
     elif _differs(row, wish):
         _change(connection, row, wish, now)
+
+
+def _is_news(connection: sqlite3.Connection, seats: Sequence[sqlite3.Row], now: datetime) -> bool:
+    """Whether a sale whose time was over when it was read is anybody's order of today: made since this ledger reads
+    orders, and not long ago. Older ones, that a backfill brings, were somebody else's to carry out."""
+    begun = connection.execute(_BEGUN).fetchone()
+    if begun is None:
+        return False
+    since = max(begun["detail"], render_instant(now - NEWS))
+    return any(seat["live"] and seat["starts_at"] >= since for seat in seats)
 
 
 def some_expired(db: sqlite3.Connection, now: datetime) -> bool:
