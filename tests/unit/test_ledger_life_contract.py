@@ -177,6 +177,7 @@ class LifeContract(LedgerContract):
     # -- subscriptions -----------------------------------------------------------------------------------------------
     def test_what_is_no_news_of_a_subscription_plans_nothing(self, stage: Stage) -> None:
         seen = Seen(stage)
+        stage.mapping.terms["PY-101"] = Terms(access=Access(with_subscription=True))
         stage.record(make_order())
         told = [subscription("active", 5), subscription("active", 5), subscription("on-hold", 4)]
         assert stage.ledger.record_subscriptions(told, seen.plan, None, at(600)) == 1
@@ -185,6 +186,7 @@ class LifeContract(LedgerContract):
     def test_a_subscription_that_changes_plans_its_orders_anew(self, stage: Stage) -> None:
         seen = Seen(stage)
         stage.ledger.start_cursor("subscriptions", T0, T0)
+        stage.mapping.terms["PY-101"] = Terms(access=Access(with_subscription=True))
         stage.record(make_order(1), replace(make_order(2), renews=(900,)), make_order(3))
         move = CursorMove(name="subscriptions", position=at(60))
         stage.ledger.record_subscriptions([subscription("on-hold")], seen.plan, move, at(60))
@@ -192,6 +194,13 @@ class LifeContract(LedgerContract):
         cursor = stage.ledger.read_cursor("subscriptions")
         assert cursor is not None
         assert cursor.position == at(60)
+
+    def test_a_subscription_plans_no_order_anew_that_was_sold_for_days(self, stage: Stage) -> None:
+        seen = Seen(stage)
+        stage.mapping.terms["PY-101"] = Terms(access=Access(days=30))
+        stage.record(make_order(1), replace(make_order(2), renews=(900,)))
+        assert stage.ledger.record_subscriptions([subscription("on-hold")], seen.plan, None, at(60)) == 1
+        assert seen.orders == []
 
     def test_access_ends_and_comes_back_with_its_subscription(self, stage: Stage) -> None:
         stage.mapping.terms["PY-101"] = Terms(access=Access(with_subscription=True))
