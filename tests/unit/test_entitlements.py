@@ -270,6 +270,8 @@ def test_a_line_without_a_usable_address_is_parked(email: str) -> None:
         "ana@उदाहरण.test",
         "ana@host_1.example.test",
         "ana@localhost",
+        "ana@[127.0.0.1]",
+        "ana@[IPv6:2001:db8::1]",
         "!#$%&*/=?^`{|}~-._@example.test",
     ],
 )

@@ -144,8 +144,8 @@ PARKED = {
     ),
     "never_in": Cause(
         title="Time over before it began",
-        means="the access that was sold was over before the learner could be let in: the LMS was down, the budget spent "
-        "or the order read too late, or the row's `until` is over and the product still on sale",
+        means="the access that was sold was over before the learner could be let in: the LMS was down, the budget "
+        "spent or the order read too late, or the row's `until` is over and the product still on sale",
         do="enrol by hand for the time that is owed, or give the money back; mend the row; then drop the entry",
         command=_DROP,
     ),

@@ -99,10 +99,9 @@ def _orders_about(
     how long they let in: a shop's first thousand renewals need no new plan because each was paid for some days."""
     parents = {subscription.parent_id, known.parent_id if known is not None else subscription.parent_id}
     rows = db.execute(
-        "SELECT o.order_id FROM (SELECT order_id FROM orders WHERE order_id IN (SELECT value FROM json_each(?)) "
-        "UNION SELECT r.order_id FROM renewals AS r JOIN orders USING (order_id) WHERE r.subscription_id = ?) AS o "
-        "WHERE EXISTS (SELECT 1 FROM entitlements AS s WHERE s.order_id = o.order_id "
-        "AND s.access LIKE '%with_subscription%')",
+        "SELECT order_id FROM entitlements WHERE order_id IN (SELECT value FROM json_each(?)) "
+        "AND access LIKE '%with_subscription%' UNION SELECT r.order_id FROM renewals AS r "
+        "JOIN entitlements USING (order_id) WHERE r.subscription_id = ? AND access LIKE '%with_subscription%'",
         (json.dumps(sorted(parents)), subscription.subscription_id),
     )
     return [row["order_id"] for row in rows.fetchall()]

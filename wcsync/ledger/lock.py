@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ INSTANCE = ".lock"
 """Ends the name of the file that the one process holds which works on this ledger."""
 MIRROR = ".courses.lock"
 """Ends the name of the file that is held while course data is written to products, by the daemon or beside it."""
+
+LOOKS, LOOK_S = 50, 0.01
+"""So often, and at such distances, a lock is read that names nobody yet."""
 
 
 class AlreadyRunning(WcsyncError):
@@ -48,10 +52,20 @@ def running_instance(ledger: Path) -> int | None:
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return int(os.pread(handle, 20, 0).strip() or 0)
+        return _process_named(handle)
     finally:
         os.close(handle)
     return None
+
+
+def _process_named(handle: int) -> int:
+    """The process that a held lock names. Whoever takes one writes its name down a moment later; 0 if it never does."""
+    for _ in range(LOOKS):
+        named = os.pread(handle, 20, 0).strip()
+        if named:
+            return int(named)
+        time.sleep(LOOK_S)
+    return 0
 
 
 def no_folder(ledger: Path, exc: OSError) -> Problem:

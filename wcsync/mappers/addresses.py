@@ -7,6 +7,7 @@ from string import ascii_lowercase, ascii_uppercase
 _ADDRESS = re.compile(r"[^\s@<>\"'(),;:]+@[^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+")
 _FOLD = str.maketrans(ascii_uppercase, ascii_lowercase)
 _NO_ADDRESS = frozenset('"(),:;<>[\\]“”„«»')
+_LITERAL = re.compile(r"\[(IPv6:)?[0-9A-Fa-f.:]+\]")
 LONGEST_ADDRESS = 254
 """RFC 5321 §4.5.3.1.3 leaves room for no more between the angle brackets."""
 
@@ -45,7 +46,7 @@ def normalise_address(email: str) -> str:
 
 
 def usable_address(email: str) -> bool:
-    """Whether a mail could reach it at all; the LMS judges the rest.
+    """Whether a mail could reach it at all, at a name or at a number in brackets; the LMS judges the rest.
 
     Quotes, brackets and colons show that it stands in something else: a text, a tag, a value serialised by PHP.
     """
@@ -55,7 +56,9 @@ def usable_address(email: str) -> bool:
     if "@" in local or any(char in _NO_ADDRESS for char in local) or not all(domain.split(".")):
         return False
     visible = all(char.isprintable() and not char.isspace() for char in email.strip())
-    return visible and not any(unicodedata.category(char)[0] in "PS" for char in domain if char not in "-._")
+    literal = _LITERAL.fullmatch(domain) is not None
+    odd = any(unicodedata.category(char)[0] in "PS" for char in domain if char not in "-._")
+    return visible and (literal or not odd)
 
 
 def domain_of(email: str) -> str:
