@@ -157,7 +157,7 @@ def assert_wanted(wanted: Wanted) -> None:
 
 
 @given(sold=st.lists(courses, min_size=1, max_size=3), said=rules)
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_whatever_the_courses_the_product_is_safe_and_always_the_same(
     sold: list[Course], said: Rules
 ) -> None:
@@ -197,7 +197,7 @@ templates = st.lists(st.one_of(st.sampled_from(TEMPLATE_SCRAPS), st.text(max_siz
 
 
 @given(text=templates, output=st.sampled_from(Output), course=courses)
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_a_template_renders_or_says_what_is_wrong(text: str, output: Output, course: Course) -> None:
     problem = check_template(text, output)
     assert problem is None or problem

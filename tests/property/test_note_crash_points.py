@@ -14,6 +14,9 @@ from tests.fakes import T0, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
 from wcsync.ledger.ledger import SqliteLedger
 
+pytestmark = pytest.mark.prove
+"""Every point at which a process may die, one after the other."""
+
 STEPS = (
     "record_page",
     "claim",

@@ -59,7 +59,7 @@ def paid_for(order: Order, sold: dict[str, set[str]]) -> set[tuple[str, str]]:
     return {(address, course) for line in order.lines for course in sold[line.sku]}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(histories(), max_size=4, unique_by=lambda history: history[0].order_id),
     st.randoms(use_true_random=False),
@@ -289,5 +289,5 @@ class World(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-World.TestCase.settings = settings(max_examples=40, stateful_step_count=35, deadline=None)
+World.TestCase.settings = settings(max_examples=25, stateful_step_count=35, deadline=None)
 TestWorld = World.TestCase

@@ -14,6 +14,9 @@ from wcsync.cli import main
 from wcsync.ledger.lock import only_instance
 from wcsync.ledger.report import Report
 
+pytestmark = pytest.mark.prove
+"""Each of these starts a process of its own."""
+
 ROOT = Path(__file__).parents[2]
 SINCE = "--since=2026-01-01"
 

@@ -10,6 +10,9 @@ import pytest
 from tests.system.gallery import PNG, QUARANTINE_S, Gallery, meta, options
 from wcsync.sandbox.faults import Fault
 
+pytestmark = pytest.mark.prove
+"""A minute of whole runs, each by a process of its own; the same rules are tried piece by piece elsewhere."""
+
 OURS = "<p>Our own <em>words</em>.</p>"
 AWKWARD = 'R & D \\ <C> [gallery ids="1"] 100 % "quoted" \'x\' &amp; don\'t --- ©'
 AWKWARD_HTML = (

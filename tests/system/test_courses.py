@@ -19,6 +19,9 @@ from wcsync.cli import main
 from wcsync.ledger.lock import only_mirror
 from wcsync.sandbox.faults import Fault
 
+pytestmark = pytest.mark.prove
+"""Whole runs, some by processes of their own."""
+
 QUARANTINE_S = 3.5
 """So long a write may still take effect here: three time-outs of the shop, and a bit."""
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 64

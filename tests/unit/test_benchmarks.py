@@ -33,6 +33,9 @@ from benchmarks.stats import Stats
 from benchmarks.wares import ware, with_links
 from wcsync.store.wire import parse_rows
 
+pytestmark = pytest.mark.prove
+"""Each of these measures in processes of its own."""
+
 SOURCES = sorted((ROOT / "benchmarks").glob("*.py"))
 
 TINY = replace(
