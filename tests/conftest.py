@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from wcsync.ledger.connection import prepare_file
 
-settings.register_profile("wcsync", deadline=None)
+settings.register_profile("wcsync", deadline=None, max_examples=50)
 settings.load_profile("wcsync")
 
 

@@ -11,6 +11,9 @@ from wcsync.ledger.mirror import DONE
 from wcsync.mappers.courses.fields import Field, Ownership
 from wcsync.mappers.courses.rules import DEFAULT_OWNERSHIP, Rules
 
+pytestmark = pytest.mark.prove
+"""Every point at which a run may die, one after the other."""
+
 MANY_STEPS = 400
 COVER = Picture(url="https://campus.example.com/cover.png", version="1")
 RULES = Rules(ownership={**DEFAULT_OWNERSHIP, Field.TAGS: Ownership.OWN_UNLESS_EDITED})

@@ -27,6 +27,9 @@ from wcsync.pollers.courses import INTERRUPTED
 from wcsync.pulse import beat
 from wcsync.store.base import BatchFailed
 
+pytestmark = pytest.mark.prove
+"""Whole runs of the mirror; its rules are tried piece by piece elsewhere."""
+
 PICTURE = "https://campus.example.com/cover.png"
 TAGGED = Rules(ownership={**DEFAULT_OWNERSHIP, Field.TAGS: Ownership.OWN_UNLESS_EDITED})
 

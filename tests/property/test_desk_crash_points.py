@@ -18,6 +18,9 @@ from wcsync.ledger.recording import Recorder
 from wcsync.ledger.sqlite_desk import SqliteDesk
 from wcsync.model import LineId, OrderId, Person
 
+pytestmark = pytest.mark.prove
+"""Every point at which a process may die, one after the other."""
+
 BEA = Person(email="bea@example.test", first_name="Bea")
 Word = Callable[[Desk, Spine], object]
 

@@ -276,7 +276,7 @@ def test_a_sale_lives_as_a_plain_reading_of_the_shop_says() -> None:
     run_state_machine_as_test(
         Sales,
         settings=settings(
-            max_examples=15,
+            max_examples=10,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

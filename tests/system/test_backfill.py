@@ -29,7 +29,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     """A shop that sold before the ledger began, read two orders at a time."""
     world = World(tmp_path)
     text = world.config_path.read_text()
-    world.config_path.write_text(text.replace('start = "2000-01-01"', 'start = "2030-01-01"\npage_size = 2'))
+    text = text.replace('start = "2000-01-01"', 'start = "2030-01-01"\npage_size = 2')
+    world.config_path.write_text(text.replace("timeout_s = 1\n", "timeout_s = 30\n", 1))
     yield world
     world.close()
 

@@ -31,6 +31,9 @@ from wcsync.demo.stage import Place, Stage, opened
 from wcsync.ledger.mirror import DONE
 from wcsync.pollers.courses import Options
 
+pytestmark = pytest.mark.prove
+"""The demo's own judgement, outcome by outcome; that it agrees is tried with the commands."""
+
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
