@@ -14,6 +14,9 @@ from wcsync.cli import main
 from wcsync.sandbox.exchange import Request, Response
 from wcsync.sandbox.server import SandboxServer
 
+pytestmark = pytest.mark.prove
+"""Whole daemons; what they tell is tried with the troubles."""
+
 PASSWORD = "smtp_marked_51ab_secret"
 
 

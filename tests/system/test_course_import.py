@@ -20,6 +20,9 @@ from wcsync.model import LmsName
 from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.faults import Fault
 
+pytestmark = pytest.mark.prove
+"""Whole runs of a command; its parts are tried with the drafts."""
+
 KEYS = {LmsName("campus"): TARGET_KEYS}
 
 
