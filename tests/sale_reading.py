@@ -91,16 +91,18 @@ class ShopReading:
             status=status,
             buyer=raw["billing"]["email"],
             begins=datetime.fromisoformat(begins).replace(tzinfo=UTC),
-            lines=tuple(self._plain_line(raw, line, told) for line in raw["line_items"]),
+            lines=tuple(self._plain_line(raw, line, told, status) for line in raw["line_items"]),
             learners=named(raw),
             was_paid=folded(told, status, self.decisions(order_id)).was_paid,
             ended_by_person=any(cause == status for cause, _ in self.decisions(order_id)),
         )
 
-    def _plain_line(self, raw: dict[str, Any], line: dict[str, Any], told: Told) -> PlainLine:
+    def _plain_line(self, raw: dict[str, Any], line: dict[str, Any], told: Told, status: str) -> PlainLine:
+        """What was not sold while the order was completed is not sold by a mapping that comes later."""
+        sellable = self.terms.get(line["product_id"]) if status == "completed" else None
         plain = PlainLine(
             line_id=line["id"],
-            product=self._version(told.terms.get(line["id"]) or self.terms.get(line["product_id"])),
+            product=self._version(told.terms.get(line["id"]) or sellable),
             quantity=int(line["quantity"]),
             learners=named(line),
             refunded=self._refunded(raw, line),

@@ -440,7 +440,8 @@ class SaleWorld(ShopReading):
                 assert place in sold or ended or order_id in listed, (place, lines.get(place))
 
     def settle(self) -> None:
-        """No more trouble: all is read and worked off, with time passing, until nothing waits."""
+        """No more trouble: all is read and worked off, with time passing, until nothing waits. What waits for another
+        row, which may wait for tomorrow's budget, is looked at every half an hour."""
         self.tick(LATEST_EFFECT_S + 1)
         self.tick(4000)
         assert self.poll()
@@ -453,7 +454,7 @@ class SaleWorld(ShopReading):
             due_at = [one for one in map(self.ledger.next_due_at, self.lmss) if one is not None]
             if not due_at:
                 return
-            self.tick(max((min(due_at) - self.clock()).total_seconds(), 1) // 1 + 1)
+            self.tick(max((min(due_at) - self.clock()).total_seconds(), 1800) // 1 + 1)
         raise AssertionError("not settled")
 
     def check_settled(self) -> None:

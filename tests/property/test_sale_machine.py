@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.sale_stage import ADDRESSES, CLUB, DAY, EVE, LATER_TERMS, NEW, PACK, TERMS, Killed
+from tests.sale_stage import ADDRESSES, CLUB, DAY, EVE, GROUP, LATER_TERMS, NEW, PACK, TERMS, Killed
 from tests.sale_world import SaleWorld, orders_of
 from wcsync.errors import TransientError
 from wcsync.sandbox.shop_lines import Sold
@@ -263,10 +263,29 @@ class Sales(RuleBasedStateMachine):
         self.world.check()
 
     def teardown(self) -> None:
-        if hasattr(self, "world"):
-            self.settle()
-            self.world.close()
-        self.folder.cleanup()
+        try:
+            if hasattr(self, "world"):
+                self.settle()
+        finally:
+            if hasattr(self, "world"):
+                self.world.close()
+            self.folder.cleanup()
+
+
+def test_what_the_trash_took_before_it_was_sold_is_not_sold_by_a_later_mapping(tmp_path: Path) -> None:
+    world, ana = SaleWorld(tmp_path), ADDRESSES[0]
+    with_end = world.buy(ana, [Sold(product_id=GROUP, meta={"learner_email": ana})])
+    unmapped = world.buy(ana, [Sold(product_id=NEW)])
+    assert world.poll()
+    world.work()
+    for order_id in (with_end, unmapped):
+        world.trash(order_id)
+    assert world.poll()
+    world.edit_mapping(NEW, LATER_TERMS[1])
+    world.settle()
+    world.check_settled()
+    assert list(world.wishes()) == [(ana, "academy:a1")]
+    world.close()
 
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
