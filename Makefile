@@ -33,7 +33,9 @@ format: venv
 
 # SHORT=1: the same proofs in a few minutes, as CI runs them.
 prove: venv
-	WCSYNC_PROVE=$(if $(SHORT),short,full) $(BIN)/python -m pytest -m prove --timeout 3600 -p no:randomly -rA --tb=short -s
+	rm -f .proofs.jsonl
+	WCSYNC_PROVE=$(if $(SHORT),short,full) $(BIN)/python -m pytest -m prove -n 3 --dist worksteal --timeout 7200 --durations 12 --tb=short; \
+	code=$$?; $(BIN)/python -m tests.proofs; exit $$code
 
 bench: venv
 	$(BIN)/python -m benchmarks

@@ -13,6 +13,8 @@ from hypothesis import settings
 
 from wcsync.ledger.connection import prepare_file
 
+pytest_plugins = ["tests.proofs"]
+
 FULL = os.environ.get("WCSYNC_PROVE") == "full"
 # The same examples each time, so that what passed here passes in CI; `make prove` in full goes looking for new ones.
 settings.register_profile("wcsync", deadline=None, max_examples=50, derandomize=not FULL, database=None)
