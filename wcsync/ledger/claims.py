@@ -9,7 +9,7 @@ from wcsync.health import Condition, Health
 from wcsync.ledger.base import Claim, Limits
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import health_of, instant_of, parse_options
-from wcsync.ledger.schema import M006_FREE
+from wcsync.ledger.sale_tables import M006_FREE
 from wcsync.ledger.withdrawals import are_stopped
 from wcsync.model import CourseId, Desired, LearnerKey, LmsName, Seat
 from wcsync.retry import Event, State, next_state

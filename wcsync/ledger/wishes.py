@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from wcsync.ledger import missing
 from wcsync.ledger.parking import NEVER_IN, OF_THE_LMS, OF_WANTED, park_lines, unpark
 from wcsync.ledger.rows import entitlement_of, render_options, text_of
-from wcsync.ledger.schema import M006_BY_TIME
+from wcsync.ledger.sale_tables import M006_BY_TIME
 from wcsync.mappers.entitlements import wish_for
 from wcsync.model import NOBODY, Desired, Wish
 from wcsync.retry import Event, State, next_state
