@@ -27,7 +27,7 @@ from wcsync.app.build import (
 )
 from wcsync.app.crew import Crew
 from wcsync.app.mirror import CourseMirror, Surroundings
-from wcsync.app.proof import Parts, build_halts, build_nights
+from wcsync.app.proof import Parts, build_catch_up, build_halts, build_nights
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
@@ -39,6 +39,7 @@ from wcsync.ledger.report import Report, Summary
 from wcsync.mappers.mapping import Mapping
 from wcsync.model import OrderId, PlanOrder
 from wcsync.patient import Patient
+from wcsync.pollers.catching_up import CatchUp, tell_restored
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, Pass
 from wcsync.pollers.retention import Retention
@@ -110,6 +111,7 @@ class App:
         """Loads the mapping and picks up what an earlier process left. Raises ConfigError without any mapping."""
         self.load()
         now = self.clock()
+        tell_restored(self.ledger, now)
         recovered = self.ledger.recover(now, now)
         if recovered:
             log.info("leases_recovered", rows=recovered)
@@ -175,6 +177,7 @@ class App:
         if self.config.alerts.wanted:
             self._watch.look_once()
             self.pool.drain()
+        self._catch_up().run_if_due()
         return complete
 
     def jobs(self) -> list[Job]:
@@ -196,6 +199,11 @@ class App:
             Job(name="retention", every_s=periods.RETENTION_EVERY_S, run=self._retention.run_if_due),
             Job(name="halts", every_s=60, run=build_halts(self.config, self.clock).look),
         ]
+        origin = self.ledger.read_origin()
+        if origin is not None and origin.catching_up:
+            jobs.append(
+                Job(name="catching_up", every_s=periods.CATCHING_UP_EVERY_S, run=self._catch_up().run_if_due)
+            )
         if self.config.alerts.wanted:
             jobs.append(Job(name="alerts", every_s=periods.ALERTS_EVERY_S, run=self._look_for_trouble))
         if self.config.course_sync.enabled:
@@ -204,6 +212,9 @@ class App:
             nights = build_nights(self.proof(), lambda name: self._patients[name].may_call())
             jobs.append(Job(name="reconcile", every_s=periods.RECONCILE_EVERY_S, run=nights.run_if_due))
         return jobs
+
+    def _catch_up(self) -> CatchUp:
+        return build_catch_up(self.proof(), lambda name: self._patients[name].may_call())
 
     def _mirror(self) -> CourseMirror:
         """The one that turns by itself."""

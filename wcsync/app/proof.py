@@ -14,6 +14,7 @@ from wcsync.lms.base import Lms
 from wcsync.mappers.entitlements import Planner, Standing
 from wcsync.model import LineId, LmsName, Order, OrderId, PlanOrder
 from wcsync.patient import Patient
+from wcsync.pollers.catching_up import CatchUp
 from wcsync.pollers.halts import HaltWatch
 from wcsync.pollers.nights import Nights
 from wcsync.pollers.orders import OrdersPoller
@@ -79,6 +80,20 @@ def build_nights(parts: Parts, healthy: Callable[[str], bool]) -> Nights:
         look_back=timedelta(days=settings.look_back_days),
         lms=Depth(settings.lms),
         sample=settings.sample,
+        healthy=healthy,
+    )
+
+
+def build_catch_up(parts: Parts, healthy: Callable[[str], bool]) -> CatchUp:
+    def settled() -> bool:
+        with closing(Report(parts.config.ledger.path)) as report:
+            return not report.due()
+
+    return CatchUp(
+        reconciler=build_reconciler(parts),
+        ledger=parts.ledger,
+        clock=parts.clock,
+        settled=settled,
         healthy=healthy,
     )
 

@@ -3,6 +3,7 @@
 from wcsync.cli import (
     alerts,
     backfill,
+    backup,
     courses,
     endings,
     forget,
@@ -24,6 +25,7 @@ from wcsync.cli.common import main
 __all__ = [
     "alerts",
     "backfill",
+    "backup",
     "courses",
     "endings",
     "forget",

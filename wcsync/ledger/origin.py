@@ -3,15 +3,25 @@
 Everything here runs inside the caller's transaction, if any.
 """
 
+import json
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from wcsync.ledger.base import Origin
+from wcsync.ledger.facts import read_fact
 from wcsync.ledger.rows import instant_of
+from wcsync.mappers.access import COMPLETED
+from wcsync.mappers.notes import NOTE_CHANNEL
+from wcsync.model import Order
+from wcsync.retry import State
 from wcsync.times import render_instant
 
 REDOING = timedelta(days=30)
 """For so long after a restore people may be saying again what they had said between the backup and it."""
+
+MARGIN = timedelta(hours=1)
+"""An order that was changed so long before the backup may not be in it: the shop's clock is another, and each look at
+the shop begins a little before the one that went before it."""
 
 _KNOWN_TIMES = """
     SELECT max(at) FROM (SELECT max(at) AS at FROM audit WHERE id = (SELECT max(id) FROM audit)
@@ -22,27 +32,13 @@ _MAY_BE_DONE = """
     SELECT 1 FROM entitlements AS s JOIN orders AS o USING (order_id)
     WHERE s.lms = :lms AND s.course_id = :course_id AND s.learner_key = :learner_key
     AND s.starts_at <= :restored_at AND (s.sold_at <= :taken_at
-        OR (o.modified_at >= :since AND o.modified_at <= :restored_at)) LIMIT 1
+        OR o.modified_at >= :since) LIMIT 1
 """
 _DOUBT = """
     UPDATE enrolments SET written = 1, sending_since = :restored_at
     WHERE lms = :lms AND course_id = :course_id AND learner_key = :learner_key
     AND applied <> 'in' AND state <> 'leased' AND written = 0
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """What a copy of a ledger knows of itself. `taken_at`: what came later is not in it. `restored_at`: when a daemon
-    first worked on it, None = none did. `caught_up_at`: when all that came between the two had been looked up."""
-
-    taken_at: datetime
-    restored_at: datetime | None = None
-    caught_up_at: datetime | None = None
-
-    @property
-    def catching_up(self) -> bool:
-        return self.restored_at is not None and self.caught_up_at is None
 
 
 def read(db: sqlite3.Connection) -> Origin | None:
@@ -87,8 +83,16 @@ def begin(db: sqlite3.Connection, now: datetime) -> Origin | None:
     )
     db.execute(
         "UPDATE enrolments SET sending_since = max(coalesce(sending_since, ''), ?), withdrawing = 1 "
-        "WHERE state <> 'settled' AND applied = 'in'",
+        "WHERE state <> 'settled' AND applied = 'in' AND desired = 'out'",
         (stamp,),
+    )
+    db.execute(
+        "UPDATE outbox SET state = ?, error = 'may have been sent before the ledger was restored', changed_at = ? "
+        "WHERE state IN ('due', 'leased') AND channel <> ?",
+        (State.SETTLED.value, stamp, NOTE_CHANNEL),
+    )
+    db.execute(
+        "UPDATE outbox SET state = 'due', attempts = 0, sending_since = NULL WHERE state IN ('due', 'leased')"
     )
     db.execute(
         "UPDATE cursors SET walk_since = NULL, walk_started_at = NULL, walk_newest = NULL, walk_page = NULL, "
@@ -112,7 +116,7 @@ def waits_for_the_shop(db: sqlite3.Connection) -> bool:
     return row is not None
 
 
-def doubt(db: sqlite3.Connection, key: tuple[str, str, str], overlap: timedelta, now: datetime) -> None:
+def doubt(db: sqlite3.Connection, key: tuple[str, str, str], now: datetime) -> None:
     """After a wish was made or changed: where the lost ledger may have carried it out, a call for it counts as sent and
     not answered. What is found of it is then ours, what is not found is believed only once none can come late, and
     what is to be taken back is looked for."""
@@ -125,14 +129,17 @@ def doubt(db: sqlite3.Connection, key: tuple[str, str, str], overlap: timedelta,
         "learner_key": key[2],
         "taken_at": render_instant(known.taken_at),
         "restored_at": render_instant(known.restored_at),
-        "since": render_instant(known.taken_at - overlap),
+        "since": render_instant(known.taken_at - MARGIN),
     }
     if db.execute(_MAY_BE_DONE, values).fetchone() is not None:
         db.execute(_DOUBT, values)
 
 
-def saw_later(known: Origin | None, modified_at: datetime, overlap: timedelta) -> bool:
-    """Whether the lost ledger may have read an order as it was before its last change."""
-    if known is None or known.restored_at is None:
+def may_have_sold(db: sqlite3.Connection, order: Order) -> bool:
+    """Whether the lost ledger may have sold an order that this one reads as given back already."""
+    known = read(db)
+    if known is None or known.restored_at is None or order.modified_at < known.taken_at - MARGIN:
         return False
-    return known.taken_at - overlap <= modified_at <= known.restored_at
+    earlier = json.loads(read_fact(db, "paid_statuses") or "[]")
+    sold_at = order.completed_at or (order.paid_at if set(earlier) - {COMPLETED} else None)
+    return sold_at is not None and sold_at <= known.restored_at

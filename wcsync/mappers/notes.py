@@ -108,6 +108,13 @@ def told_last(notes: Iterable[str]) -> str | None:
     return marks[-1] if marks else None
 
 
+def says_nothing_new(note: str, notes: Sequence[str]) -> bool:
+    """Whether the newest of our notes among `notes` (oldest first) has every sentence of `note`, however the shop keeps
+    blanks and marks."""
+    ours = [text for text in notes if _MARK.search(text)]
+    return bool(ours) and _told_lines(note) <= _told_lines(ours[-1])
+
+
 def dump_lines(lines: Iterable[NoteLine]) -> str:
     """The lines as JSON. Holds no address and no name of a person."""
     return json.dumps(
@@ -123,6 +130,11 @@ def parse_lines(text: str) -> tuple[NoteLine, ...]:
         )
         for fate, product, place, learner, reason in json.loads(text)
     )
+
+
+def _told_lines(note: str) -> set[str]:
+    lines = re.split(r"\n|<br\s*/?>|</?p>", _MARK.sub("", note))
+    return {" ".join(html.unescape(line).split()) for line in lines} - {""}
 
 
 def _render_line(line: NoteLine, learners: Mapping[LearnerKey, Person]) -> str:
