@@ -149,6 +149,7 @@ class Recorder:
         unpaid = not left.paid and any(seat.live for seat in left.entitlements)
         if not unpaid and any(not seat.live for seat in left.entitlements):
             self._plan(sold, plan_order, before, every_seat=False)
+            self._facts.write_learners(order)
 
     def _plan(
         self, order: Order, plan_order: PlanOrder, before: sqlite3.Row | None, *, every_seat: bool
