@@ -94,6 +94,12 @@ CATALOGUE = (
         "show, each on the parked list",
     ),
     Event(
+        name="decision_lost",
+        keys=("order_id", "hint"),
+        when="after a restore an order's note tells of a person's decision that the backup does not hold; the order is "
+        "held until it is said again",
+    ),
+    Event(
         name="orders_polled",
         keys=("fetched", "fresh", "lines", "unmapped", "parked", "complete", "duration_ms"),
         when="a look at the shop brought something, or was not complete",

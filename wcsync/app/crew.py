@@ -14,6 +14,7 @@ from wcsync.model import LmsName, PlanOrder
 from wcsync.notes import OrderNotes
 from wcsync.notify.base import Channel
 from wcsync.patient import Patient
+from wcsync.pollers.hindsight import Hindsight
 from wcsync.pollers.orders import OrdersPoller
 from wcsync.pollers.subscriptions import SubscriptionsPoller
 from wcsync.pool import Worker as Hand
@@ -38,6 +39,7 @@ class Crew:
     dice: Callable[[], float]
 
     def orders(self) -> OrdersPoller:
+        hindsight = Hindsight(store=self.store, ledger=self.ledger, planner=self.planner, clock=self.clock)
         return OrdersPoller(
             store=self.store,
             ledger=self.ledger,
@@ -48,6 +50,7 @@ class Crew:
             overlap_s=self.config.orders.overlap_s,
             start=self.config.orders.start_at,
             stopping=self.stopping,
+            before_recording=hindsight.look,
         )
 
     def subscriptions(self) -> SubscriptionsPoller:

@@ -79,6 +79,8 @@ _SENTENCES: dict[Fate, str] = {
     Fate.PARKED: "Needs a person: {reason}.",
 }
 assert _SENTENCES.keys() == set(Fate)
+_DECIDED = ("as the learner's address was put right", "somebody dealt with it by hand")
+assert all(said in _SENTENCES[Fate.MOVED] + _SENTENCES[Fate.DEALT_WITH] for said in _DECIDED)
 
 
 def render_note(lines: Sequence[NoteLine], learners: Mapping[LearnerKey, Person], digest: str) -> str:
@@ -113,6 +115,12 @@ def says_nothing_new(note: str, notes: Sequence[str]) -> bool:
     blanks and marks."""
     ours = [text for text in notes if _MARK.search(text)]
     return bool(ours) and _told_lines(note) <= _told_lines(ours[-1])
+
+
+def tells_of_a_decision(notes: Iterable[str]) -> bool:
+    """Whether one of our notes tells of what a person decided, and the order itself does not say."""
+    ours = [" ".join(html.unescape(text).split()) for text in notes if _MARK.search(text)]
+    return any(said in text for said in _DECIDED for text in ours)
 
 
 def dump_lines(lines: Iterable[NoteLine]) -> str:
