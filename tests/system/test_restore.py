@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.proofs import Proof
-from tests.system.till import Till
+from tests.system.till import ANA, BEA, Till
+from wcsync.ledger.lock import only_instance
 
 SEEDS = {"short": 5, "full": 50}[os.environ.get("WCSYNC_PROVE", "short")]
 MIRROR = "[course_sync]\nenabled = true\n"
@@ -137,3 +138,69 @@ def test_a_day_old_backup_finds_all_again_and_does_nothing_twice(till: Till, pro
     assert status["summary"]["unexplained"] == 0
     assert set(till.parked()) <= {"bought_again"}
     assert till.ask("dead", "list") == []
+
+
+def test_commands_back_up_and_restore_a_ledger_that_then_catches_up(till: Till) -> None:
+    product, course = till.sells_course()
+    till.buy(ANA, product)
+    till.pass_days()
+    copy = till.folder / "copy.db"
+    taken = till.ask("backup", str(copy))
+    assert (taken["orders"], taken["enrolments"], taken["bytes"]) == (1, 1, copy.stat().st_size)
+    assert f"restore {copy}" in till.run("backup", str(copy)).output.replace("\n", " ")
+    till.buy(BEA, product)
+    till.pass_days(0.5)
+    assert till.ask("status")["restored"] is None
+    assert till.ask("restore", str(copy))["taken_at"].startswith("2026-11-21")
+    assert "not caught up yet" in till.run("status").output.replace("\n", " ")
+    found = {one["code"] for one in till.ask("check")["diagnoses"]}
+    assert "ledger_restored" in found
+    till.pass_days()
+    till.pass_days()
+    assert till.ask("status")["restored"]["caught_up_at"] is not None
+    assert "not caught up yet" not in till.run("status").output.replace("\n", " ")
+    assert till.inside(course) == {ANA, BEA}
+
+
+def test_a_folder_of_backups_keeps_the_newest(till: Till) -> None:
+    product, _ = till.sells_course()
+    till.buy(ANA, product)
+    till.pass_days()
+    folder = till.folder / "backups"
+    removed = []
+    for _ in range(4):
+        removed += till.ask("backup", str(folder), "--keep", "2")["removed"]
+        till.time.tick(86400)
+    assert len(removed) == 2
+    assert [one.name[:15] for one in sorted(folder.iterdir())] == ["wcsync-20261123", "wcsync-20261124"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_is_restored_under_a_daemon_that_works(till: Till) -> None:
+    product, _ = till.sells_course()
+    till.buy(ANA, product)
+    till.pass_days()
+    copy = till.folder / "copy.db"
+    till.run("backup", str(copy))
+    with only_instance(till.folder / "ledger.db"):
+        till.run("restore", str(copy), exit_code=75)
+    till.run("backup", str(till.folder / "config.toml"), exit_code=78)
+    till.run("backup", str(till.folder / "ledger.db"), "--force", exit_code=78)
+    till.run("restore", str(till.folder / "config.toml"), exit_code=78)
+
+
+def test_products_made_since_the_backup_are_found_and_not_made_again(till: Till) -> None:
+    product, _ = till.sells_course()
+    till.buy(ANA, product)
+    till.pass_days()
+    copy = till.folder / "copy.db"
+    mapping = (till.folder / "mapping.toml").read_text()
+    till.run("backup", str(copy))
+    course = till.moodle.add_course("A new course")
+    till.run("courses", "import", "--lms", "campus", "--only", str(course))
+    products = set(till.shop.products)
+    (till.folder / "mapping.toml").write_text(mapping)
+    till.run("restore", str(copy))
+    till.pass_days()
+    till.run("courses", "import", "--lms", "campus", "--only", str(course))
+    assert set(till.shop.products) == products

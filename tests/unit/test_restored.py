@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes import T0, make_line, make_order, make_refund
 from tests.spine import QUARANTINE_S, Spine
+from wcsync.errors import TransientError
 from wcsync.ledger.backup import put_back, take
 from wcsync.mappers.notes import tells_of_a_decision
 from wcsync.model import Order, Person
@@ -255,3 +256,56 @@ def test_an_order_whose_address_was_put_right_since_is_held_until_that_is_said_a
     spine.live()
     assert spine.lms.writes == writes
     assert spine.rows("SELECT ours FROM enrolments WHERE applied = 'in' AND ours = 0") == []
+
+
+def test_a_note_that_was_tried_before_the_backup_is_overtaken_by_what_the_shop_says_now(
+    spine: Restorable,
+) -> None:
+    order = spine.buy(2)
+
+    def refuse(_text: str) -> None:
+        raise TransientError("shop: broke off")
+
+    spine.store.before_note = refuse
+    spine.poller.poll_once()
+    spine.settle()
+    spine.send()
+    spine.back_up()
+    spine.store.before_note = lambda _text: None
+    spine.live()
+    spine.store.put(replace(order, status="refunded", modified_at=spine.clock()))
+    spine.live()
+    notes = list(spine.store.notes[2])
+    assert len(notes) == 2
+    spine.restore()
+    spine.live()
+    spine.live()
+    assert spine.store.notes[2] == notes
+
+
+def test_a_note_that_says_less_than_the_last_one_is_not_written(spine: Restorable) -> None:
+    """A line was taken out of the order since: the restored ledger never knew of it."""
+    spine.back_up()
+    spine.tick(1)
+    now = spine.clock()
+    lines = (make_line(1, sku="PY-101"), make_line(2, sku="PY-102"))
+    order = make_order(2, lines=lines, modified_at=now, paid_at=now)
+    spine.store.put(order)
+    spine.live()
+    spine.tick(1)
+    spine.store.put(replace(order, lines=lines[:1], modified_at=spine.clock()))
+    notes = list(spine.store.notes[2])
+    spine.restore()
+    spine.live()
+    assert spine.store.notes[2] == notes
+
+
+def test_alerts_that_waited_in_the_backup_are_not_sent_any_more(spine: Restorable) -> None:
+    spine.execute(
+        "INSERT INTO outbox (key, channel, payload, state, attempts, next_attempt_at, lease, sending_since, error, "
+        "changed_at, subject, number) VALUES ('mail/1', 'mail', '', 'due', 0, '', 0, NULL, '', '', 'troubles', 1)"
+    )
+    spine.back_up()
+    spine.restore()
+    spine.live()
+    assert spine.ledger.claim_message("mail", spine.clock()) is None
