@@ -20,14 +20,13 @@ from wcsync.app.build import (
     build_store,
     file_identity,
     longest_turn_s,
-    plan_by,
     planner_by,
     target_keys,
     tempo,
 )
 from wcsync.app.crew import Crew
 from wcsync.app.mirror import CourseMirror, Surroundings
-from wcsync.app.proof import Parts, build_halts, build_nights
+from wcsync.app.proof import build_halts, build_nights, build_reconciler
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
@@ -36,11 +35,13 @@ from wcsync.health import Condition
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
+from wcsync.mappers.entitlements import Planner
 from wcsync.mappers.mapping import Mapping
-from wcsync.model import OrderId, PlanOrder
+from wcsync.model import OrderId
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, Pass
+from wcsync.pollers.reconcile import Reconciler
 from wcsync.pollers.retention import Retention
 from wcsync.pollers.troubles import TroubleWatch
 from wcsync.pool import Pool
@@ -84,7 +85,7 @@ class App:
         }
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
         self._patients = {name: self._patient(name) for name in self.gates}
-        crew = self._crew()
+        self._crew = crew = self._made_crew()
         self.poller = crew.orders()
         self.subscriptions = crew.subscriptions()
         self._retention = Retention(self.ledger, clock, config.retention.days)
@@ -201,7 +202,7 @@ class App:
         if self.config.course_sync.enabled:
             jobs.append(Job(name="courses", every_s=periods.COURSES_EVERY_S, run=self._mirror().run_if_due))
         if self.config.reconcile.enabled:
-            nights = build_nights(self.proof(), lambda name: self._patients[name].may_call())
+            nights = build_nights(self.reconciler(), self._crew, lambda name: self._patients[name].may_call())
             jobs.append(Job(name="reconcile", every_s=periods.RECONCILE_EVERY_S, run=nights.run_if_due))
         return jobs
 
@@ -247,21 +248,9 @@ class App:
         self._mirrors.append(CourseMirror(around))
         return self._mirrors[-1]
 
-    def proof(self) -> Parts:
-        """What a proof works with. The mapping must have been loaded."""
-        return Parts(
-            config=self.config,
-            ledger=self.ledger,
-            store=self.store,
-            poller=self.poller,
-            lmss=self.lmss,
-            gates=self.gates,
-            patients=self._patients,
-            planner=lambda: planner_by(self.config, self.mapping.current, self.ledger),
-            stopping=self._at_page,
-            clock=self.clock,
-            dice=self._dice,
-        )
+    def reconciler(self) -> Reconciler:
+        """What compares shop, ledger and LMS. The mapping must be loaded before it runs."""
+        return build_reconciler(self._crew, self.poller)
 
     def accept(self, service: str) -> Answerer:
         """Makes whoever answers now the known identity of `service`. Raises KeyError for an unknown name."""
@@ -296,7 +285,7 @@ class App:
         every_s = self.config.store.identity_every_s
         return Gate(name, ask, self.ledger, self.clock, every_s=every_s)
 
-    def _crew(self) -> Crew:
+    def _made_crew(self) -> Crew:
         return Crew(
             config=self.config,
             ledger=self.ledger,
@@ -326,14 +315,14 @@ class App:
         beat()
         return self.stop.is_set()
 
-    def _planner(self) -> PlanOrder:
-        return plan_by(self.config, self.mapping.current, self.ledger)
+    def _planner(self) -> Planner:
+        return planner_by(self.config, self.mapping.current, self.ledger)
 
     def _replan(self) -> None:
         self._replan_owed.clear()  # first: what is owed from now on is owed again
         self._planned_by = self.mapping.current
         try:
-            record = self.ledger.replan_unmapped(self._planner(), self.clock(), self._at_batch)
+            record = self.ledger.replan_unmapped(self._crew.plan(), self.clock(), self._at_batch)
         except BaseException:
             self._replan_owed.set()
             raise

@@ -9,6 +9,7 @@ from wcsync.confirmer import Confirmer
 from wcsync.gate import SHOP, Gate
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.lms.base import Lms
+from wcsync.mappers.entitlements import Planner
 from wcsync.messenger import Messenger
 from wcsync.model import LmsName, PlanOrder
 from wcsync.notes import OrderNotes
@@ -24,7 +25,7 @@ from wcsync.worker import Worker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """`planner`: the plan in force just now; `stopping`: whether a walk is to end; `dice`: as in `Patient`."""
+    """`planner`: the planner in force just now; `stopping`: whether a walk is to end; `dice`: as in `Patient`."""
 
     config: Config
     ledger: SqliteLedger
@@ -32,10 +33,13 @@ class Crew:
     lmss: Mapping[LmsName, Lms]
     gates: Mapping[str, Gate]
     patients: Mapping[str, Patient]
-    planner: Callable[[], PlanOrder]
+    planner: Callable[[], Planner]
     stopping: Callable[[], bool]
     clock: Clock
     dice: Callable[[], float]
+
+    def plan(self) -> PlanOrder:
+        return self.planner().plan
 
     def orders(self) -> OrdersPoller:
         return OrdersPoller(
@@ -43,7 +47,7 @@ class Crew:
             ledger=self.ledger,
             gate=self.gates[SHOP],
             patient=self.patients[SHOP],
-            planner=self.planner,
+            planner=self.plan,
             clock=self.clock,
             overlap_s=self.config.orders.overlap_s,
             start=self.config.orders.start_at,
@@ -56,7 +60,7 @@ class Crew:
             ledger=self.ledger,
             gate=self.gates[SHOP],
             patient=self.patients[SHOP],
-            planner=self.planner,
+            planner=self.plan,
             clock=self.clock,
             every_s=self.config.subscriptions.every_s,
             overlap_s=self.config.orders.overlap_s,
