@@ -11,16 +11,18 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import woocommerce  # loads requests, 0.1 s and 7.5 MB: the price of not writing the rules a second time
-
 from wcsync.http import Outgoing, Reply, Service
+from wcsync.store.package import load_api
 from wcsync.store.refusal import Way
 
 API_VERSION = "wc/v3"
 HEADERS = {"accept": "application/json", "cache-control": "no-cache"}
 
 
-class Api(woocommerce.API):  # type: ignore[misc]  # the package comes without types
+_PackageApi: Any = load_api()
+
+
+class Api(_PackageApi):  # type: ignore[misc]  # the package comes without types
     """The package's addresses, its choice of authentication and its signature.
 
     Raises, everywhere: TransientError, ServiceBlocked.
