@@ -6,6 +6,7 @@ sends each parameter twice over http and writes the secret into its caller's par
 """
 
 import json
+import time
 from base64 import b64encode
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -99,7 +100,7 @@ class Api(_PackageApi):  # type: ignore[misc]  # the package comes without types
             headers["content-type"] = "application/json"
         if not self.is_ssl:
             query = f"?{urlencode(params)}" if params else ""
-            url = self._API__get_oauth_url(f"{address}{query}", method)
+            url = self._API__get_oauth_url(f"{address}{query}", method, oauth_timestamp=int(time.time()))
             return Outgoing(method=method, url=url, headers=headers, content=body)
         if self.query_string_auth:
             params = params | {"consumer_key": self.consumer_key, "consumer_secret": self.consumer_secret}
