@@ -72,6 +72,7 @@ class App:
         self.clock = clock
         self._dice = dice
         self.stop = threading.Event()
+        self._rung = threading.Event()
         self._replan_owed = threading.Event()
         self._planned_by: Mapping | None = None
         self._cadence = Cadence.begin(tempo(config))
@@ -135,8 +136,15 @@ class App:
             self._heartbeat.beat()
         return found
 
+    def ring(self) -> None:
+        """The next look at the shop is due as soon as may be. From any thread."""
+        self._rung.set()
+
     def poll_when_due(self) -> bool:
         """A look at the shop if its time has come, else nothing. False if the last one failed by a fault of ours."""
+        if self._rung.is_set():
+            self._rung.clear()  # before the look: who rings while it is under way may mean a later order
+            self._cadence = self._cadence.rung()
         if not self._cadence.is_due(monotonic()):
             return not self._poll_failed
         found = self.poll()

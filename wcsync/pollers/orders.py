@@ -22,6 +22,8 @@ from wcsync.times import Clock, render_instant
 log = structlog.get_logger(__name__)
 
 CURSOR = "orders"
+AT_ONCE = 2
+"""So many pages are asked for at the same time where a long history is read. A shop serves its buyers too."""
 OnPage = Callable[[Page, PageRecord], None]
 """Hears of each page once it is recorded, and what it brought."""
 
@@ -100,7 +102,7 @@ class OrdersPoller:
         Raises: TransientError, ServiceBlocked.
         """
         self.gate.check()
-        record = self._walker.read_since(since, on_page)
+        record = self._walking(AT_ONCE).read_since(since, on_page)
         self.ledger.proof.record_beginning(since)
         return record
 
@@ -128,7 +130,7 @@ class OrdersPoller:
         started = monotonic()
         try:
             self.gate.check()
-            record, complete = self._walker.read_on()
+            record, complete = self._walking().read_on()
         except REMOTE_ERRORS as exc:
             self.gate.forget()
             self.patient.note_error(exc)
@@ -137,11 +139,12 @@ class OrdersPoller:
         _tell(record, complete=complete, duration_ms=round((monotonic() - started) * 1000))
         return record, complete
 
-    @property
-    def _walker(self) -> Walker[Page]:
+    def _walking(self, at_once: int = 1) -> Walker[Page]:
         return Walker(
             name=CURSOR,
-            fetch=lambda since, first_page: self.store.fetch_pages(since, first_page=first_page),
+            fetch=lambda since, first_page: self.store.fetch_pages(
+                since, first_page=first_page, at_once=at_once
+            ),
             record=lambda page, move: self._record(page.orders, page.unreadable, move),
             begin=self._begin,
             ledger=self.ledger,
