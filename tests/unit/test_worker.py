@@ -12,6 +12,7 @@ from structlog.testing import LogCapture
 from tests.fakes import T0, lost, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.events import ALWAYS, EVENTS
 from wcsync.health import Condition
 from wcsync.model import Order
 from wcsync.retry import Backoff
@@ -932,6 +933,18 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(spine: Spine, logs: lis
         ("service_unavailable", "warning"),
         ("service_recovered", "info"),
     ]
+
+
+def test_a_service_falls_ill_and_gets_well_in_no_enrolments_name(spine: Spine, logs: list[Any]) -> None:
+    """`tail` and people who search by a learner would take the service's trouble for that learner's."""
+    spine.record(make_order())
+    spine.lms.before_read = failing(TransientError("refused", whole_service=True), times=1)
+    for _ in range(2):
+        spine.work()
+        spine.tick(QUARANTINE_S)
+    told = {entry["event"]: set(entry) - {*ALWAYS, "log_level"} for entry in logs}
+    assert told["service_unavailable"] == set(EVENTS["service_unavailable"].keys)
+    assert told["service_recovered"] == set(EVENTS["service_recovered"].keys)
 
 
 def test_a_blocked_service_is_told_as_an_error(spine: Spine, logs: list[Any]) -> None:
