@@ -486,6 +486,24 @@ def test_nothing_is_written_for_a_row_that_was_taken_over(spine: Spine, logs: li
     assert [entry["outcome"] for entry in settled(logs)] == ["taken_over"]
 
 
+def test_what_a_frozen_worker_holds_is_not_sent_by_another_before_it_has_had_its_say(spine: Spine) -> None:
+    """The machine stood still between the look and the call, for longer than any lease. All go on at once."""
+    stood_still = list[bool]()
+
+    def stand_still(_what: str) -> None:
+        if not stood_still:
+            stood_still.append(True)
+            spine.tick(3600)
+            assert spine.ledger.recover(spine.clock() - timedelta(minutes=15), spine.clock()) == 1
+            spine.work()
+
+    spine.lms.before_write = stand_still
+    spine.record(make_order())
+    spine.settle()
+    assert spine.lms.writes == [("create", ANA[0]), ("enrol", ANA[0])]
+    assert spine.lms.active() == {ANA}
+
+
 # -- each class of error ---------------------------------------------------------------------------------------------
 
 
