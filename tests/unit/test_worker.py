@@ -504,6 +504,25 @@ def test_what_a_frozen_worker_holds_is_not_sent_by_another_before_it_has_had_its
     assert spine.lms.active() == {ANA}
 
 
+def test_a_call_that_went_out_late_is_waited_for_from_when_its_answer_was_lost(spine: Spine) -> None:
+    """The machine stood still between the word in the ledger and the call, which then takes effect late."""
+
+    def stand_still(what: str) -> None:
+        spine.tick(QUARANTINE_S)
+        lost(what)
+
+    spine.lms.before_write = stand_still
+    spine.record(make_order())
+    spine.work()
+    spine.lms.before_write = lambda _what: None
+    spine.tick(QUARANTINE_S - 1)
+    spine.work()
+    assert spine.lms.writes == []
+    spine.tick(2)
+    spine.settle()
+    assert spine.lms.active() == {ANA}
+
+
 # -- each class of error ---------------------------------------------------------------------------------------------
 
 
