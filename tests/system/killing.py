@@ -62,13 +62,17 @@ class Killer:
             self._wait_for_call(child, asked)
             self._live(meanwhile)
         early = self._asked() == asked
-        code = child.kill()
-        if code == -signal.SIGKILL:
-            self.kills += 1
-            self.early += early
+        self.early += self.note(child.kill(), may_end=may_end) and early
+
+    def note(self, code: int, *, may_end: bool = False) -> bool:
+        """Whether what ended so was killed, and then a look at what that left."""
+        killed = code == -signal.SIGKILL
+        self.kills += killed
+        if killed:
             self.troubles += troubles_after_a_kill(self.world, self.most_leased)
         elif code or not may_end:
             self.troubles.append(f"it ended by itself, with {code}")
+        return killed
 
     def _wait_for_call(self, child: Child, asked: int) -> None:
         deadline = monotonic() + PATIENCE_S

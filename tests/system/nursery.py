@@ -16,7 +16,7 @@ from time import monotonic, sleep
 from typing import IO, Any
 
 ROOT = Path(__file__).parents[2]
-FRESH = [sys.executable, "-m", "wcsync"]
+WCSYNC = ("-m", "wcsync")
 
 
 class Nursery:
@@ -34,18 +34,19 @@ class Nursery:
         if self._process is not None:
             self._process.communicate(timeout=30)
 
-    def start(self, *words: str, log: Path, fresh: bool = False) -> "Child":
-        """`wcsync WORDS`; what it says on stderr is added to `log`, what it prints to a file beside that.
-
-        `fresh`: in the ordinary way, importing included.
-        """
-        if fresh:
-            with log.open("ab") as stderr, printed(log).open("ab") as stdout:
-                process = subprocess.Popen([*FRESH, *words], stdout=stdout, stderr=stderr, env=_environment())
-            self._fresh.append(process)
-            return Child(process.pid, process.poll)
+    def start(self, *words: str, log: Path) -> "Child":
+        """`wcsync WORDS`; what it says on stderr is added to `log`, what it prints to a file beside that."""
         pid = self.ask(start=words, log=str(log))
         return Child(pid, lambda: self._code(pid))
+
+    def start_fresh(self, *words: str, log: Path, program: Sequence[str] = WCSYNC) -> "Child":
+        """The same in the ordinary way, importing included. `program`: as Python is to be told of it."""
+        with log.open("ab") as stderr, printed(log).open("ab") as stdout:
+            process = subprocess.Popen(
+                [sys.executable, *program, *words], stdout=stdout, stderr=stderr, env=_environment()
+            )
+        self._fresh.append(process)
+        return Child(process.pid, process.poll)
 
     def ask(self, **question: Any) -> int:
         process = self._process or self._begin()

@@ -77,9 +77,15 @@ class World:
         """The daemon. `fresh`: from the very beginning, importing included."""
         return self.run("run", *arguments, fresh=fresh)
 
+    def start_spoilt(self, program: str) -> Child:
+        """The daemon as another program runs it."""
+        words = ("run", "--config", str(self.config_path))
+        return self.nursery.start_fresh(*words, log=self.log_path, program=("-c", program))
+
     def run(self, *words: str, fresh: bool = False) -> Child:
         """Any command, as a process of its own."""
-        return self.nursery.start(*words, "--config", str(self.config_path), log=self.log_path, fresh=fresh)
+        start = self.nursery.start_fresh if fresh else self.nursery.start
+        return start(*words, "--config", str(self.config_path), log=self.log_path)
 
     def run_once(self) -> int:
         return self.start("--once").wait(timeout=120)
