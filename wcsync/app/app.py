@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -99,6 +100,7 @@ class App:
             self.stop,
             singles=crew.singles(self.channels, lambda: self._watch.looked),
             longest_s=self.longest_s,
+            explains=self.ledger.ailment.explains,
         )
 
     # -- the daemon's work ---------------------------------------------------------------------------------------
@@ -107,7 +109,9 @@ class App:
         self.mapping.load()
 
     def prepare(self) -> None:
-        """Loads the mapping and picks up what an earlier process left. Raises ConfigError without any mapping."""
+        """Loads the mapping and picks up what an earlier process left. Raises ConfigError without any mapping, or
+        where the ledger is damaged."""
+        self.ledger.require_sound()
         self.load()
         now = self.clock()
         recovered = self.ledger.recover(now, now)
@@ -203,7 +207,26 @@ class App:
         if self.config.reconcile.enabled:
             nights = build_nights(self.proof(), lambda name: self._patients[name].may_call())
             jobs.append(Job(name="reconcile", every_s=periods.RECONCILE_EVERY_S, run=nights.run_if_due))
-        return jobs
+        return [*(replace(job, run=self._sparing(job.run)) for job in jobs), self._ledger_job()]
+
+    def _ledger_job(self) -> Job:
+        """No sign of life of its own: that the ledger ails is told by the jobs that cannot do their work."""
+        return Job(
+            name="ledger", every_s=periods.LEDGER_EVERY_S, run=lambda: self.ledger.ailment.look() or None
+        )
+
+    def _sparing(self, run: Callable[[], object]) -> Callable[[], object]:
+        """A job that the ledger failed has not done its work, and is asked again when its time comes."""
+
+        def spared() -> object:
+            try:
+                return run()
+            except Exception as exc:
+                if self.ledger.ailment.explains(exc):
+                    return False
+                raise
+
+        return spared
 
     def _mirror(self) -> CourseMirror:
         """The one that turns by itself."""
@@ -352,6 +375,9 @@ class App:
         """Why this process cannot do its work any more; '' while it can."""
         if file_identity(self.config.ledger.path) != self._file:
             return "the ledger's file was deleted or replaced while it was in use"
+        ailing = self.ledger.ailment.words
+        if ailing is not None and ailing.damaged:
+            return f"the ledger: {ailing.reason}; {ailing.hint}"
         return "" if self.pool.alive() else "a worker thread has ended"
 
     def state(self) -> str:
@@ -361,8 +387,13 @@ class App:
         with closing(Report(self.config.ledger.path)) as report:
             due = report.due()
         words = [in_words(name, health) for name, health in healths.items()]
-        failed = ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
-        return " ".join([*failed, *words, f"Due: {due}."])
+        return " ".join([*self._failed(), *words, f"Due: {due}."])
+
+    def _failed(self) -> list[str]:
+        ailing = self.ledger.ailment.words
+        if ailing is not None:
+            return [f"THE LEDGER CANNOT BE USED: {ailing.reason}; {ailing.hint}."]
+        return ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
 
     def _end_expired(self) -> None:
         """Access whose time is over ends, whoever carries that out."""
