@@ -88,7 +88,7 @@ def spine(tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.mark.parametrize("times", [1, 3])
-@pytest.mark.parametrize("free", range(26))
+@pytest.mark.parametrize("free", range(25))
 def test_a_row_whose_ledger_failed_is_worked_off_without_a_restart_or_a_second_account(
     spine: Spine, disk: Disk, free: int, times: int
 ) -> None:

@@ -20,6 +20,7 @@ from wcsync.app.build import (
     build_rules,
     build_store,
     file_identity,
+    longest_silence_s,
     longest_turn_s,
     plan_by,
     planner_by,
@@ -93,7 +94,7 @@ class App:
         self._watch = TroubleWatch(ledger=self.ledger, rules=build_rules(config), clock=clock)
         self._heartbeat = build_heartbeat(config)
         self._mirrors: list[CourseMirror] = []
-        self.longest_s = longest_turn_s(config)
+        self.longest_s = longest_silence_s(config)
         self.pool = Pool(
             crew.workers(),
             config.orders.workers,
@@ -408,7 +409,7 @@ class App:
         self.mapping.tell_if_stuck()
         now = self.clock()
         recovered = self.ledger.recover(
-            now - max(periods.LEASE_LIMIT, timedelta(seconds=self.longest_s)), now
+            now - max(periods.LEASE_LIMIT, timedelta(seconds=longest_turn_s(self.config))), now
         )
         if recovered:
             log.warning("leases_recovered", rows=recovered)
