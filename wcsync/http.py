@@ -24,6 +24,7 @@ from stamina.instrumentation import set_on_retry_hooks
 from wcsync import outages
 from wcsync.connections import KeptConnections, trust
 from wcsync.errors import Finding, ServiceBlocked, TransientError, WcsyncError
+from wcsync.pulse import breathe
 from wcsync.retry import LONGEST_ASKED_WAIT_S
 from wcsync.times import parse_http_date
 
@@ -138,6 +139,7 @@ class Service:
         self._transport.close()
 
     def _exchange(self, outgoing: Outgoing, *, may_act: bool, answered: Collection[int] = ()) -> Reply:
+        breathe()
         answer = self._attempt(outgoing, may_act=may_act)
         if isinstance(answer, WcsyncError):
             raise answer

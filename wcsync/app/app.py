@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -19,6 +20,7 @@ from wcsync.app.build import (
     build_rules,
     build_store,
     file_identity,
+    longest_silence_s,
     longest_turn_s,
     planner_by,
     target_keys,
@@ -94,13 +96,14 @@ class App:
         self._watch = TroubleWatch(ledger=self.ledger, rules=build_rules(config), clock=clock)
         self._heartbeat = build_heartbeat(config)
         self._mirrors: list[CourseMirror] = []
-        self.longest_s = longest_turn_s(config)
+        self.longest_s = longest_silence_s(config)
         self.pool = Pool(
             crew.workers(),
             config.orders.workers,
             self.stop,
             singles=crew.singles(self.channels, lambda: self._watch.looked),
             longest_s=self.longest_s,
+            explains=self.ledger.ailment.explains,
         )
 
     # -- the daemon's work ---------------------------------------------------------------------------------------
@@ -109,7 +112,9 @@ class App:
         self.mapping.load()
 
     def prepare(self) -> None:
-        """Loads the mapping and picks up what an earlier process left. Raises ConfigError without any mapping."""
+        """Loads the mapping and picks up what an earlier process left. Raises ConfigError without any mapping, or
+        where the ledger is damaged."""
+        self.ledger.require_sound()
         self.load()
         now = self.clock()
         recovered = self.ledger.recover(now, now)
@@ -212,7 +217,26 @@ class App:
         if self.config.reconcile.enabled:
             nights = build_nights(self.reconciler(), self._crew, lambda name: self._patients[name].may_call())
             jobs.append(Job(name="reconcile", every_s=periods.RECONCILE_EVERY_S, run=nights.run_if_due))
-        return jobs
+        return [*(replace(job, run=self._sparing(job.run)) for job in jobs), self._ledger_job()]
+
+    def _ledger_job(self) -> Job:
+        """No sign of life of its own: that the ledger ails is told by the jobs that cannot do their work."""
+        return Job(
+            name="ledger", every_s=periods.LEDGER_EVERY_S, run=lambda: self.ledger.ailment.look() or None
+        )
+
+    def _sparing(self, run: Callable[[], object]) -> Callable[[], object]:
+        """A job that the ledger failed has not done its work, and is asked again when its time comes."""
+
+        def spared() -> object:
+            try:
+                return run()
+            except Exception as exc:
+                if self.ledger.ailment.explains(exc):
+                    return False
+                raise
+
+        return spared
 
     def _mirror(self) -> CourseMirror:
         """The one that turns by itself."""
@@ -349,6 +373,9 @@ class App:
         """Why this process cannot do its work any more; '' while it can."""
         if file_identity(self.config.ledger.path) != self._file:
             return "the ledger's file was deleted or replaced while it was in use"
+        ailing = self.ledger.ailment.words
+        if ailing is not None and ailing.damaged:
+            return f"the ledger: {ailing.reason}; {ailing.hint}"
         return "" if self.pool.alive() else "a worker thread has ended"
 
     def state(self) -> str:
@@ -358,8 +385,13 @@ class App:
         with closing(Report(self.config.ledger.path)) as report:
             due = report.due()
         words = [in_words(name, health) for name, health in healths.items()]
-        failed = ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
-        return " ".join([*failed, *words, f"Due: {due}."])
+        return " ".join([*self._failed(), *words, f"Due: {due}."])
+
+    def _failed(self) -> list[str]:
+        ailing = self.ledger.ailment.words
+        if ailing is not None:
+            return [f"THE LEDGER CANNOT BE USED: {ailing.reason}; {ailing.hint}."]
+        return ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
 
     def _end_expired(self) -> None:
         """Access whose time is over ends, whoever carries that out."""
@@ -374,7 +406,7 @@ class App:
         self.mapping.tell_if_stuck()
         now = self.clock()
         recovered = self.ledger.recover(
-            now - max(periods.LEASE_LIMIT, timedelta(seconds=self.longest_s)), now
+            now - max(periods.LEASE_LIMIT, timedelta(seconds=longest_turn_s(self.config))), now
         )
         if recovered:
             log.warning("leases_recovered", rows=recovered)

@@ -52,6 +52,7 @@ class Crew:
             overlap_s=self.config.orders.overlap_s,
             start=self.config.orders.start_at,
             stopping=self.stopping,
+            explains=self.ledger.ailment.explains,
         )
 
     def subscriptions(self) -> SubscriptionsPoller:
@@ -65,6 +66,7 @@ class Crew:
             every_s=self.config.subscriptions.every_s,
             overlap_s=self.config.orders.overlap_s,
             stopping=self.stopping,
+            explains=self.ledger.ailment.explains,
         )
 
     def workers(self) -> list[Worker]:

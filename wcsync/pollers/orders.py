@@ -56,7 +56,7 @@ class OrdersPoller:
     `start`: where a new ledger begins to read, None = now by the shop's clock. `overlap_s`: how far behind the cursor
     each poll begins, for changes that became visible late; `tide` knows when none can come any more. `planner` gives
     the plan in force at that moment. `stopping` says that a long walk is to be left where it is; the next process
-    takes it up there.
+    takes it up there. `explains` knows what is no fault of wcsync, and has told it.
     """
 
     store: Store
@@ -69,6 +69,7 @@ class OrdersPoller:
     start: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
     tide: Tide = field(default_factory=lambda: Tide(monotonic))
+    explains: Callable[[Exception], bool] = lambda _exc: False
 
     def poll_once(self) -> Pass:
         """Reads all that changed since the last poll. Never raises; says in the log why a pass is not complete.
@@ -83,8 +84,9 @@ class OrdersPoller:
                 record, complete = self._poll_noting()
                 fresh = record.fresh
             trouble_s = self._trouble_s()
-        except Exception:
-            log.critical("poller_failed", exc_info=True)
+        except Exception as exc:
+            if not self.explains(exc):
+                log.critical("poller_failed", exc_info=True)
             complete, trouble_s, failed = False, 0.0, True
         return Pass(
             asked=asked,
