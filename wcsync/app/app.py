@@ -28,7 +28,7 @@ from wcsync.app.build import (
 )
 from wcsync.app.crew import Crew
 from wcsync.app.mirror import CourseMirror, Surroundings
-from wcsync.app.proof import build_halts, build_nights, build_reconciler
+from wcsync.app.proof import build_catch_up, build_halts, build_nights, build_reconciler
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
@@ -41,6 +41,7 @@ from wcsync.mappers.entitlements import Planner
 from wcsync.mappers.mapping import Mapping
 from wcsync.model import OrderId
 from wcsync.patient import Patient
+from wcsync.pollers.catching_up import CatchUp, tell_restored
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, Pass
 from wcsync.pollers.reconcile import Reconciler
@@ -117,6 +118,7 @@ class App:
         self.ledger.require_sound()
         self.load()
         now = self.clock()
+        tell_restored(self.ledger, now)
         recovered = self.ledger.recover(now, now)
         if recovered:
             log.info("leases_recovered", rows=recovered)
@@ -189,6 +191,7 @@ class App:
         if self.config.alerts.wanted:
             self._watch.look_once()
             self.pool.drain()
+        self._catch_up().run_if_due()
         return complete
 
     def jobs(self) -> list[Job]:
@@ -210,6 +213,11 @@ class App:
             Job(name="retention", every_s=periods.RETENTION_EVERY_S, run=self._retention.run_if_due),
             Job(name="halts", every_s=60, run=build_halts(self.config, self.clock).look),
         ]
+        origin = self.ledger.read_origin()
+        if origin is not None and origin.catching_up:
+            jobs.append(
+                Job(name="catching_up", every_s=periods.CATCHING_UP_EVERY_S, run=self._catch_up().run_if_due)
+            )
         if self.config.alerts.wanted:
             jobs.append(Job(name="alerts", every_s=periods.ALERTS_EVERY_S, run=self._look_for_trouble))
         if self.config.course_sync.enabled:
@@ -237,6 +245,9 @@ class App:
                 raise
 
         return spared
+
+    def _catch_up(self) -> CatchUp:
+        return build_catch_up(self.reconciler(), self._crew, lambda name: self._patients[name].may_call())
 
     def _mirror(self) -> CourseMirror:
         """The one that turns by itself."""
