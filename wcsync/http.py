@@ -11,12 +11,13 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import httpcore
 import httpx
@@ -33,6 +34,7 @@ CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 120.0
 MAX_BODY_BYTES = 32 * 1024 * 1024
 QUICK_TRIES = 3
+GZIP = zlib.MAX_WBITS | 16
 
 TOO_MUCH = "too_much"
 """The finding's code where an answer was longer than we read."""
@@ -85,6 +87,30 @@ class Reply:
         return self.content.lstrip()[:1] == b"<" or "text/html" in self.headers.get("content-type", "")
 
 
+@functools.cache
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """The public CAs and, besides, `ca_file`'s. Loading them takes 60 ms, so each set is loaded once.
+
+    The environment has no say: neither SSL_CERT_FILE, which would put other CAs in their place, nor SSLKEYLOGFILE,
+    which would have every key of a connection written down. Raises ConfigError.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    context.keylog_filename = None  # type: ignore[assignment]  # typeshed knows of no way to end it
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is None:
+        return context
+    try:
+        context.load_verify_locations(cafile=str(ca_file))
+    except OSError as exc:
+        problem = Problem(
+            where="ca_file",
+            message=f"{ca_file} cannot be read as certificates ({type(exc).__name__})",
+            remedy="Give the path of a file in PEM form that this account may read",
+        )
+        raise ConfigError([problem]) from exc
+    return context
+
+
 class Redirected(ServiceBlocked):
     """The service sent us elsewhere. `adds_slash`: to the same address with a slash at its end."""
 
@@ -115,7 +141,7 @@ class Service:
         self._max_body_bytes = max_body_bytes
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
-            transport=transport or _Transport(_trust(ca_file)),
+            transport=transport or _Transport(trust(ca_file)),
             follow_redirects=False,
             trust_env=False,  # neither a proxy nor a .netrc of the account we run under may see the keys
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a session would queue our threads
@@ -185,11 +211,16 @@ class Service:
             )
 
     def _body(self, response: httpx.Response) -> bytes:
-        body = bytearray()
-        for chunk in response.iter_bytes():  # unzipped, at most 66 MB of it from one chunk of 64 KB
-            body += chunk
-            if len(body) > self._max_body_bytes:
+        """The body, unzipped. httpx's own way would unzip a chunk whole, and as many times as the answer says."""
+        zipped = _is_zipped(response.headers.get("content-encoding", ""))
+        unzip = zlib.decompressobj(GZIP) if zipped else None
+        body, limit = bytearray(), self._max_body_bytes
+        for chunk in cast("httpx.SyncByteStream", response.stream):
+            body += chunk if unzip is None else _unzipped(unzip, chunk, limit + 1 - len(body))
+            if len(body) > limit:
                 raise _TooMuchError
+        if unzip is not None and body and not unzip.eof:
+            raise httpx.DecodingError("cut short")
         return bytes(body)
 
     def _unsendable(self, exc: Exception) -> WcsyncError:
@@ -327,22 +358,19 @@ class _Transport(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-@functools.cache
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    """The public CAs and, besides, `ca_file`'s. Loading them takes 60 ms, so each set is loaded once."""
-    context = httpx.create_ssl_context()
-    if ca_file is None:
-        return context
+def _is_zipped(encodings: str) -> bool:
+    """Raises DecodingError for what was zipped more than once: nobody does so for a good reason."""
+    times = sum(name.strip().lower() in {"gzip", "x-gzip"} for name in encodings.split(","))
+    if times > 1:
+        raise httpx.DecodingError("zipped more than once")
+    return times == 1
+
+
+def _unzipped(unzip: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
     try:
-        context.load_verify_locations(cafile=str(ca_file))
-    except OSError as exc:
-        problem = Problem(
-            where="ca_file",
-            message=f"{ca_file} cannot be read as certificates ({type(exc).__name__})",
-            remedy="Give the path of a file in PEM form that this account may read",
-        )
-        raise ConfigError([problem]) from exc
-    return context
+        return unzip.decompress(chunk, most)
+    except zlib.error as exc:
+        raise httpx.DecodingError(str(exc)) from exc
 
 
 def _caused(error: WcsyncError, exc: BaseException) -> WcsyncError:
