@@ -170,7 +170,7 @@ def _run_once(app: App, *, as_json: bool) -> int:
     log.info("cycle_finished", **summary.as_dict())
     troubles = app.troubles()
     for name, reason in troubles.items():
-        click.echo(screen.plain(f"{name}: {reason.removeprefix(f'{name}: ')}"), err=True)
+        screen.say(f"{name}: {reason.removeprefix(f'{name}: ')}", err=True)
     if as_json:
         screen.print_json(summary.as_dict() | {"troubles": troubles})
     return 0 if complete else EXIT_UNAVAILABLE
@@ -188,7 +188,7 @@ def accept(*, config_path: Path | None, service: str) -> None:
     with opened_app(config) as app:
         if service not in app.gates:
             known = ", ".join(app.gates)
-            click.echo(f"no service is called {screen.plain(service)}; there are: {known}", err=True)
+            click.echo(f"no service is called {screen.line(service)}; there are: {known}", err=True)
             sys.exit(2)
         answerer = app.accept(service)
-    click.echo(screen.plain(f"{service} is now {answerer.identity} ({answerer.title})"))
+    screen.say(f"{service} is now {answerer.identity} ({answerer.title})")
