@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -123,7 +124,9 @@ class Service:
     """The way to one remote service. Thread-safe; `close()` when done.
 
     `name` is how messages call it, as in `shop` or `moodle "campus"`. `timeout_s` is the longest silence; a whole
-    answer may take twice that. Raises ConfigError for a `ca_file` that cannot be used.
+    answer may take twice that. `home`: the addresses to be called come from somebody else, and of those within this
+    machine or a private network only this host's are; None where they are our own. Raises ConfigError for a `ca_file`
+    that cannot be used.
     """
 
     def __init__(
@@ -133,6 +136,7 @@ class Service:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         ca_file: Path | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
+        home: str | None = None,
         transport: Transport | None = None,
     ) -> None:
         self.name = name
@@ -141,7 +145,7 @@ class Service:
         self._max_body_bytes = max_body_bytes
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
-            transport=transport or _Transport(trust(ca_file)),
+            transport=transport or _Transport(trust(ca_file), home),
             follow_redirects=False,
             trust_env=False,  # neither a proxy nor a .netrc of the account we run under may see the keys
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a session would queue our threads
@@ -244,6 +248,8 @@ class Service:
         if untrusted is not None:
             code, reason = untrusted.verify_code, untrusted.verify_message
             return self._blocked(outages.untrusted(code, reason, ca_given=self._ca_given))
+        if _first(exc, _InsideError) is not None:
+            return self._blocked(outages.LEADS_INSIDE)
         never_sent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         shaky = isinstance(exc, httpx.NetworkError | httpx.RemoteProtocolError)
         finding = _what_happened(exc)
@@ -279,6 +285,10 @@ class _ShakyError(TransientError):
 
 
 class _TooMuchError(Exception):
+    pass
+
+
+class _InsideError(httpcore.ConnectError):
     pass
 
 
@@ -323,8 +333,9 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Backend(httpcore.SyncBackend):
-    def __init__(self, deadline: _Deadline) -> None:
+    def __init__(self, deadline: _Deadline, home: str | None) -> None:
         self._deadline = deadline
+        self._home = home
 
     def connect_tcp(
         self,
@@ -335,27 +346,35 @@ class _Backend(httpcore.SyncBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         limit_s = self._deadline.cut(timeout)
-        return _Stream(
-            super().connect_tcp(host, port, limit_s, local_address, socket_options), self._deadline
-        )
+        inner = super().connect_tcp(host, port, limit_s, local_address, socket_options)
+        if self._home not in {None, host} and not _is_public(inner.get_extra_info("server_addr")[0]):
+            inner.close()  # by the address that was reached: what a name means may change between two looks
+            raise _InsideError
+        return _Stream(inner, self._deadline)
 
 
 class _Transport(httpx.HTTPTransport):
     """httpx's own transport over a pool that keeps to deadlines (httpx lets nobody pass the pool in)."""
 
-    def __init__(self, trust: ssl.SSLContext) -> None:
-        super().__init__(verify=trust)
+    def __init__(self, trusted: ssl.SSLContext, home: str | None) -> None:
+        super().__init__(verify=trusted)
         self._deadline = _Deadline()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=trust,
+            ssl_context=trusted,
             max_connections=None,
             keepalive_expiry=KEEPALIVE_S,
-            network_backend=_Backend(self._deadline),
+            network_backend=_Backend(self._deadline, home),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self._deadline.at = request.extensions["deadline"]
         return super().handle_request(request)
+
+
+def _is_public(address: str) -> bool:
+    found = ip_address(address.partition("%")[0])
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_global
 
 
 def _is_zipped(encodings: str) -> bool:
