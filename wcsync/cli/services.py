@@ -147,7 +147,7 @@ def accept(*, config_path: Path | None, service: str) -> None:
     with opened_app(config) as app:
         if service not in app.gates:
             known = ", ".join(app.gates)
-            click.echo(f"no service is called {screen.plain(service)}; there are: {known}", err=True)
+            click.echo(f"no service is called {screen.line(service)}; there are: {known}", err=True)
             sys.exit(2)
         answerer = app.accept(service)
-    click.echo(screen.plain(f"{service} is now {answerer.identity} ({answerer.title})"))
+    screen.say(f"{service} is now {answerer.identity} ({answerer.title})")
