@@ -37,7 +37,8 @@ from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
 from wcsync.mappers.mapping import Mapping
-from wcsync.model import OrderId, PlanOrder
+from wcsync.lms.base import Lms
+from wcsync.model import LmsName, OrderId, PlanOrder
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, Pass
@@ -46,6 +47,7 @@ from wcsync.pollers.troubles import TroubleWatch
 from wcsync.pool import Pool
 from wcsync.pulse import beat
 from wcsync.schedule import Job
+from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
@@ -65,8 +67,10 @@ class App:
         clock: Clock = utc_now,
         dice: Callable[[], float] = random.random,
         ledger: SqliteLedger | None = None,
+        store: WooCommerce | None = None,
+        lmss: dict[LmsName, Lms] | None = None,
     ) -> None:
-        """Opens the config's ledger unless it is given another. Raises ConfigError if it cannot be used."""
+        """Opens the config's ledger and services unless it is given others. Raises ConfigError if one cannot be used."""
         self.config = config
         self.clock = clock
         self._dice = dice
@@ -77,8 +81,8 @@ class App:
         self._poll_failed = False
         self.ledger = ledger or SqliteLedger(config.ledger.path)
         self._file = file_identity(config.ledger.path)
-        self.store = build_store(config)
-        self.lmss = build_lmss(config)
+        self.store = store or build_store(config)
+        self.lmss = lmss or build_lmss(config)
         self.gates = {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
             name: self._gate(name, ask_lms(lms)) for name, lms in self.lmss.items()
         }
