@@ -29,6 +29,7 @@ from tests.loopback import (
     then_leave,
     then_reset,
 )
+from wcsync import connections
 from wcsync.errors import ConfigError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.retry import LONGEST_ASKED_WAIT_S

@@ -37,9 +37,10 @@ from wcsync.health import Condition
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
+from wcsync.lms.base import Lms
 from wcsync.mappers.entitlements import Planner
 from wcsync.mappers.mapping import Mapping
-from wcsync.model import OrderId
+from wcsync.model import LmsName, OrderId
 from wcsync.patient import Patient
 from wcsync.pollers.catching_up import CatchUp, tell_restored
 from wcsync.pollers.mapping import MappingKeeper
@@ -50,6 +51,7 @@ from wcsync.pollers.troubles import TroubleWatch
 from wcsync.pool import Pool
 from wcsync.pulse import beat
 from wcsync.schedule import Job
+from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
@@ -69,8 +71,10 @@ class App:
         clock: Clock = utc_now,
         dice: Callable[[], float] = random.random,
         ledger: SqliteLedger | None = None,
+        store: WooCommerce | None = None,
+        lmss: dict[LmsName, Lms] | None = None,
     ) -> None:
-        """Opens the config's ledger unless it is given another. Raises ConfigError if it cannot be used."""
+        """Opens the config's ledger and services unless it is given others. Raises ConfigError if one cannot be used."""
         self.config = config
         self.clock = clock
         self._dice = dice
@@ -82,8 +86,8 @@ class App:
         self._poll_failed = False
         self.ledger = ledger or SqliteLedger(config.ledger.path)
         self._file = file_identity(config.ledger.path)
-        self.store = build_store(config)
-        self.lmss = build_lmss(config)
+        self.store = store or build_store(config)
+        self.lmss = lmss or build_lmss(config)
         self.gates = {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
             name: self._gate(name, ask_lms(lms)) for name, lms in self.lmss.items()
         }
