@@ -74,7 +74,7 @@ class App:
         store: WooCommerce | None = None,
         lmss: dict[LmsName, Lms] | None = None,
     ) -> None:
-        """Opens the config's ledger and services unless it is given others. Raises ConfigError if one cannot be used."""
+        """Opens the config's ledger and services unless it is given others. Raises ConfigError if one is no use."""
         self.config = config
         self.clock = clock
         self._dice = dice
