@@ -78,6 +78,18 @@ CATALOGUE = (
         when="a fault of wcsync while it took up a changed config; the old one stays in force",
     ),
     Event(
+        name="ledger_failing",
+        keys=("reason", "hint"),
+        when="the ledger cannot be written or read: its disk is full, another program holds it, its rights are others; "
+        "nothing is sent to an LMS meanwhile, and all goes on by itself once it can",
+    ),
+    Event(name="ledger_recovered", keys=("down_s",), when="the ledger can be written again"),
+    Event(
+        name="log_stalled",
+        keys=("lost",),
+        when="whoever takes the log (a pipe, the journal) did not for a while; so many lines of it are lost",
+    ),
+    Event(
         name="ledger_started",
         keys=("orders_since", "hint"),
         when="a new ledger begins to read, and where",

@@ -9,6 +9,7 @@ from wcsync.confirmer import Confirmer
 from wcsync.gate import SHOP, Gate
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.lms.base import Lms
+from wcsync.mappers.entitlements import Planner
 from wcsync.messenger import Messenger
 from wcsync.model import LmsName, PlanOrder
 from wcsync.notes import OrderNotes
@@ -25,7 +26,7 @@ from wcsync.worker import Worker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """`planner`: the plan in force just now; `stopping`: whether a walk is to end; `dice`: as in `Patient`."""
+    """`planner`: the planner in force just now; `stopping`: whether a walk is to end; `dice`: as in `Patient`."""
 
     config: Config
     ledger: SqliteLedger
@@ -33,23 +34,27 @@ class Crew:
     lmss: Mapping[LmsName, Lms]
     gates: Mapping[str, Gate]
     patients: Mapping[str, Patient]
-    planner: Callable[[], PlanOrder]
+    planner: Callable[[], Planner]
     stopping: Callable[[], bool]
     clock: Clock
     dice: Callable[[], float]
 
+    def plan(self) -> PlanOrder:
+        return self.planner().plan
+
     def orders(self) -> OrdersPoller:
-        hindsight = Hindsight(store=self.store, ledger=self.ledger, planner=self.planner, clock=self.clock)
+        hindsight = Hindsight(store=self.store, ledger=self.ledger, planner=self.plan, clock=self.clock)
         return OrdersPoller(
             store=self.store,
             ledger=self.ledger,
             gate=self.gates[SHOP],
             patient=self.patients[SHOP],
-            planner=self.planner,
+            planner=self.plan,
             clock=self.clock,
             overlap_s=self.config.orders.overlap_s,
             start=self.config.orders.start_at,
             stopping=self.stopping,
+            explains=self.ledger.ailment.explains,
             before_recording=hindsight.look,
         )
 
@@ -59,11 +64,12 @@ class Crew:
             ledger=self.ledger,
             gate=self.gates[SHOP],
             patient=self.patients[SHOP],
-            planner=self.planner,
+            planner=self.plan,
             clock=self.clock,
             every_s=self.config.subscriptions.every_s,
             overlap_s=self.config.orders.overlap_s,
             stopping=self.stopping,
+            explains=self.ledger.ailment.explains,
         )
 
     def workers(self) -> list[Worker]:

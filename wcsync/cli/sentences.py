@@ -186,6 +186,13 @@ def _poller_failed(line: Line) -> str:
 SENTENCES: dict[str, Sentence] = {
     "backfill_progressed": _backfill_progressed,
     "clock_jumped": lambda _: "This machine's clock was set; all jobs run at once",
+    "ledger_failing": lambda line: (
+        f"THE LEDGER CANNOT BE USED: {line.get('reason', '')}; {line.get('hint', '')}; nothing is sent meanwhile"
+    ),
+    "ledger_recovered": lambda line: f"The ledger can be used again, after {_wait(line.get('down_s'))}",
+    "log_stalled": lambda line: (
+        f"Whoever takes the log did not for a while: {_count(line.get('lost'), 'line')} lost"
+    ),
     "budget_spent": lambda line: (
         f"{line.get('lms', '?')} may get no further account for now; {_count(line.get('rows'), 'enrolment')} wait: "
         f"{line.get('hint', '')}"

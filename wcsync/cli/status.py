@@ -164,7 +164,7 @@ def _print(document: Row) -> None:
     if mapping["refused"]:
         refused = mapping["refused"]
         screen.say(f"Mapping: {mapping['file']} is REFUSED since {refused['since'][:19]} (UTC):")
-        screen.say("\n".join(f"  {problem}" for problem in refused["problems"]))
+        screen.say(*(f"  {problem}" for problem in refused["problems"]))
         click.echo("  the last good version stays in force")
     elif mapping["in_force"]:
         screen.say(f"Mapping: {mapping['file']} is in force")

@@ -26,6 +26,7 @@ from wcsync.ledger import (
     wishes,
     work,
 )
+from wcsync.ledger.ailment import Ailment
 from wcsync.ledger.base import (
     AccountLimit,
     Claim,
@@ -40,7 +41,7 @@ from wcsync.ledger.base import (
     TroubleRecord,
 )
 from wcsync.ledger.circumstances import record_subscription
-from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
+from wcsync.ledger.connection import connect, prepare_file, require_sound, transaction, unusable
 from wcsync.ledger.desk import Desk
 from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.mirror import Mirror
@@ -71,6 +72,8 @@ from wcsync.model import (
 from wcsync.sale import Subscription
 from wcsync.times import render_instant
 
+TRIAL_BYTES = 65536
+
 
 class SqliteLedger:
     """Fulfils `ledger.base.Ledger` on one SQLite file: WAL, `synchronous=FULL`, one connection per thread."""
@@ -83,12 +86,17 @@ class SqliteLedger:
         self._connections: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self.ailment = Ailment(self._try_out)
         try:
             self._identity_key = self._read_identity_key()
         except sqlite3.OperationalError as exc:
             raise unusable(path, f"cannot be used ({exc})", cause=exc) from exc
         except (sqlite3.DatabaseError, ValueError) as exc:
             raise unusable(path, f"is damaged ({exc})") from exc
+
+    def require_sound(self) -> None:
+        """Looks through the whole file. Raises ConfigError if it is damaged."""
+        require_sound(self.path)
 
     def identify(self, email: str) -> LearnerKey:
         digest = hmac.new(self._identity_key, normalise_address(email).encode(), sha256)
@@ -365,6 +373,12 @@ class SqliteLedger:
                 if thread is threading.current_thread() or not thread.is_alive():
                     connection.close()
             self._connections.clear()
+
+    def _try_out(self) -> None:
+        """Writes a little more than most transactions do, and takes it away again."""
+        for text in ("x" * TRIAL_BYTES, ""):
+            with transaction(self._db) as db:
+                put_fact(db, "trial", text)
 
     def _recorder(self, db: sqlite3.Connection, now: datetime) -> Recorder:
         return Recorder(db, self._identity_key, self.identify, now)
