@@ -42,15 +42,14 @@ class OrderNotes:
             return Delivery.ALREADY
         lines = parse_lines(message.payload)
         learners = self.ledger.read_learners(line.learner_key for line in lines)
-        text = render_note(lines, learners, message.digest)
         origin = self.ledger.read_origin()
         if origin is not None and origin.restored_at is not None:
-            if says_nothing_new(text, notes):
+            if says_nothing_new(lines, learners, notes):
                 return Delivery.ALREADY
             self._wait_for_late_one(origin.restored_at)
         self._wait_for_late_one(message.open_since)
         announce()
-        self.store.push_note(order_id, text)
+        self.store.push_note(order_id, render_note(lines, learners, message.digest))
         return Delivery.SENT
 
     def close(self) -> None:

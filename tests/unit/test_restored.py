@@ -309,3 +309,19 @@ def test_alerts_that_waited_in_the_backup_are_not_sent_any_more(spine: Restorabl
     spine.restore()
     spine.live()
     assert spine.ledger.claim_message("mail", spine.clock()) is None
+
+
+def test_a_seat_whose_end_was_told_is_not_told_again_because_a_later_order_covers_it(
+    spine: Restorable,
+) -> None:
+    order = spine.buy(2)
+    spine.live()
+    spine.back_up()
+    spine.store.put(replace(order, status="refunded", modified_at=spine.clock()))
+    spine.live()
+    spine.buy(3)
+    spine.live()
+    notes = {order_id: list(texts) for order_id, texts in spine.store.notes.items()}
+    spine.restore()
+    spine.live()
+    assert spine.store.notes == notes

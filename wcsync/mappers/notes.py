@@ -4,8 +4,8 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from wcsync.model import NOBODY, LearnerKey, Person
@@ -53,6 +53,8 @@ class NoteLine:
 
 UNDER_WAY = frozenset({Fate.WAITS, Fate.CHANGES, Fate.ENDING})
 """Fates that will change by themselves."""
+OVER = (Fate.ENDED, Fate.EXPIRED, Fate.SUSPENDED)
+"""Fates of a seat whose learner was put out."""
 
 _SENTENCES: dict[Fate, str] = {
     Fate.ENROLLED: "{who} is enrolled{where}.",
@@ -110,11 +112,23 @@ def told_last(notes: Iterable[str]) -> str | None:
     return marks[-1] if marks else None
 
 
-def says_nothing_new(note: str, notes: Sequence[str]) -> bool:
-    """Whether the newest of our notes among `notes` (oldest first) has every sentence of `note`, however the shop keeps
-    blanks and marks."""
+def says_nothing_new(
+    lines: Iterable[NoteLine], learners: Mapping[LearnerKey, Person], notes: Sequence[str]
+) -> bool:
+    """Whether the newest of our notes among `notes` (oldest first) says all of this, however the shop keeps blanks and
+    marks. A seat that it calls ended is no news again because a later order lets the learner in."""
     ours = [text for text in notes if _MARK.search(text)]
-    return bool(ours) and _told_lines(note) <= _told_lines(ours[-1])
+    told = _told_lines(ours[-1]) if ours else set()
+    return bool(told) and all(
+        any(_told_lines(_render_line(one, learners)) <= told for one in same_news(line)) for line in lines
+    )
+
+
+def same_news(line: NoteLine) -> Iterator[NoteLine]:
+    """The line, and what would have told as much before."""
+    yield line
+    if line.fate is Fate.STAYS:
+        yield from (replace(line, fate=fate, reason="") for fate in OVER)
 
 
 def tells_of_a_decision(notes: Iterable[str]) -> bool:
