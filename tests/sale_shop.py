@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from tests.sale_daemon import SaleDaemon
+from tests.sale_merchant import PRICE
 from tests.sale_stage import CLUB
 from wcsync.sandbox.shop_lines import Sold
 
@@ -43,7 +44,8 @@ class SaleShop(SaleDaemon):
             self._change(lambda: self.shop.refund(order_id, amount, lines=lines))
 
     def refund_all(self, order_id: int) -> None:
-        self._change(lambda: self.shop.refund(order_id))
+        if self.shop.refundable(order_id) > 0:
+            self._change(lambda: self.shop.refund(order_id))
 
     def delete_refund(self, order_id: int, pick: int) -> None:
         """No date of change tells of it."""
@@ -85,13 +87,21 @@ class SaleShop(SaleDaemon):
     def edit_quantity(self, order_id: int, pick: int, quantity: int) -> None:
         lines = self.merchant.plain_lines(order_id)
         if lines:
-            self._change(lambda: self.merchant.edit_quantity(order_id, lines[pick % len(lines)], quantity))
+            line = lines[pick % len(lines)]
+            if self._may_cost(order_id, Decimal(PRICE * quantity) - Decimal(line["total"])):
+                self._change(lambda: self.merchant.edit_quantity(order_id, line, quantity))
 
     def take_line_out(self, order_id: int, pick: int) -> None:
         """Of an order that has others."""
         lines = self.merchant.plain_lines(order_id)
         if lines and len(self.shop.orders[order_id]["line_items"]) > 1:
-            self._change(lambda: self.merchant.take_line_out(order_id, lines[pick % len(lines)]))
+            line = lines[pick % len(lines)]
+            if self._may_cost(order_id, -Decimal(line["total"])):
+                self._change(lambda: self.merchant.take_line_out(order_id, line))
+
+    def _may_cost(self, order_id: int, more: Decimal) -> bool:
+        """No order comes to cost less than what was given back of it."""
+        return self.shop.refundable(order_id) + more > 0
 
     def put_line_in(self, order_id: int, sold: Sold) -> None:
         self._change(lambda: self.merchant.put_line_in(order_id, sold))

@@ -182,7 +182,7 @@ class SaleTroubles(SaleRules):
     )
     def work_while_an_lms_fails(self, lms: LmsName, kind: str, where: str, times: int, after: int) -> None:
         campus = self.world.lmss[lms]
-        with failing(campus, where, LMS_FAULTS[kind], times, after) as met:
+        with self.world.surviving(), failing(campus, where, LMS_FAULTS[kind], times, after) as met:
             self.world.work(6)
         if met and kind == "busy" and where != "after_write":
             self._is_left_alone(campus)
@@ -193,7 +193,8 @@ class SaleTroubles(SaleRules):
         if health.retry_at is None:  # others got through since
             return
         calls = campus.reads, campus.asked_who, len(campus.writes)
-        self.world.work(6)
+        with self.world.surviving():
+            self.world.work(6)
         assert calls == (campus.reads, campus.asked_who, len(campus.writes))
 
     @rule(lms=LMSS)
@@ -207,9 +208,10 @@ class SaleTroubles(SaleRules):
         campus.identity, campus.accounts = "https://new.example.test", []
         campus.enrolled, campus.suspended = {}, set()
         self.world.gates[lms].forget()
-        self.world.work(6)
-        assert len(campus.writes) == written
+        with self.world.surviving():
+            self.world.work(6)
         campus.identity, campus.accounts, campus.enrolled, campus.suspended = kept
+        assert len(campus.writes) == written
 
     # -- hands in an LMS ---------------------------------------------------------------------------------------------
     @rule(address=PEOPLE, place=PLACES)

@@ -12,7 +12,7 @@ from tests.proofs import Proof
 from tests.property.test_sale_machine import PLAY, STEPS
 from tests.sale_world import Tally
 
-EXAMPLES = {"short": 60, "full": 1500}[os.environ.get("WCSYNC_PROVE", "short")]
+EXAMPLES = {"short": 30, "full": 1500}[os.environ.get("WCSYNC_PROVE", "short")]
 
 
 class Products(ProductRules):

@@ -16,7 +16,7 @@ from tests.sale_troubles import SaleTroubles
 from tests.sale_world import SaleWorld, Tally
 from wcsync.sandbox.shop_lines import Sold
 
-EXAMPLES = {"short": 40, "full": 1500}[os.environ.get("WCSYNC_PROVE", "short")]
+EXAMPLES = {"short": 25, "full": 1500}[os.environ.get("WCSYNC_PROVE", "short")]
 STEPS = 50
 PLAY = settings(
     deadline=None,
