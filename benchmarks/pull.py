@@ -69,14 +69,13 @@ def pull_many(sizes: Sizes) -> Iterator[Row]:
         with running("shop", orders=orders, **settings) as shop:
             subject = partial(_sample, shop, "by_wcsync", sizes, orders)
             samples[orders] = interleave({"wcsync": subject}, sizes.slow_repetitions)["wcsync"]
-    few = samples[sizes.orders].of("peak_mb")
     yield Row(
         name="pull_many.memory",
         measured=f"most memory held while pulling {many} orders",
         against=f"{sizes.orders} orders, and 5 MB more",
         unit="MB",
         samples=samples[many].of("peak_mb"),
-        floor_samples=tuple(held + 5 for held in few),
+        floor_samples=samples[sizes.orders].of("peak_mb", more=5.0),
         target=Target(at=1.0),
     )
 
