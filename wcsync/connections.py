@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
 import httpcore
@@ -52,9 +53,14 @@ class _Stream(httpcore.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
+class InsideError(httpcore.ConnectError):
+    """An address that somebody else named leads into this machine or a private network."""
+
+
 class _Backend(httpcore.SyncBackend):
-    def __init__(self, deadline: _Deadline) -> None:
+    def __init__(self, deadline: _Deadline, home: str | None) -> None:
         self._deadline = deadline
+        self._home = home
 
     def connect_tcp(
         self,
@@ -65,25 +71,27 @@ class _Backend(httpcore.SyncBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         limit_s = self._deadline.cut(timeout)
-        return _Stream(
-            super().connect_tcp(host, port, limit_s, local_address, socket_options), self._deadline
-        )
+        inner = super().connect_tcp(host, port, limit_s, local_address, socket_options)
+        if self._home not in {None, host} and not _is_public(inner.get_extra_info("server_addr")[0]):
+            inner.close()  # by the address that was reached: what a name means may change between two looks
+            raise InsideError
+        return _Stream(inner, self._deadline)
 
 
 class KeptConnections(httpx.HTTPTransport):
     """httpx's own transport over a pool that keeps to deadlines (httpx lets nobody pass the pool in).
 
-    A request says by its extension `deadline` when it must be over, by the monotonic clock.
+    A request says by its extension `deadline` when it must be over, by the monotonic clock. `home`: as in `Service`.
     """
 
-    def __init__(self, trust: ssl.SSLContext) -> None:
-        super().__init__(verify=trust)
+    def __init__(self, trusted: ssl.SSLContext, home: str | None = None) -> None:
+        super().__init__(verify=trusted)
         self._deadline = _Deadline()
         self._pool = httpcore.ConnectionPool(
-            ssl_context=trust,
+            ssl_context=trusted,
             max_connections=None,
             keepalive_expiry=KEEPALIVE_S,
-            network_backend=_Backend(self._deadline),
+            network_backend=_Backend(self._deadline, home),
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -91,10 +99,22 @@ class KeptConnections(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
+def _is_public(address: str) -> bool:
+    found = ip_address(address.partition("%")[0])
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_global
+
+
 @functools.cache
 def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """The public CAs and, besides, `ca_file`'s. Loading them takes 60 ms, so each set is loaded once."""
-    context = httpx.create_ssl_context()
+    """The public CAs and, besides, `ca_file`'s. Loading them takes 60 ms, so each set is loaded once.
+
+    The environment has no say: neither SSL_CERT_FILE, which would put other CAs in their place, nor SSLKEYLOGFILE,
+    which would have every key of a connection written down. Raises ConfigError.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    context.keylog_filename = None  # type: ignore[assignment]  # typeshed knows of no way to end it
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     if ca_file is None:
         return context
     try:

@@ -10,19 +10,20 @@ import logging
 import socket
 import ssl
 import time
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import httpx
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
 from wcsync import outages
-from wcsync.connections import KeptConnections, trust
+from wcsync.connections import InsideError, KeptConnections, trust
 from wcsync.errors import Finding, ServiceBlocked, TransientError, WcsyncError
 from wcsync.pulse import breathe
 from wcsync.retry import LONGEST_ASKED_WAIT_S
@@ -33,6 +34,7 @@ CONNECT_TIMEOUT_S = 10.0
 MAX_BODY_BYTES = 32 * 1024 * 1024
 QUICK_TRIES = 3
 HEADERS = {"accept": "*/*", "accept-encoding": "gzip", "connection": "keep-alive", "user-agent": "wcsync"}
+GZIP = zlib.MAX_WBITS | 16
 
 TOO_MUCH = "too_much"
 """The finding's code where an answer was longer than we read."""
@@ -97,7 +99,9 @@ class Service:
     """The way to one remote service. Thread-safe; `close()` when done.
 
     `name` is how messages call it, as in `shop` or `moodle "campus"`. `timeout_s` is the longest silence; a whole
-    answer may take twice that. Raises ConfigError for a `ca_file` that cannot be used.
+    answer may take twice that. `home`: the addresses to be called come from somebody else, and of those within this
+    machine or a private network only this host's are; None where they are our own. Raises ConfigError for a `ca_file`
+    that cannot be used.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class Service:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         ca_file: Path | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
+        home: str | None = None,
         transport: Transport | None = None,
     ) -> None:
         self.name = name
@@ -114,7 +119,7 @@ class Service:
         self._ca_given = ca_file is not None
         self._max_body_bytes = max_body_bytes
         self._timeouts = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)).as_dict()
-        self._transport = transport or KeptConnections(trust(ca_file))
+        self._transport = transport or KeptConnections(trust(ca_file), home)
 
     def fetch(self, prepare: Callable[[], Outgoing]) -> Reply:
         """Sends a request that changes nothing, up to three times within seconds while the way to it is shaky.
@@ -181,13 +186,17 @@ class Service:
             )
 
     def _body(self, response: httpx.Response) -> bytes:
-        chunks, length = list[bytes](), 0
-        for chunk in response.iter_bytes():  # unzipped, at most 66 MB of it from one chunk of 64 KB
-            chunks.append(chunk)
-            length += len(chunk)
-            if length > self._max_body_bytes:
+        """The body, unzipped. httpx's own way would unzip a chunk whole, and as many times as the answer says."""
+        zipped = _is_zipped(response.headers.get("content-encoding", ""))
+        unzip = zlib.decompressobj(GZIP) if zipped else None
+        body, limit = bytearray(), self._max_body_bytes
+        for chunk in cast("httpx.SyncByteStream", response.stream):
+            body += chunk if unzip is None else _unzipped(unzip, chunk, limit + 1 - len(body))
+            if len(body) > limit:
                 raise _TooMuchError
-        return b"".join(chunks)
+        if unzip is not None and body and not unzip.eof:
+            raise httpx.DecodingError("cut short")
+        return bytes(body)
 
     def _unsendable(self, exc: Exception) -> WcsyncError:
         if isinstance(exc, httpx.UnsupportedProtocol):
@@ -210,6 +219,8 @@ class Service:
         if untrusted is not None:
             code, reason = untrusted.verify_code, untrusted.verify_message
             return self._blocked(outages.untrusted(code, reason, ca_given=self._ca_given))
+        if _first(exc, InsideError) is not None:
+            return self._blocked(outages.LEADS_INSIDE)
         never_sent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         shaky = isinstance(exc, httpx.NetworkError | httpx.RemoteProtocolError)
         finding = _what_happened(exc)
@@ -250,6 +261,21 @@ class _TooMuchError(Exception):
 
 class _NetworkFault(Exception):
     """What the network library reported, by the names of its exceptions alone."""
+
+
+def _is_zipped(encodings: str) -> bool:
+    """Raises DecodingError for what was zipped more than once: nobody does so for a good reason."""
+    times = sum(name.strip().lower() in {"gzip", "x-gzip"} for name in encodings.split(","))
+    if times > 1:
+        raise httpx.DecodingError("zipped more than once")
+    return times == 1
+
+
+def _unzipped(unzip: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
+    try:
+        return unzip.decompress(chunk, most)
+    except zlib.error as exc:
+        raise httpx.DecodingError(str(exc)) from exc
 
 
 def _caused(error: WcsyncError, exc: BaseException) -> WcsyncError:

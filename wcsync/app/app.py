@@ -28,7 +28,7 @@ from wcsync.app.build import (
 )
 from wcsync.app.crew import Crew
 from wcsync.app.mirror import CourseMirror, Surroundings
-from wcsync.app.proof import build_halts, build_nights, build_reconciler
+from wcsync.app.proof import build_catch_up, build_halts, build_nights, build_reconciler
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
@@ -37,10 +37,12 @@ from wcsync.health import Condition
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
+from wcsync.lms.base import Lms
 from wcsync.mappers.entitlements import Planner
 from wcsync.mappers.mapping import Mapping
-from wcsync.model import OrderId
+from wcsync.model import LmsName, OrderId
 from wcsync.patient import Patient
+from wcsync.pollers.catching_up import CatchUp, tell_restored
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, Pass
 from wcsync.pollers.reconcile import Reconciler
@@ -49,6 +51,7 @@ from wcsync.pollers.troubles import TroubleWatch
 from wcsync.pool import Pool
 from wcsync.pulse import beat
 from wcsync.schedule import Job
+from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
@@ -68,8 +71,10 @@ class App:
         clock: Clock = utc_now,
         dice: Callable[[], float] = random.random,
         ledger: SqliteLedger | None = None,
+        store: WooCommerce | None = None,
+        lmss: dict[LmsName, Lms] | None = None,
     ) -> None:
-        """Opens the config's ledger unless it is given another. Raises ConfigError if it cannot be used."""
+        """Opens the config's ledger and services unless it is given others. Raises ConfigError if one is no use."""
         self.config = config
         self.clock = clock
         self._dice = dice
@@ -81,8 +86,8 @@ class App:
         self._poll_failed = False
         self.ledger = ledger or SqliteLedger(config.ledger.path)
         self._file = file_identity(config.ledger.path)
-        self.store = build_store(config)
-        self.lmss = build_lmss(config)
+        self.store = store or build_store(config)
+        self.lmss = lmss or build_lmss(config)
         self.gates = {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
             name: self._gate(name, ask_lms(lms)) for name, lms in self.lmss.items()
         }
@@ -117,6 +122,7 @@ class App:
         self.ledger.require_sound()
         self.load()
         now = self.clock()
+        tell_restored(self.ledger, now)
         recovered = self.ledger.recover(now, now)
         if recovered:
             log.info("leases_recovered", rows=recovered)
@@ -189,6 +195,7 @@ class App:
         if self.config.alerts.wanted:
             self._watch.look_once()
             self.pool.drain()
+        self._catch_up().run_if_due()
         return complete
 
     def jobs(self) -> list[Job]:
@@ -210,6 +217,11 @@ class App:
             Job(name="retention", every_s=periods.RETENTION_EVERY_S, run=self._retention.run_if_due),
             Job(name="halts", every_s=60, run=build_halts(self.config, self.clock).look),
         ]
+        origin = self.ledger.read_origin()
+        if origin is not None and origin.catching_up:
+            jobs.append(
+                Job(name="catching_up", every_s=periods.CATCHING_UP_EVERY_S, run=self._catch_up().run_if_due)
+            )
         if self.config.alerts.wanted:
             jobs.append(Job(name="alerts", every_s=periods.ALERTS_EVERY_S, run=self._look_for_trouble))
         if self.config.course_sync.enabled:
@@ -237,6 +249,9 @@ class App:
                 raise
 
         return spared
+
+    def _catch_up(self) -> CatchUp:
+        return build_catch_up(self.reconciler(), self._crew, lambda name: self._patients[name].may_call())
 
     def _mirror(self) -> CourseMirror:
         """The one that turns by itself."""

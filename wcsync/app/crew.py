@@ -15,6 +15,7 @@ from wcsync.model import LmsName, PlanOrder
 from wcsync.notes import OrderNotes
 from wcsync.notify.base import Channel
 from wcsync.patient import Patient
+from wcsync.pollers.hindsight import Hindsight
 from wcsync.pollers.orders import OrdersPoller
 from wcsync.pollers.subscriptions import SubscriptionsPoller
 from wcsync.pool import Worker as Hand
@@ -42,6 +43,7 @@ class Crew:
         return self.planner().plan
 
     def orders(self) -> OrdersPoller:
+        hindsight = Hindsight(store=self.store, ledger=self.ledger, planner=self.plan, clock=self.clock)
         return OrdersPoller(
             store=self.store,
             ledger=self.ledger,
@@ -53,6 +55,7 @@ class Crew:
             start=self.config.orders.start_at,
             stopping=self.stopping,
             explains=self.ledger.ailment.explains,
+            before_recording=hindsight.look,
         )
 
     def subscriptions(self) -> SubscriptionsPoller:

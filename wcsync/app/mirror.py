@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
+from urllib.parse import urlsplit
 
 from wcsync.config import Config
 from wcsync.gate import SHOP, Gate
@@ -60,6 +61,7 @@ class CourseMirror:
                 timeout_s=lms.timeout_s,
                 ca_file=lms.ca_file,
                 max_body_bytes=LARGEST_BYTES,
+                home=urlsplit(lms.url).hostname or "",
             )
             for lms in around.config.lms
         }

@@ -10,6 +10,7 @@ from wcsync.ledger.base import Barred
 from wcsync.ledger.report import Report
 from wcsync.mappers.entitlements import Standing
 from wcsync.model import LineId, Order, OrderId
+from wcsync.pollers.catching_up import CatchUp
 from wcsync.pollers.halts import HaltWatch
 from wcsync.pollers.nights import Nights
 from wcsync.pollers.orders import OrdersPoller
@@ -56,6 +57,20 @@ def build_nights(reconciler: Reconciler, crew: Crew, healthy: Callable[[str], bo
         look_back=timedelta(days=settings.look_back_days),
         lms=Depth(settings.lms),
         sample=settings.sample,
+        healthy=healthy,
+    )
+
+
+def build_catch_up(reconciler: Reconciler, crew: Crew, healthy: Callable[[str], bool]) -> CatchUp:
+    def settled() -> bool:
+        with closing(Report(crew.config.ledger.path)) as report:
+            return not report.due()
+
+    return CatchUp(
+        reconciler=reconciler,
+        ledger=crew.ledger,
+        clock=crew.clock,
+        settled=settled,
         healthy=healthy,
     )
 

@@ -44,6 +44,7 @@ ALONE = "run"
 OTHERS = (
     "alerts",
     "backfill",
+    "backup",
     "courses",
     "endings",
     "forget",

@@ -57,7 +57,7 @@ def _run_once(app: App, *, as_json: bool) -> int:
     log.info("cycle_finished", **summary.as_dict())
     troubles = app.troubles()
     for name, reason in troubles.items():
-        click.echo(screen.plain(f"{name}: {reason.removeprefix(f'{name}: ')}"), err=True)
+        screen.say(f"{name}: {reason.removeprefix(f'{name}: ')}", err=True)
     if as_json:
         screen.print_json(summary.as_dict() | {"troubles": troubles})
     return 0 if complete else EXIT_UNAVAILABLE

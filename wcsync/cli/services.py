@@ -27,6 +27,7 @@ from wcsync.doctor import Diagnosis, Looks, examine, examine_machine
 from wcsync.doctor.diagnosis import FILES, fine
 from wcsync.doctor.machine import unusable_folder
 from wcsync.errors import ConfigError
+from wcsync.ledger.base import Origin
 from wcsync.ledger.lock import no_folder, running_instance
 from wcsync.ledger.report import Report
 from wcsync.mappers.mapping import Mapping
@@ -98,8 +99,16 @@ def _look(config_path: Path | None, tell: Callable[[str], None]) -> Iterator[Dia
 def _look_at_machine(config: Config) -> Iterator[Diagnosis]:
     ledger = config.ledger.path
     return examine_machine(
-        ledger, running_instance(ledger), no_folder(ledger, unusable_folder(ledger.parent))
+        ledger, running_instance(ledger), no_folder(ledger, unusable_folder(ledger.parent)), _origin(ledger)
     )
+
+
+def _origin(ledger: Path) -> Origin | None:
+    try:
+        with closing(Report(ledger)) as report:
+            return report.origin()
+    except ConfigError:
+        return None  # what is wrong with it is told of anyway
 
 
 def _look_at_services(config: Config, mapping: Mapping, tell: Callable[[str], None]) -> Iterator[Diagnosis]:
@@ -138,7 +147,7 @@ def accept(*, config_path: Path | None, service: str) -> None:
     with opened_app(config) as app:
         if service not in app.gates:
             known = ", ".join(app.gates)
-            click.echo(f"no service is called {screen.plain(service)}; there are: {known}", err=True)
+            click.echo(f"no service is called {screen.line(service)}; there are: {known}", err=True)
             sys.exit(2)
         answerer = app.accept(service)
-    click.echo(screen.plain(f"{service} is now {answerer.identity} ({answerer.title})"))
+    screen.say(f"{service} is now {answerer.identity} ({answerer.title})")

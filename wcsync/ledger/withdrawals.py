@@ -14,7 +14,7 @@ from types import MappingProxyType
 from wcsync.health import CLOCKS_APART
 from wcsync.ledger.base import FEW, Barred, Limits
 from wcsync.ledger.rows import instant_of
-from wcsync.ledger.schema import M006_LEFT, M006_UNASKED
+from wcsync.ledger.sale_tables import M006_LEFT, M006_UNASKED
 from wcsync.times import render_instant
 
 LATELY = timedelta(hours=24)

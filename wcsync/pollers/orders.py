@@ -1,6 +1,6 @@
 """Reading orders: from the shop's pages into the ledger, none lost."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
@@ -55,8 +55,9 @@ class OrdersPoller:
 
     `start`: where a new ledger begins to read, None = now by the shop's clock. `overlap_s`: how far behind the cursor
     each poll begins, for changes that became visible late; `tide` knows when none can come any more. `planner` gives
-    the plan in force at that moment. `stopping` says that a long walk is to be left where it is; the next process
-    takes it up there. `explains` knows what is no fault of wcsync, and has told it.
+    the plan in force at that moment. `before_recording` hears of orders before they are recorded. `stopping` says that
+    a long walk is to be left where it is; the next process takes it up there. `explains` knows what is no fault of
+    wcsync, and has told it.
     """
 
     store: Store
@@ -70,6 +71,7 @@ class OrdersPoller:
     stopping: Callable[[], bool] = lambda: False
     tide: Tide = field(default_factory=lambda: Tide(monotonic))
     explains: Callable[[Exception], bool] = lambda _exc: False
+    before_recording: Callable[[Sequence[Order]], None] = lambda _orders: None
 
     def poll_once(self) -> Pass:
         """Reads all that changed since the last poll. Never raises; says in the log why a pass is not complete.
@@ -170,7 +172,9 @@ class OrdersPoller:
     def _record(
         self, orders: Iterable[Order], unreadable: Iterable[Unreadable], move: CursorMove | None = None
     ) -> PageRecord:
-        return self.ledger.record_page(tuple(orders), tuple(unreadable), self.planner(), move, self.clock())
+        read = tuple(orders)
+        self.before_recording(read)
+        return self.ledger.record_page(read, tuple(unreadable), self.planner(), move, self.clock())
 
 
 def _tell(record: PageRecord, *, complete: bool, duration_ms: int) -> None:
