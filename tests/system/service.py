@@ -58,8 +58,10 @@ class Service:
         program: tuple[str, ...] = ("-m", "wcsync"),
         within: Sequence[str] = (),
         more: Mapping[str, str] | None = None,
+        to: int | None = None,
     ) -> None:
-        """`within`: words of another program in front, which runs ours. `more`: for its environment."""
+        """`within`: words of another program in front, which runs ours. `more`: for its environment. `to`: a handle
+        that takes its log in place of the file."""
         env = os.environ | {
             "PYTHONPATH": str(Path(__file__).parents[2]),
             "NOTIFY_SOCKET": self.listener.address,
@@ -68,7 +70,7 @@ class Service:
         }
         words = [*within, sys.executable, *program, "run", "--config", str(self.world.config_path)]
         with self.world.log_path.open("ab") as log:
-            self.process = subprocess.Popen(words, stderr=log, env=env)
+            self.process = subprocess.Popen(words, stderr=log if to is None else to, env=env)
 
     def start_spoilt(self) -> None:
         self.start(program=("-c", SPOILT, str(self.world.folder)))
