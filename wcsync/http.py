@@ -6,6 +6,7 @@ under, which would see the keys. All that switched off, it would still cost a th
 quotes a URL's query, a header or a body, nor does anything in its chain of causes.
 """
 
+import errno
 import logging
 import socket
 import ssl
@@ -31,6 +32,7 @@ from wcsync.times import parse_http_date
 
 DEFAULT_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
+OUT_OF_HANDLES = {errno.EMFILE, errno.ENFILE}
 MAX_BODY_BYTES = 32 * 1024 * 1024
 QUICK_TRIES = 3
 HEADERS = {"accept": "*/*", "accept-encoding": "gzip", "connection": "keep-alive", "user-agent": "wcsync"}
@@ -310,6 +312,9 @@ def _why_unreachable(exc: httpx.ConnectError) -> Finding:
     tls = _first(exc, ssl.SSLError)
     if tls is not None:
         return outages.no_tls(tls.reason or "broken off")
+    ours = _first(exc, OSError)
+    if ours is not None and ours.errno in OUT_OF_HANDLES:
+        return outages.NO_HANDLE
     return outages.UNKNOWN_HOST if _first(exc, socket.gaierror) is not None else outages.UNREACHABLE
 
 

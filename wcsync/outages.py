@@ -62,6 +62,13 @@ TIMED_OUT = Finding(
 DAMAGED = Finding(code="damaged_answer", message="sent a damaged answer", remedy="it will be asked again")
 
 
+NO_HANDLE = Finding(
+    code="unreachable",
+    message="no connection can be opened: too many files are open",
+    remedy="the trouble is here and not there: raise the limit of open files (LimitNOFILE)",
+)
+
+
 def broken_off(how: str) -> Finding:
     return Finding(
         code="broken_off", message=f"broke off the connection ({how})", remedy="it will be asked again"

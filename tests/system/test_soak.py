@@ -15,6 +15,7 @@ import pytest
 
 from tests.proofs import Proof
 from tests.system import soaking
+from tests.system.counting import count
 from tests.system.soaking import Clock
 from tests.system.world import World
 
@@ -39,7 +40,7 @@ def test_days_of_polls_and_orders_leave_memory_threads_handles_and_the_ledgers_l
     with _selling(world, clock):
         tenths = _soak(world)
     first, last = tenths[0], tenths[-1]
-    lost, doubled = _count(world)
+    lost, doubled = count(world)
     ledger_bytes = sum(one.stat().st_size for one in world.folder.glob("ledger.db"))
     proof.tell(
         "soak",
@@ -117,14 +118,3 @@ def patient_world(tmp_path: Path) -> Iterator[World]:
     world.config_path.write_text(text.replace("timeout_s = 1\n", "timeout_s = 30\n"))
     yield world
     world.close()
-
-
-def _count(world: World) -> tuple[int, int]:
-    """Seats paid for that nobody has, and accounts, enrolling calls, mails and notes beyond one each."""
-    lost = len(world.expected() - world.moodle.active_enrolments())
-    doubled = sum(len(world.moodle.accounts(email)) - 1 for email in {email for email, _ in world.paid})
-    doubled += sum(len(row.history) - 1 for row in world.moodle.enrolments)
-    doubled += sum(times - 1 for times in world.moodle.mails.values())
-    for notes in world.shop.notes.values():
-        doubled += max(sum("(wcsync" in note["note"] for note in notes) - 1, 0)
-    return lost, doubled

@@ -86,6 +86,7 @@ class App:
         self._poll_failed = False
         self.ledger = ledger or SqliteLedger(config.ledger.path)
         self._file = file_identity(config.ledger.path)
+        self._wal: tuple[int, int] | None = None
         self.store = store or build_store(config)
         self.lmss = lmss or build_lmss(config)
         self.gates = {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
@@ -388,6 +389,10 @@ class App:
         """Why this process cannot do its work any more; '' while it can."""
         if file_identity(self.config.ledger.path) != self._file:
             return "the ledger's file was deleted or replaced while it was in use"
+        wal = file_identity(self.config.ledger.path.with_name(f"{self.config.ledger.path.name}-wal"))
+        if self._wal not in {None, wal}:
+            return "the ledger's write-ahead log was deleted or replaced while it was in use"
+        self._wal = wal
         ailing = self.ledger.ailment.words
         if ailing is not None and ailing.damaged:
             return f"the ledger: {ailing.reason}; {ailing.hint}"

@@ -20,6 +20,7 @@ from wcsync import log as logs
 from wcsync.app import App
 from wcsync.config import Config, Loaded, find_config, load_config
 from wcsync.errors import REMOTE_ERRORS, ConfigError, PassingTrouble, Problem
+from wcsync.ledger.ailment import words_for
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.lock import AlreadyRunning
 from wcsync.ledger.report import Report
@@ -150,6 +151,12 @@ def in_plain_words(command: Command) -> Command:
         except REMOTE_ERRORS as exc:
             _tell(str(exc), as_json=as_json)
             sys.exit(EXIT_UNAVAILABLE)
+        except Exception as exc:
+            words = words_for(exc)
+            if words is None:
+                raise
+            _tell(f"the ledger cannot be used: {words.reason} ({exc}); {words.hint}", as_json=as_json)
+            sys.exit(EXIT_CONFIG if words.damaged else EXIT_BUSY)
 
     return explained  # type: ignore[return-value]  # wraps keeps the signature
 

@@ -8,6 +8,8 @@ from time import monotonic
 
 import structlog
 
+from wcsync.errors import ConfigError
+
 log = structlog.get_logger(__name__)
 
 
@@ -43,7 +45,10 @@ _WORDS = {
 
 
 def words_for(exc: BaseException) -> Words | None:
-    """None for whatever is a fault of wcsync, or nothing of the ledger's."""
+    """None for whatever is a fault of wcsync, or nothing of the ledger's. What was put into words already counts by
+    its cause."""
+    if isinstance(exc, ConfigError) and exc.__cause__ is not None:
+        return words_for(exc.__cause__)
     if not isinstance(exc, sqlite3.Error):
         return None
     return _WORDS.get(getattr(exc, "sqlite_errorcode", 0) & 0xFF)
