@@ -36,8 +36,8 @@ from wcsync.health import Condition
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
-from wcsync.mappers.mapping import Mapping
 from wcsync.lms.base import Lms
+from wcsync.mappers.mapping import Mapping
 from wcsync.model import LmsName, OrderId, PlanOrder
 from wcsync.patient import Patient
 from wcsync.pollers.mapping import MappingKeeper
