@@ -70,7 +70,7 @@ class App:
         store: WooCommerce | None = None,
         lmss: dict[LmsName, Lms] | None = None,
     ) -> None:
-        """Opens the config's ledger and services unless it is given others. Raises ConfigError if one cannot be used."""
+        """Opens the config's ledger and services unless it is given others. Raises ConfigError if it cannot."""
         self.config = config
         self.clock = clock
         self._dice = dice
