@@ -63,6 +63,7 @@ def test_the_exported_mapping_has_one_row_and_no_formula(delimiter: str, text: s
 
 @examples(20)
 @given(text=texts())
+@example(text="\x08\x08@SUM(1)")
 def test_rows_added_to_a_spreadsheet_hold_no_formula(text: str) -> None:
     content = render_rows("mapping.csv", [new_row(text)], KEYS)
     _header, *rows = cells(content, ",")

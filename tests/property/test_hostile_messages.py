@@ -5,7 +5,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 
-from hypothesis import given
+from hypothesis import example, given
 
 from tests.channels import alert_message, news
 from tests.fakes import FakeClock
@@ -58,6 +58,8 @@ def document(message: Message, named: str) -> bytes:
 
 @examples(20)
 @given(text=texts(surrogates=True))
+@example(text="=?utf-8?q?=0ABcc:?=")
+@example(text="=?utf-8?b?DQpCY2M6IGV2ZUBldmlsLmV4YW1wbGUudGVzdA==?=")
 def test_a_letter_has_our_headers_and_no_others(text: str) -> None:
     content = letter(alert_message(*told(text)), text)
     read = message_from_bytes(content, _class=EmailMessage, policy=default)
