@@ -21,15 +21,16 @@ SCRAPS = (
     "\u202e", "\u2066", "\u2069", "\u200b", "\u200d", "\u061c", "\ufeff", "\u00ad", "\U000e0041", "\ufffe", "\ufdd0",
     # HTML, shortcodes, templates
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</p>", "<!--", "-->", "javascript:alert(1)",
-    "[gallery]",
-    "{{ 7*7 }}", "{% for x in y %}", "{0.__class__}", "%(name)s", "${jndi:ldap://x}", "$(id)", "`id`", "&#60;", "&lt;",
+    "[gallery]", "{{ 7*7 }}", "{% for x in y %}", "{0.__class__}", "%(name)s", "${jndi:ldap://x}", "$(id)", "`id`",
+    "&#60;", "&lt;",
     # spreadsheets
     "=cmd|'/c calc'!A1", "+1+1", "-2+3", "@SUM(1)", "\t=1", "'=1", '"', '""', ";", ",", "＝1",
     # SQL, TOML, URLs, shells
     "' OR 1=1 --", "'); DROP TABLE orders;--", "%", "_", "\\", "\\u0000", '"""', "'''", "#", "[[map]]",
     "../../../etc/passwd",
-        "..", "/", "?a=b", "&wstoken=x", "%0d%0a", "%00", "@evil.example.test", "http://169.254.169.254/", ":8080",
-    "$HOME", "-rf",     # mail and chats
+    "..", "/", "?a=b", "&wstoken=x", "%0d%0a", "%00", "@evil.example.test", "http://169.254.169.254/", ":8080",
+    "$HOME", "-rf",
+    # mail and chats
     "\r\nBcc: eve@evil.example.test\r\n\r\nhello", "\r\n.\r\nQUIT", "=?utf-8?q?=0ABcc:?=", "<!channel>", "<!here|x>",
     "<http://evil.example.test|shop>", "@channel", "@all", "[shop](http://evil.example.test)", "![x](http://evil.example.test)",
     # numbers and words that something else may read
@@ -39,11 +40,11 @@ SCRAPS = (
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """The categories of what no screen should be sent."""
 
-_COUNTS = {"short": 1, "full": 30}
+_COUNTS = {"short": 1, "full": 20}
 
 
 def examples(number: int) -> settings:
-    """So many examples; thirty times as many in full proofs."""
+    """So many examples; twenty times as many in full proofs."""
     many = number * _COUNTS[os.environ.get("WCSYNC_PROVE", "short")]
     return settings(max_examples=many, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

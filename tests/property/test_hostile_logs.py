@@ -21,7 +21,7 @@ def written(style: str, **keys: object) -> str:
     return out.getvalue()
 
 
-@examples(60)
+@examples(20)
 @given(value=texts(surrogates=True))
 @example(value="no_blank\nforged=1")
 @pytest.mark.parametrize("style", ["json", "text"])
@@ -39,7 +39,7 @@ def test_a_line_of_a_megabyte_is_cut_before_the_journal_does_so(style: str, valu
     assert len(written(style, reason=value)) < 48 * 1024
 
 
-@examples(60)
+@examples(20)
 @given(value=texts(surrogates=True))
 def test_a_json_line_holds_the_keys_it_was_given_and_no_others(value: str) -> None:
     line = json.loads(written("json", reason=value))
@@ -47,7 +47,7 @@ def test_a_json_line_holds_the_keys_it_was_given_and_no_others(value: str) -> No
     assert line["event"] == "lms_unavailable"
 
 
-@examples(30)
+@examples(15)
 @given(value=texts(surrogates=True))
 @pytest.mark.parametrize("style", ["json", "text"])
 def test_a_traceback_speaks_no_more_to_a_terminal_than_a_value(style: str, value: str) -> None:
@@ -58,7 +58,7 @@ def test_a_traceback_speaks_no_more_to_a_terminal_than_a_value(style: str, value
     assert SECRET not in out.getvalue()
 
 
-@examples(30)
+@examples(15)
 @given(value=texts(surrogates=True))
 @pytest.mark.parametrize("style", ["json", "text"])
 def test_what_a_library_logs_takes_the_same_way(style: str, value: str) -> None:

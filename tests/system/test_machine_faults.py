@@ -1,4 +1,4 @@
-"""What a machine can do to a daemon: each ends or goes on as promised, with what to do next, by the sandbox's own count."""
+"""What a machine can do to a daemon: each ends or goes on as promised, with what to do next, as the sandboxes count."""
 
 import os
 import random

@@ -206,7 +206,7 @@ class Rest:
             fault = _fault(reply.content)
             if fault is None:
                 return msgspec.json.decode(reply.content, type=shape, strict=False)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise self._unreadable(reply, function, may_act=may_act) from exc
         raise self._refusal(function, fault)
 

@@ -44,6 +44,7 @@ PATHS_READ = "paths:read"
 
 INVALID_SCOPE = "invalid_scope"
 
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
 _NEXT_PAGE = re.compile(r'<([^<>]*)>[^,<]*;\s*rel="?next"?', re.IGNORECASE)
 
 OTHER_ADDRESS = Finding(
@@ -176,6 +177,12 @@ class Rest:
         return Outgoing(method=call.method, url=url, headers=headers, content=msgspec.json.encode(call.body))
 
     def _url(self, call: Call) -> str:
+        """An id may come from a mapping or an answer: one that would lead to another operation is never sent."""
+        if not _PLAIN_PATH.fullmatch(call.path):
+            raise PermanentError(
+                f"{self.name}: {call.method} cannot be asked for, as an id in its address holds other characters than "
+                "letters and digits; check the mapping row"
+            )
         return f"{self._base}{call.path}" + (f"?{urlencode(call.query)}" if call.query else "")
 
     def _next_page(self, link: str, here: str) -> str:
@@ -188,7 +195,7 @@ class Rest:
     def _parse(self, reply: Reply, call: Call, shape: type[T], *, may_act: bool = False) -> T:
         try:
             return msgspec.json.decode(reply.content, type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise self.lost(reply, call, may_act=may_act) from exc
 
     def _checked(self, reply: Reply, call: Call) -> Reply:
