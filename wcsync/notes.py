@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from wcsync.errors import PermanentError, TransientError
 from wcsync.ledger.base import Ledger
@@ -34,12 +34,13 @@ class OrderNotes:
 
     def deliver(self, message: Message, announce: Callable[[], None]) -> Delivery:
         order_id = OrderId(int(message.subject.removeprefix("order ")))
+        looked_at = self.clock()
         notes = self.store.fetch_notes(order_id)
         if notes is None:
             raise PermanentError(f"shop: there is no order {order_id} any more; its note was not written")
         if told_last(notes) == message.digest:
             return Delivery.ALREADY
-        self._wait_for_late_one(message)
+        self._wait_for_late_one(message, looked_at)
         lines = parse_lines(message.payload)
         learners = self.ledger.read_learners(line.learner_key for line in lines)
         announce()
@@ -49,11 +50,11 @@ class OrderNotes:
     def close(self) -> None:
         """Does nothing: the store is its owner's to close."""
 
-    def _wait_for_late_one(self, message: Message) -> None:
-        now = self.clock()
+    def _wait_for_late_one(self, message: Message, looked_at: datetime) -> None:
+        """What was looked at then does not show what has come since."""
         if message.open_since is None:
             return
-        left = timedelta(seconds=self.quarantine_s) - (now - message.open_since)
+        left = timedelta(seconds=self.quarantine_s) - (looked_at - message.open_since)
         if left > timedelta():
             raise TransientError(
                 "shop: an earlier note went unanswered and may still appear; it is looked for again in "
