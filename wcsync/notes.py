@@ -35,6 +35,7 @@ class OrderNotes:
 
     def deliver(self, message: Message, announce: Callable[[], None]) -> Delivery:
         order_id = OrderId(int(message.subject.removeprefix("order ")))
+        looked_at = self.clock()
         notes = self.store.fetch_notes(order_id)
         if notes is None:
             raise PermanentError(f"shop: there is no order {order_id} any more; its note was not written")
@@ -46,8 +47,8 @@ class OrderNotes:
         if origin is not None and origin.restored_at is not None:
             if says_nothing_new(lines, learners, notes):
                 return Delivery.ALREADY
-            self._wait_for_late_one(origin.restored_at)
-        self._wait_for_late_one(message.open_since)
+            self._wait_for_late_one(origin.restored_at, looked_at)
+        self._wait_for_late_one(message.open_since, looked_at)
         announce()
         self.store.push_note(order_id, render_note(lines, learners, message.digest))
         return Delivery.SENT
@@ -55,11 +56,11 @@ class OrderNotes:
     def close(self) -> None:
         """Does nothing: the store is its owner's to close."""
 
-    def _wait_for_late_one(self, open_since: datetime | None) -> None:
-        now = self.clock()
+    def _wait_for_late_one(self, open_since: datetime | None, looked_at: datetime) -> None:
+        """What was looked at then does not show what has come since."""
         if open_since is None:
             return
-        left = timedelta(seconds=self.quarantine_s) - (now - open_since)
+        left = timedelta(seconds=self.quarantine_s) - (looked_at - open_since)
         if left > timedelta():
             raise TransientError(
                 "shop: an earlier note went unanswered and may still appear; it is looked for again in "

@@ -16,6 +16,7 @@ from wcsync.events import ALWAYS, EVENTS
 from wcsync.health import Condition
 from wcsync.model import Order
 from wcsync.retry import Backoff
+from wcsync.times import render_instant
 from wcsync.worker import BUG_DELAY_S
 
 ANA = ("ana@example.test", "42")
@@ -521,6 +522,22 @@ def test_a_call_that_went_out_late_is_waited_for_from_when_its_answer_was_lost(s
     spine.tick(2)
     spine.settle()
     assert spine.lms.active() == {ANA}
+
+
+def test_a_look_that_began_too_early_is_not_believed_however_late_it_is_answered(spine: Spine) -> None:
+    """What was still to come may have come while the answer was on its way."""
+    spine.lms.before_write = lost
+    spine.record(make_order())
+    spine.work()
+    spine.lms.before_write = lambda _what: None
+    spine.tick(QUARANTINE_S - 10)
+    spine.lms.before_read = lambda: spine.tick(20)
+    spine.execute("UPDATE enrolments SET next_attempt_at = ?", render_instant(spine.clock()))
+    spine.worker.run_once()
+    assert spine.lms.writes == []
+    spine.lms.before_read = lambda: None
+    spine.settle()
+    assert spine.lms.writes == [("create", ANA[0]), ("enrol", ANA[0])]
 
 
 # -- each class of error ---------------------------------------------------------------------------------------------
