@@ -32,7 +32,7 @@ from wcsync.lms.threesixty.paths import Paths
 from wcsync.lms.threesixty.tokens import Tokens
 from wcsync.lms.throttle import Throttle
 from wcsync.store import listing
-from wcsync.times import parse_instant
+from wcsync.times import parse_instant, render_instant
 
 BEGIN = datetime(2026, 3, 20, 4, 30, tzinfo=UTC)
 POLL_S, SUBSCRIPTIONS_S = 60.0, 300.0
@@ -43,10 +43,10 @@ PATIENCE = timedelta(days=2)
 QUICK_TRIES = 3
 WAITING = """
     SELECT min(at) AS at FROM (
-        SELECT min(next_attempt_at) AS at FROM enrolments WHERE state = 'due'
-        UNION ALL SELECT min(next_attempt_at) FROM outbox WHERE state = 'due'
-        UNION ALL SELECT min(next_look_at) FROM confirmations WHERE looks = 0
-        UNION ALL SELECT min(retry_at) FROM services WHERE retry_at > ?)
+        SELECT next_attempt_at AS at FROM enrolments WHERE state = 'due'
+        UNION ALL SELECT next_attempt_at FROM outbox WHERE state = 'due'
+        UNION ALL SELECT next_look_at FROM confirmations WHERE looks = 0
+        UNION ALL SELECT retry_at FROM services) WHERE at > ?
 """
 
 
@@ -179,9 +179,9 @@ class World:
                 assert turns < 300, "the daemon spins"
 
     def _until_due_s(self, since: datetime) -> float:
-        """Until something of what is waited for is due; the shop is not what it waits for once that was read."""
+        """Until something that is waited for is due: not the shop, once it was read."""
         now = self.clock()
-        [row] = self._db.execute(WAITING, (now.strftime("%Y-%m-%dT%H:%M:%S"),)).fetchall()
+        [row] = self._db.execute(WAITING, (render_instant(now),)).fetchall()
         due = [*self.wire.late_at(), *self._mirror_at()] + ([parse_instant(row["at"])] if row["at"] else [])
         if self.polled_at < since or not self._read_all():
             due.append(self.poll_at)
