@@ -32,8 +32,9 @@ from wcsync.app.proof import build_catch_up, build_halts, build_nights, build_re
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
+from wcsync.errors import TransientError, WcsyncError
 from wcsync.gate import SHOP, Answerer, Gate
-from wcsync.health import Condition
+from wcsync.health import Condition, Sign
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
@@ -256,7 +257,18 @@ class App:
 
     def _mirror(self) -> CourseMirror:
         """The one that turns by itself."""
-        return self.courses(lambda: self.mapping.current, lambda name: self._patients[name].may_call())
+        return self.courses(
+            lambda: self.mapping.current, lambda name: self._patients[name].may_call(), self._heed
+        )
+
+    def _heed(self, name: str, exc: WcsyncError | None) -> None:
+        """Only an LMS that asks to be left alone is left alone as a whole for what the mirror met there. It is found
+        well again by the mirror only where nobody else has work there who would find that out."""
+        patient = self._patients[name]
+        if isinstance(exc, TransientError) and exc.retry_after_s is not None:
+            patient.note_error(exc)
+        elif exc is None and not patient.is_up() and self.ledger.next_due_at(LmsName(name)) is None:
+            patient.note(Sign.WORKED)
 
     def _look_for_trouble(self) -> None:
         if self._watch.look().messages:
@@ -278,9 +290,13 @@ class App:
         return self.poller.read_order(order_id)
 
     def courses(
-        self, mapping: Callable[[], Mapping], healthy: Callable[[str], bool] = lambda _name: True
+        self,
+        mapping: Callable[[], Mapping],
+        healthy: Callable[[str], bool] = lambda _name: True,
+        heed: Callable[[str, WcsyncError | None], None] = lambda _name, _exc: None,
     ) -> CourseMirror:
-        """What carries course data into products by that mapping. `healthy`: who may be called just now."""
+        """What carries course data into products by that mapping. `healthy`: who may be called just now; `heed` hears
+        what came of asking an LMS, None = it answered."""
         around = Surroundings(
             config=self.config,
             ledger=self.ledger,
@@ -288,6 +304,7 @@ class App:
             lmss=self.lmss,
             gates=self.gates,
             healthy=healthy,
+            heed=heed,
             mapping=mapping,
             stopping=self._at_page,
             clock=self.clock,

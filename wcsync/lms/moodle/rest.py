@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from wcsync.credentials import Secret
-from wcsync.errors import Finding, PermanentError, ServiceBlocked, TransientError, WcsyncError
+from wcsync.errors import Finding, PermanentError, ServiceBlocked, TransientError, TurnedAway, WcsyncError
 from wcsync.http import Outgoing, Reply, Service, Transport
 from wcsync.lms.base import LmsSettings
 from wcsync.lms.moodle import troubles
@@ -224,7 +224,7 @@ class Rest:
         if function == "core_webservice_get_site_info":
             raise self._blocked(troubles.FIREWALL)
         self.read("core_webservice_get_site_info", [], SiteInfo)
-        raise PermanentError(
+        raise TurnedAway(
             f"{self.name}: a firewall in front of it refused this call of {function} (status 403) but lets others "
             "through; look for an odd name or address in the order"
         )

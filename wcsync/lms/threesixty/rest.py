@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import msgspec
 
 from wcsync.credentials import Secret
-from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError
+from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError, TurnedAway
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.lms.base import Intent, LmsSettings, Write
 from wcsync.lms.threesixty.answers import User, code_of
@@ -218,13 +218,13 @@ class Rest:
     def _blocked(self, finding: Finding) -> ServiceBlocked:
         return ServiceBlocked(f"{self.name}: {finding}", finding=finding)
 
-    def _blame_firewall(self, reply: Reply, call: Call) -> PermanentError | ServiceBlocked:
+    def _blame_firewall(self, reply: Reply, call: Call) -> TurnedAway | ServiceBlocked:
         """Something in front that refuses everything blocks the service; refusing one call's content does not."""
         nobody_there = self._blocked(_nobody_there(reply.status))
         if call is PROBE:
             return nobody_there
         self.read(PROBE, list[User])
-        return PermanentError(
+        return TurnedAway(
             f"{self.name}: something in front of it refused {call.method} {_kind(call)} (status {reply.status}) but "
             "lets other calls through; look for an odd name or address in the order"
         )
