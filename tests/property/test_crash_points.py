@@ -18,7 +18,7 @@ from tests.proofs import Proof
 
 PAIRS = {"short": 10, "full": 500}[os.environ.get("WCSYNC_PROVE", "short")]
 """So many times each story is struck twice."""
-SOME = 20
+SOME = 40
 """In the default run every so-many-th point is struck."""
 FATES: tuple[Fate, ...] = ("never", "lost", "late")
 
