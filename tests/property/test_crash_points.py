@@ -16,9 +16,9 @@ from tests.points_stories import STORIES, Story
 from tests.points_town import Town
 from tests.proofs import Proof
 
-PAIRS = {"short": 20, "full": 500}[os.environ.get("WCSYNC_PROVE", "short")]
+PAIRS = {"short": 10, "full": 500}[os.environ.get("WCSYNC_PROVE", "short")]
 """So many times each story is struck twice."""
-SOME = 20
+SOME = 40
 """In the default run every so-many-th point is struck."""
 FATES: tuple[Fate, ...] = ("never", "lost", "late")
 

@@ -17,7 +17,7 @@ from tests.points_town import WAIT_S, Town
 from tests.proofs import Proof
 from wcsync.errors import PassingTrouble
 
-MOST = {"short": 8, "full": 10_000}[os.environ.get("WCSYNC_PROVE", "short")]
+MOST = {"short": 6, "full": 10_000}[os.environ.get("WCSYNC_PROVE", "short")]
 """So many statements of each kind of a story are refused at the most, evenly spread."""
 PATIENCE = 10
 """The shop goes on being asked meanwhile; so many times the requests at the most."""
