@@ -11,7 +11,7 @@ from structlog.testing import LogCapture
 
 from tests.fakes import T0, lost, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import PermanentError, ServiceBlocked, TransientError, TurnedAway
 from wcsync.events import ALWAYS, EVENTS
 from wcsync.health import Condition
 from wcsync.model import Order
@@ -587,6 +587,26 @@ def test_what_will_fail_again_is_dead_at_once_and_others_go_on(spine: Spine) -> 
     assert spine.summary().dead == 1
     assert len(spine.lms.active()) == 1
     assert spine.patient.health.condition is Condition.UP
+
+
+def test_a_call_that_was_turned_away_is_tried_again_before_it_is_given_up(spine: Spine) -> None:
+    """A firewall may have refused it for what is in it, or for once."""
+    spine.lms.before_write = failing_on("enrol", TurnedAway("campus: a firewall refused this"), times=3)
+    spine.record(make_order())
+    spine.settle()
+    assert spine.lms.active() == {ANA}
+
+
+def test_a_call_that_is_always_turned_away_ends_dead_and_holds_up_no_other(tmp_path: Path) -> None:
+    spine = Spine(tmp_path, backoff=Backoff(max_attempts=3))
+    spine.lms.before_enrol_in["43"] = failing(TurnedAway("campus: a firewall refused this"))
+    spine.record(make_order(lines=(make_line(1, sku="PY-102"), make_line(2, sku="PY-101"))))
+    spine.work()
+    assert spine.lms.active() == {ANA}
+    assert spine.patient.health.condition is Condition.UP
+    spine.settle()
+    assert (spine.row("43")["state"], spine.row("43")["attempts"]) == ("dead", 3)
+    spine.close()
 
 
 def test_a_dead_row_whose_wish_changes_is_tried_again(spine: Spine) -> None:
