@@ -14,7 +14,7 @@ import pytest
 
 from tests.proofs import Proof
 from tests.system.gallery import PNG, SECRETS, Gallery
-from tests.system.killing import EARLY_SHARE, FRESH_SHARE, sized
+from tests.system.killing import EARLY_SHARE, FRESH_SHARE, PATIENCE_S, sized
 from tests.system.nursery import Nursery, printed
 from tests.system.stock import leaks
 from wcsync.sandbox.exchange import Request
@@ -23,6 +23,8 @@ from wcsync.sandbox.faults import Fault, Kind
 KILLS = sized(18, 150)
 """Pushes that are killed, in each of the two campaigns below."""
 
+WRITING_SHARE = 0.6
+"""Of those that are not killed early, so many are killed after they have begun to write."""
 LATEST_S = 2.5
 """No late effect comes later: the shop's time-out is 1 s, and three of those are waited."""
 COURSES, PATHS = 9, 1
@@ -174,10 +176,16 @@ def _push_and_kill(gallery: Gallery, nursery: Nursery, dice: random.Random, kill
     if dice.random() < EARLY_SHARE:
         sleep(dice.uniform(0, 0.2))
     else:
-        deadline = monotonic() + 30
-        while len(gallery.moodle.requests) == asked and process.poll() is None and monotonic() < deadline:
+        writing, deadline = dice.random() < WRITING_SHARE, monotonic() + PATIENCE_S
+        while process.poll() is None and monotonic() < deadline:
+            if (
+                any(_writes(one.request) for one in gallery.shop.requests[begun:])
+                if writing
+                else (len(gallery.moodle.requests) > asked)
+            ):
+                break
             sleep(0.005)
-        sleep(dice.uniform(0, 1.0))
+        sleep(dice.uniform(0, 0.15 if writing else 1.0))
     killed = process.kill() == -signal.SIGKILL
     told = [one.request for one in gallery.shop.requests[begun:]]
     kills.rounds += 1

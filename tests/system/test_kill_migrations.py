@@ -43,6 +43,8 @@ class Count:
     amid: int = 0
     new: int = 0
     torn: list[str] = field(default_factory=list)
+    takes_s: float = 0.1
+    """How long the slowest took where nobody disturbed it."""
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_a_ledger_whose_upgrade_is_killed_opens_in_the_end_with_all_it_knew(
     while count.kills < KILLS:
         name = dice.choice(NAMES[1:])
         _put(world, name)
-        _kill_until_it_opens(world, dice, count, _upgraded(world, name))
+        _kill_until_it_opens(world, dice, count, _upgraded(world, name, count))
     _resume(world)
     stock = world.count()
     proof.tell(
@@ -147,12 +149,14 @@ def _columns(db: sqlite3.Connection, schema: str, table: str) -> list[str]:
     return [row[1] for row in db.execute(f"PRAGMA {schema}.table_info({table})")]
 
 
-def _upgraded(world: World, name: str) -> dict[str, list[str]]:
+def _upgraded(world: World, name: str, count: Count) -> dict[str, list[str]]:
     """What is in it once nobody disturbs its being brought up to date."""
     path = _keep(world) / f"{name}-upgraded.db"
     if not path.exists():
         copy(_keep(world) / f"{name}.db", path)
+        began = monotonic()
         prepare_file(path)
+        count.takes_s = max(count.takes_s, monotonic() - began)
     return _contents(path)
 
 
@@ -173,7 +177,7 @@ def _kill_until_it_opens(
     while True:
         fresh = dice.random() < FRESH_SHARE
         child = world.run(*dice.choice(WORDS), fresh=fresh)
-        _wait(world, child, dice, fresh=fresh)
+        _wait(world, child, dice, count.takes_s, fresh=fresh)
         code = child.kill()
         count.kills += code == -signal.SIGKILL
         if code not in ENDINGS:
@@ -182,7 +186,7 @@ def _kill_until_it_opens(
             return
 
 
-def _wait(world: World, child: Child, dice: random.Random, *, fresh: bool) -> None:
+def _wait(world: World, child: Child, dice: random.Random, takes_s: float, *, fresh: bool) -> None:
     """Until a random moment, most often one in which the ledger is being written to."""
     if dice.random() < 0.25:
         sleep(dice.uniform(0, 1.2 if fresh else 0.2))
@@ -191,7 +195,7 @@ def _wait(world: World, child: Child, dice: random.Random, *, fresh: bool) -> No
     while not (world.folder / "ledger.db-wal").exists() and child.poll() is None:
         assert monotonic() < deadline
         sleep(0.001)
-    sleep(dice.uniform(0, 0.3))
+    sleep(dice.uniform(0, 2 * takes_s))
 
 
 def _is_new(world: World, count: Count, whole: dict[str, list[str]]) -> bool:
