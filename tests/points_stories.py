@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from tests.points import Killed
 from tests.points_town import BEGIN, CLUB, COURSE, PAGE_SIZE, SECOND, T_SHIRT, Place, Town
-from wcsync.app.proof import build_reconciler
 from wcsync.ledger.desk import Giving
 from wcsync.ledger.mirror import DONE
 from wcsync.model import LineId, OrderId, Person
@@ -149,7 +148,7 @@ def assigns(town: Town) -> None:
     order_id = first_order(town)
     learner = Person(email=BEA, first_name="Bea", last_name="Buyer")
     giving = Giving(order_id=order_id, line_id=line_of(town, order_id), learners=(learner,))
-    town.app.ledger.desk.assign([giving], town.app._planner(), town.clock())
+    town.app.ledger.desk.assign([giving], town.app._crew.plan(), town.clock())
     town.quiet()
 
 
@@ -183,7 +182,7 @@ def refund_taken_back(town: Town) -> None:
 
 
 def reconciles(town: Town) -> None:
-    reckoning = build_reconciler(town.app.proof()).run(BEGIN - timedelta(hours=1), Depth.ALL)
+    reckoning = town.app.reconciler().run(BEGIN - timedelta(hours=1), Depth.ALL)
     assert not reckoning.unexplained, reckoning
 
 
@@ -196,9 +195,9 @@ def forgets(town: Town) -> None:
 def holds(town: Town) -> None:
     """Kept as it is while the shop says that it is refunded; then let go."""
     order_id, desk = first_order(town), town.app.ledger.desk
-    desk.hold(order_id, "asked by phone", town.app._planner(), town.clock())
+    desk.hold(order_id, "asked by phone", town.app._crew.plan(), town.clock())
     town.quiet()
-    desk.release(order_id, town.app._planner(), town.clock())
+    desk.release(order_id, town.app._crew.plan(), town.clock())
     town.quiet()
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from functools import partial
 from time import monotonic, sleep
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_a_full_disk_stops_nothing_for_good_and_nothing_is_sent_unannounced(
     witness = Witness(world, room)
     world.moodle.latency_s = 0.02
     service.start(within=room.enter)
-    service.listener.wait_for("READY=1")
+    service.listener.wait_for("READY=1", timeout_s=60)
     sold, longest_s = 0, 0.0
     for round_number in range(ROUNDS):
         spare = dice.randrange(4)
@@ -95,7 +96,7 @@ def test_a_full_disk_stops_nothing_for_good_and_nothing_is_sent_unannounced(
                 sold += 1
                 world.sell(sold, sold % 5)
             enrolled = len(world.moodle.enrolments)
-            until(lambda before=enrolled: len(world.moodle.enrolments) > before, "nothing is enrolled")
+            until(partial(_grew, world, enrolled), "nothing is enrolled")
             room.fill(spare)
         else:
             room.fill(spare)
@@ -138,6 +139,10 @@ def test_a_full_disk_stops_nothing_for_good_and_nothing_is_sent_unannounced(
     assert text["summary"]["unexplained"] == text["summary"]["due"] == 0
     assert not service.lines("worker_failed")
     assert not service.lines("poller_failed")
+
+
+def _grew(world: World, before: int) -> bool:
+    return len(world.moodle.enrolments) > before
 
 
 def _over(service: Service) -> int:

@@ -417,6 +417,14 @@ class App:
 
     def state(self) -> str:
         """How things stand, in a few sentences for people."""
+        try:
+            return self._state()
+        except Exception as exc:
+            if self.ledger.ailment.explains(exc):
+                return " ".join(self._failed())
+            raise
+
+    def _state(self) -> str:
         now = self.clock()
         healths = {name: self.ledger.read_service(name, now).health for name in self.gates}
         with closing(Report(self.config.ledger.path)) as report:
