@@ -1,5 +1,5 @@
-"""The disk is full, fails or is locked from the nth statement of a story on, for five minutes: nobody is called without a
-word about it on the disk, nothing is lost, and once there is room again all goes on, restarted or not."""
+"""The disk is full, fails or is locked from the nth statement of a story on, for five minutes: nobody is called without
+a word about it on the disk, nothing is lost, and once there is room again all goes on, restarted or not."""
 
 import os
 import sqlite3
