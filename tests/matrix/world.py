@@ -138,8 +138,8 @@ class World:
 
     # -- the daemon at work ----------------------------------------------------------------------------------
     def settle(self) -> bool:
-        """Works on, with time passing, until nothing waits any more and all that has happened up to now came to its end.
-        False if it does not within `PATIENCE`."""
+        """Works on, with time passing, until nothing waits any more and all that has happened up to now came to its
+        end. False if it does not within `PATIENCE`."""
         since = self.clock()
         self._round()
         while not self.quiet(since) and self.clock() < since + PATIENCE:
