@@ -176,8 +176,8 @@ class Shopfront(WooCommerce):
 
     strike: Callable[[str], None] = staticmethod(lambda _name: None)
 
-    def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
-        for page in super().fetch_pages(since, first_page=first_page):
+    def fetch_pages(self, since: datetime, *, first_page: int = 1, at_once: int = 1) -> Iterator[Page]:
+        for page in super().fetch_pages(since, first_page=first_page, at_once=at_once):
             self.strike("page decoded")
             yield page
             self.strike("between two pages")

@@ -133,7 +133,7 @@ def settled(town: Town) -> None:
 
 
 def relinks(town: Town) -> None:
-    desk, plan = town.app.ledger.desk, town.app._planner()
+    desk, plan = town.app.ledger.desk, town.app.crew.plan()
     with suppress(KeyError):
         desk.relink(ANA, Person(email=BEA, first_name="Bea", last_name="Buyer"), plan, town.clock())
     town.quiet()
@@ -148,7 +148,7 @@ def assigns(town: Town) -> None:
     order_id = first_order(town)
     learner = Person(email=BEA, first_name="Bea", last_name="Buyer")
     giving = Giving(order_id=order_id, line_id=line_of(town, order_id), learners=(learner,))
-    town.app.ledger.desk.assign([giving], town.app._crew.plan(), town.clock())
+    town.app.ledger.desk.assign([giving], town.app.crew.plan(), town.clock())
     town.quiet()
 
 
@@ -195,9 +195,9 @@ def forgets(town: Town) -> None:
 def holds(town: Town) -> None:
     """Kept as it is while the shop says that it is refunded; then let go."""
     order_id, desk = first_order(town), town.app.ledger.desk
-    desk.hold(order_id, "asked by phone", town.app._crew.plan(), town.clock())
+    desk.hold(order_id, "asked by phone", town.app.crew.plan(), town.clock())
     town.quiet()
-    desk.release(order_id, town.app._crew.plan(), town.clock())
+    desk.release(order_id, town.app.crew.plan(), town.clock())
     town.quiet()
 
 

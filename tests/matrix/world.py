@@ -4,6 +4,7 @@ that is moved, and a wire that can fail."""
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,6 @@ from tests.matrix.stage import Stage
 from tests.matrix.wire import Wire
 from wcsync import http
 from wcsync.app import App
-from wcsync.app.crew import Crew
 from wcsync.config import load_config
 from wcsync.health import Condition
 from wcsync.ledger.ledger import SqliteLedger
@@ -104,8 +104,8 @@ class World:
         self.app = App(config, clock=self.clock, dice=lambda: 0.5, ledger=self.ledger)
         self.app.prepare()
         self.jobs = {job.name: job.run for job in self.app.jobs()}
-        self.patients = self.app.proof().patients
-        crew = self._crew()
+        self.patients = self.app.crew.patients
+        crew = replace(self.app.crew, stopping=lambda: False)
         self.workers = crew.workers()
         self.singles = crew.singles(self.app.channels, lambda: True)
         self.poll_at = self.subscriptions_at = self.clock()
@@ -120,21 +120,6 @@ class World:
     def reopen(self) -> None:
         self.close()
         self.open()
-
-    def _crew(self) -> Crew:
-        app = self.app
-        return Crew(
-            config=app.config,
-            ledger=self.ledger,
-            store=app.store,
-            lmss=app.lmss,
-            gates=app.gates,
-            patients=self.patients,
-            planner=lambda: app.proof().planner().plan,
-            stopping=lambda: False,
-            clock=self.clock,
-            dice=lambda: 0.5,
-        )
 
     # -- the daemon at work ----------------------------------------------------------------------------------
     def settle(self) -> bool:

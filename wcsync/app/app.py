@@ -95,7 +95,7 @@ class App:
         }
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
         self._patients = {name: self._patient(name) for name in self.gates}
-        self._crew = crew = self._made_crew()
+        self.crew = crew = self._made_crew()
         self.poller = crew.orders()
         self.subscriptions = crew.subscriptions()
         self._retention = Retention(self.ledger, clock, config.retention.days)
@@ -229,7 +229,7 @@ class App:
         if self.config.course_sync.enabled:
             jobs.append(Job(name="courses", every_s=periods.COURSES_EVERY_S, run=self._mirror().run_if_due))
         if self.config.reconcile.enabled:
-            nights = build_nights(self.reconciler(), self._crew, lambda name: self._patients[name].may_call())
+            nights = build_nights(self.reconciler(), self.crew, lambda name: self._patients[name].may_call())
             jobs.append(Job(name="reconcile", every_s=periods.RECONCILE_EVERY_S, run=nights.run_if_due))
         return [*(replace(job, run=self._sparing(job.run)) for job in jobs), self._ledger_job()]
 
@@ -253,7 +253,7 @@ class App:
         return spared
 
     def _catch_up(self) -> CatchUp:
-        return build_catch_up(self.reconciler(), self._crew, lambda name: self._patients[name].may_call())
+        return build_catch_up(self.reconciler(), self.crew, lambda name: self._patients[name].may_call())
 
     def _mirror(self) -> CourseMirror:
         """The one that turns by itself."""
@@ -315,7 +315,7 @@ class App:
 
     def reconciler(self) -> Reconciler:
         """What compares shop, ledger and LMS. The mapping must be loaded before it runs."""
-        return build_reconciler(self._crew, self.poller)
+        return build_reconciler(self.crew, self.poller)
 
     def accept(self, service: str) -> Answerer:
         """Makes whoever answers now the known identity of `service`. Raises KeyError for an unknown name."""
@@ -387,7 +387,7 @@ class App:
         self._replan_owed.clear()  # first: what is owed from now on is owed again
         self._planned_by = self.mapping.current
         try:
-            record = self.ledger.replan_unmapped(self._crew.plan(), self.clock(), self._at_batch)
+            record = self.ledger.replan_unmapped(self.crew.plan(), self.clock(), self._at_batch)
         except BaseException:
             self._replan_owed.set()
             raise
