@@ -101,9 +101,12 @@ class LedgerIntent:
             )
 
     def still_open(self, *, answer_lost: bool) -> datetime | None:
-        """The instant of the write whose answer is open after this attempt; None if all answers are known."""
+        """Since when an answer is open after this attempt; None if all answers are known.
+
+        A lost one counts from now: the machine may have stood still between the word in the ledger and the call.
+        """
         if answer_lost:
-            return self._sending_since
+            return self._clock()
         return None if self.declared else self._open_since
 
     def _reserve(self, now: datetime) -> None:

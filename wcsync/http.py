@@ -1,40 +1,39 @@
 """The one HTTP client both sides use: one kept-open connection pool per service, time-outs, sizes, errors.
 
-Redirects are never followed: a redirect may carry keys to another host, and none of our services sends one on
-purpose. Nothing raised here quotes a URL's query, a header or a body, nor does anything in its chain of causes.
+Requests go straight to httpx's transport. Its client on top of that would follow redirects, which may carry keys to
+another host; keep cookies, with which a shop queues our threads; and believe proxies and a .netrc of the account we run
+under, which would see the keys. All that switched off, it would still cost a third of a poll's CPU. Nothing raised here
+quotes a URL's query, a header or a body, nor does anything in its chain of causes.
 """
 
-import functools
 import logging
-import math
 import socket
 import ssl
-import threading
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TypeVar, cast
 
-import httpcore
 import httpx
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
 from wcsync import outages
-from wcsync.errors import ConfigError, Finding, Problem, ServiceBlocked, TransientError, WcsyncError
+from wcsync.connections import InsideError, KeptConnections, trust
+from wcsync.errors import Finding, ServiceBlocked, TransientError, WcsyncError
+from wcsync.pulse import breathe
 from wcsync.retry import LONGEST_ASKED_WAIT_S
 from wcsync.times import parse_http_date
 
 DEFAULT_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
-KEEPALIVE_S = 120.0
 MAX_BODY_BYTES = 32 * 1024 * 1024
 QUICK_TRIES = 3
+HEADERS = {"accept": "*/*", "accept-encoding": "gzip", "connection": "keep-alive", "user-agent": "wcsync"}
 GZIP = zlib.MAX_WBITS | 16
 
 TOO_MUCH = "too_much"
@@ -88,30 +87,6 @@ class Reply:
         return self.content.lstrip()[:1] == b"<" or "text/html" in self.headers.get("content-type", "")
 
 
-@functools.cache
-def trust(ca_file: Path | None) -> ssl.SSLContext:
-    """The public CAs and, besides, `ca_file`'s. Loading them takes 60 ms, so each set is loaded once.
-
-    The environment has no say: neither SSL_CERT_FILE, which would put other CAs in their place, nor SSLKEYLOGFILE,
-    which would have every key of a connection written down. Raises ConfigError.
-    """
-    context = httpx.create_ssl_context(trust_env=False)
-    context.keylog_filename = None  # type: ignore[assignment]  # typeshed knows of no way to end it
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca_file is None:
-        return context
-    try:
-        context.load_verify_locations(cafile=str(ca_file))
-    except OSError as exc:
-        problem = Problem(
-            where="ca_file",
-            message=f"{ca_file} cannot be read as certificates ({type(exc).__name__})",
-            remedy="Give the path of a file in PEM form that this account may read",
-        )
-        raise ConfigError([problem]) from exc
-    return context
-
-
 class Redirected(ServiceBlocked):
     """The service sent us elsewhere. `adds_slash`: to the same address with a slash at its end."""
 
@@ -143,14 +118,8 @@ class Service:
         self._timeout_s = timeout_s
         self._ca_given = ca_file is not None
         self._max_body_bytes = max_body_bytes
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
-            transport=transport or _Transport(trust(ca_file), home),
-            follow_redirects=False,
-            trust_env=False,  # neither a proxy nor a .netrc of the account we run under may see the keys
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a session would queue our threads
-            headers={"user-agent": "wcsync", "accept-encoding": "gzip"},
-        )
+        self._timeouts = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)).as_dict()
+        self._transport = transport or KeptConnections(trust(ca_file), home)
 
     def fetch(self, prepare: Callable[[], Outgoing]) -> Reply:
         """Sends a request that changes nothing, up to three times within seconds while the way to it is shaky.
@@ -172,9 +141,10 @@ class Service:
         return self._exchange(prepare(), may_act=True, answered=answered)
 
     def close(self) -> None:
-        self._client.close()
+        self._transport.close()
 
     def _exchange(self, outgoing: Outgoing, *, may_act: bool, answered: Collection[int] = ()) -> Reply:
+        breathe()
         answer = self._attempt(outgoing, may_act=may_act)
         if isinstance(answer, WcsyncError):
             raise answer
@@ -201,13 +171,14 @@ class Service:
             return _caused(self._transport_error(exc, may_act=may_act), exc)
 
     def _read(self, outgoing: Outgoing) -> Reply:
-        with self._client.stream(
+        request = httpx.Request(
             outgoing.method,
             outgoing.url,
-            headers=dict(outgoing.headers),
+            headers=HEADERS | {name.lower(): value for name, value in outgoing.headers.items()},
             content=outgoing.content,
-            extensions={"deadline": time.monotonic() + 2 * self._timeout_s},
-        ) as response:
+            extensions={"timeout": self._timeouts, "deadline": time.monotonic() + 2 * self._timeout_s},
+        )
+        with closing(self._transport.handle_request(request)) as response:
             return Reply(
                 status=response.status_code,
                 headers={name.lower(): value for name, value in response.headers.items()},
@@ -248,7 +219,7 @@ class Service:
         if untrusted is not None:
             code, reason = untrusted.verify_code, untrusted.verify_message
             return self._blocked(outages.untrusted(code, reason, ca_given=self._ca_given))
-        if _first(exc, _InsideError) is not None:
+        if _first(exc, InsideError) is not None:
             return self._blocked(outages.LEADS_INSIDE)
         never_sent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         shaky = isinstance(exc, httpx.NetworkError | httpx.RemoteProtocolError)
@@ -288,93 +259,8 @@ class _TooMuchError(Exception):
     pass
 
 
-class _InsideError(httpcore.ConnectError):
-    pass
-
-
 class _NetworkFault(Exception):
     """What the network library reported, by the names of its exceptions alone."""
-
-
-class _Deadline(threading.local):
-    """When the calling thread's request must be over; each thread has one request under way at a time."""
-
-    at = math.inf
-
-    def cut(self, timeout_s: float | None) -> float:
-        left_s = max(self.at - time.monotonic(), 0.001)  # 0 would mean: do not block at all
-        return left_s if timeout_s is None else min(timeout_s, left_s)
-
-
-class _Stream(httpcore.NetworkStream):
-    """A connection that keeps to a deadline. A time-out alone begins anew with every byte that drips in."""
-
-    def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
-        self._inner = inner
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._deadline.cut(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._deadline.cut(timeout))
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        inner = self._inner.start_tls(ssl_context, server_hostname, self._deadline.cut(timeout))
-        return _Stream(inner, self._deadline)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def get_extra_info(self, info: str) -> object:
-        return self._inner.get_extra_info(info)
-
-
-class _Backend(httpcore.SyncBackend):
-    def __init__(self, deadline: _Deadline, home: str | None) -> None:
-        self._deadline = deadline
-        self._home = home
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        limit_s = self._deadline.cut(timeout)
-        inner = super().connect_tcp(host, port, limit_s, local_address, socket_options)
-        if self._home not in {None, host} and not _is_public(inner.get_extra_info("server_addr")[0]):
-            inner.close()  # by the address that was reached: what a name means may change between two looks
-            raise _InsideError
-        return _Stream(inner, self._deadline)
-
-
-class _Transport(httpx.HTTPTransport):
-    """httpx's own transport over a pool that keeps to deadlines (httpx lets nobody pass the pool in)."""
-
-    def __init__(self, trusted: ssl.SSLContext, home: str | None) -> None:
-        super().__init__(verify=trusted)
-        self._deadline = _Deadline()
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=trusted,
-            max_connections=None,
-            keepalive_expiry=KEEPALIVE_S,
-            network_backend=_Backend(self._deadline, home),
-        )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self._deadline.at = request.extensions["deadline"]
-        return super().handle_request(request)
-
-
-def _is_public(address: str) -> bool:
-    found = ip_address(address.partition("%")[0])
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return (mapped or found).is_global
 
 
 def _is_zipped(encodings: str) -> bool:

@@ -4,17 +4,15 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from wcsync.doctor import Diagnosis
 from wcsync.errors import Problem
-from wcsync.ledger.report import Summary
+
+if TYPE_CHECKING:  # a daemon examines nothing
+    from wcsync.doctor import Diagnosis
+    from wcsync.ledger.report import Summary
 
 _MARK = "  -> "
 _LINES_SHOWN = 3
@@ -49,7 +47,7 @@ def places(where: Sequence[str]) -> str:
     return f"{', '.join(where[:_LINES_SHOWN])}{more}"
 
 
-def print_diagnosis(diagnosis: Diagnosis, after: Diagnosis | None = None) -> None:
+def print_diagnosis(diagnosis: "Diagnosis", after: "Diagnosis | None" = None) -> None:
     """One look's outcome, under its service's name unless `after` was about the same."""
     if after is None or after.service != diagnosis.service:
         say(*([] if after is None else [""]), diagnosis.service)
@@ -65,7 +63,7 @@ def _before(where: Sequence[str]) -> str:
     return f"{places(where)}: " if where else ""
 
 
-def _consequence(diagnosis: Diagnosis) -> str:
+def _consequence(diagnosis: "Diagnosis") -> str:
     """Whether the daemon can go on."""
     if not diagnosis.fatal:
         return "(the daemon goes on)"
@@ -101,7 +99,7 @@ class Waiting:
             self._shown = False
 
 
-def print_summary(summary: Summary) -> None:
+def print_summary(summary: "Summary") -> None:
     """One line that scripts and people can read: `orders=… … unexplained=0`."""
     click.echo(" ".join(f"{name}={value}" for name, value in summary.as_dict().items()))
 
@@ -111,6 +109,11 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     rows = list(rows)
     if not rows:
         return
+    from rich import box  # noqa: PLC0415 - loaded only by commands that print tables
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")

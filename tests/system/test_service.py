@@ -25,7 +25,7 @@ import wcsync.app.build, wcsync.app.crew, wcsync.daemon, wcsync.pool, wcsync.shi
 from wcsync.cli import main
 
 folder = Path(sys.argv.pop(1))
-wcsync.app.build.GRACE_S, wcsync.app.build.TURN_CALLS = 1.0, 0
+wcsync.app.build.GRACE_S, wcsync.app.build.SILENT_CALLS = 1.0, 0
 wcsync.daemon.LOOK_S = wcsync.shift.BEACON_S = wcsync.pool.IDLE_S = 0.1
 
 

@@ -29,7 +29,7 @@ from tests.loopback import (
     then_leave,
     then_reset,
 )
-from wcsync import http
+from wcsync import connections
 from wcsync.errors import ConfigError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.retry import LONGEST_ASKED_WAIT_S
@@ -632,4 +632,4 @@ def test_an_lms_of_our_own_network_may_show_its_pictures(serve: Serve) -> None:
     ],
 )
 def test_what_leads_inside(address: str, public: bool) -> None:
-    assert http._is_public(address) is public
+    assert connections._is_public(address) is public

@@ -16,8 +16,9 @@ from pydantic import BaseModel
 import wcsync
 from tests.loopback import OK, Loopback, answer
 from wcsync.config.sections import Config
+from wcsync.connections import trust
 from wcsync.errors import ServiceBlocked, TransientError
-from wcsync.http import Outgoing, Service, trust
+from wcsync.http import Outgoing, Service
 from wcsync.lms.registry import KINDS
 
 Listen = Callable[..., Loopback]

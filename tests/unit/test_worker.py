@@ -12,6 +12,7 @@ from structlog.testing import LogCapture
 from tests.fakes import T0, lost, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.events import ALWAYS, EVENTS
 from wcsync.health import Condition
 from wcsync.model import Order
 from wcsync.retry import Backoff
@@ -485,6 +486,43 @@ def test_nothing_is_written_for_a_row_that_was_taken_over(spine: Spine, logs: li
     assert [entry["outcome"] for entry in settled(logs)] == ["taken_over"]
 
 
+def test_what_a_frozen_worker_holds_is_not_sent_by_another_before_it_has_had_its_say(spine: Spine) -> None:
+    """The machine stood still between the look and the call, for longer than any lease. All go on at once."""
+    stood_still = list[bool]()
+
+    def stand_still(_what: str) -> None:
+        if not stood_still:
+            stood_still.append(True)
+            spine.tick(3600)
+            assert spine.ledger.recover(spine.clock() - timedelta(minutes=15), spine.clock()) == 1
+            spine.work()
+
+    spine.lms.before_write = stand_still
+    spine.record(make_order())
+    spine.settle()
+    assert spine.lms.writes == [("create", ANA[0]), ("enrol", ANA[0])]
+    assert spine.lms.active() == {ANA}
+
+
+def test_a_call_that_went_out_late_is_waited_for_from_when_its_answer_was_lost(spine: Spine) -> None:
+    """The machine stood still between the word in the ledger and the call, which then takes effect late."""
+
+    def stand_still(what: str) -> None:
+        spine.tick(QUARANTINE_S)
+        lost(what)
+
+    spine.lms.before_write = stand_still
+    spine.record(make_order())
+    spine.work()
+    spine.lms.before_write = lambda _what: None
+    spine.tick(QUARANTINE_S - 1)
+    spine.work()
+    assert spine.lms.writes == []
+    spine.tick(2)
+    spine.settle()
+    assert spine.lms.active() == {ANA}
+
+
 # -- each class of error ---------------------------------------------------------------------------------------------
 
 
@@ -932,6 +970,18 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(spine: Spine, logs: lis
         ("service_unavailable", "warning"),
         ("service_recovered", "info"),
     ]
+
+
+def test_a_service_falls_ill_and_gets_well_in_no_enrolments_name(spine: Spine, logs: list[Any]) -> None:
+    """`tail` and people who search by a learner would take the service's trouble for that learner's."""
+    spine.record(make_order())
+    spine.lms.before_read = failing(TransientError("refused", whole_service=True), times=1)
+    for _ in range(2):
+        spine.work()
+        spine.tick(QUARANTINE_S)
+    told = {entry["event"]: set(entry) - {*ALWAYS, "log_level"} for entry in logs}
+    assert told["service_unavailable"] == set(EVENTS["service_unavailable"].keys)
+    assert told["service_recovered"] == set(EVENTS["service_recovered"].keys)
 
 
 def test_a_blocked_service_is_told_as_an_error(spine: Spine, logs: list[Any]) -> None:

@@ -66,6 +66,10 @@ def _tell(found: Trace, orders: str, config_path: Path | None) -> None:
         "The shop still has the orders with the address, and notes of wcsync beside them may name it: erase it there, "
         "too. Reading them again does not bring the person back here; a new order does."
     )
+    screen.say(
+        "Backups taken before now still hold the person, as does a ledger that a restore set aside: remove them, or "
+        "let them grow old. After restoring one, erase the person again."
+    )
 
 
 def _places(places: Iterable[tuple[LmsName, CourseId]]) -> str:

@@ -63,6 +63,21 @@ def prepare_file(path: Path) -> None:
         raise unusable(path, f"is not a ledger or is damaged ({exc})") from exc
 
 
+def require_sound(path: Path) -> None:
+    """Raises ConfigError if any page of the file is not what SQLite left there; PassingTrouble if it cannot be read
+    now."""
+    remedy = "Put it aside and restore a backup; without one, start with a new ledger and `wcsync backfill`."
+    try:
+        with closing(connect(path)) as connection:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as exc:
+        raise unusable(path, f"cannot be used ({exc})", cause=exc) from exc
+    except sqlite3.DatabaseError as exc:
+        raise unusable(path, f"is damaged ({exc})", remedy) from exc
+    if found != "ok":
+        raise unusable(path, f"is damaged ({' '.join(found.split())})", remedy)
+
+
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Two processes that make one ledger at the same time would both find it without tables."""

@@ -79,6 +79,8 @@ _SENTENCES: dict[Fate, str] = {
     Fate.PARKED: "Needs a person: {reason}.",
 }
 assert _SENTENCES.keys() == set(Fate)
+_DECIDED = ("as the learner's address was put right", "somebody dealt with it by hand")
+assert all(said in _SENTENCES[Fate.MOVED] + _SENTENCES[Fate.DEALT_WITH] for said in _DECIDED)
 
 
 def render_note(lines: Sequence[NoteLine], learners: Mapping[LearnerKey, Person], digest: str) -> str:
@@ -108,6 +110,19 @@ def told_last(notes: Iterable[str]) -> str | None:
     return marks[-1] if marks else None
 
 
+def says_nothing_new(note: str, notes: Sequence[str]) -> bool:
+    """Whether the newest of our notes among `notes` (oldest first) has every sentence of `note`, however the shop keeps
+    blanks and marks."""
+    ours = [text for text in notes if _MARK.search(text)]
+    return bool(ours) and _told_lines(note) <= _told_lines(ours[-1])
+
+
+def tells_of_a_decision(notes: Iterable[str]) -> bool:
+    """Whether one of our notes tells of what a person decided, and the order itself does not say."""
+    ours = [" ".join(html.unescape(text).split()) for text in notes if _MARK.search(text)]
+    return any(said in text for said in _DECIDED for text in ours)
+
+
 def dump_lines(lines: Iterable[NoteLine]) -> str:
     """The lines as JSON. Holds no address and no name of a person."""
     return json.dumps(
@@ -123,6 +138,11 @@ def parse_lines(text: str) -> tuple[NoteLine, ...]:
         )
         for fate, product, place, learner, reason in json.loads(text)
     )
+
+
+def _told_lines(note: str) -> set[str]:
+    lines = re.split(r"\n|<br\s*/?>|</?p>", _MARK.sub("", note))
+    return {" ".join(html.unescape(line).split()) for line in lines} - {""}
 
 
 def _render_line(line: NoteLine, learners: Mapping[LearnerKey, Person]) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from wcsync.connections import trust
 from wcsync.errors import ConfigError, PermanentError, ServiceBlocked, TransientError, WcsyncError
-from wcsync.http import trust
 from wcsync.mappers.alerts import one_line
 
 Security = Literal["starttls", "tls", "none"]

@@ -16,7 +16,7 @@ import msgspec
 
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, ServiceBlocked, TransientError, WcsyncError
-from wcsync.http import Outgoing, Reply, Service
+from wcsync.http import Outgoing, Reply, Service, Transport
 from wcsync.lms.base import LmsSettings
 from wcsync.lms.moodle import troubles
 
@@ -164,11 +164,13 @@ class Rest:
     Raises, everywhere: TransientError (Stumbled among them), ServiceBlocked, Refused.
     """
 
-    def __init__(self, settings: LmsSettings, token: Secret) -> None:
+    def __init__(self, settings: LmsSettings, token: Secret, *, transport: Transport | None = None) -> None:
         self.name = f'moodle "{settings.name}"'
         self._url = f"{settings.url.rstrip('/')}/webservice/rest/server.php"
         self._token = token
-        self._service = Service(self.name, timeout_s=settings.timeout_s, ca_file=settings.ca_file)
+        self._service = Service(
+            self.name, timeout_s=settings.timeout_s, ca_file=settings.ca_file, transport=transport
+        )
 
     def read(self, function: str, fields: Fields, shape: type[T]) -> T:
         """Calls a function that changes nothing."""
