@@ -1,9 +1,10 @@
 """Who is to be in which course until when, read off a shop by the rules in words and nothing else.
 
 A second, naive implementation that shares no code with the planner, to hold that one against: every seat is dealt out
-anew from what the shop says last, without any memory of how it came to be so. Where memory decides by design (a seat
-stays with the learner it was sold to), the histories that tests make leave the question out: learners are only ever
-added behind those who were named before, a line only grows, no refund leaves a line fewer seats than learners.
+anew from what the shop says last. Where memory decides by design (a seat stays with the learner it was sold to) whoever
+keeps the history says what is to be remembered: `seats` and `seated` of a line. Histories without it leave the question
+out: learners are only ever added behind those who were named before, a line only grows, no refund leaves a line fewer
+seats than learners.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,9 @@ class PlainTerms:
 @dataclass(frozen=True)
 class PlainLine:
     """`refunded`: how many were given back; `amount_off`: a part of its price was, and no seat. `bundle`: the id of
-    the line that stands for its bundle; then it has no price of its own. `assigned`: to whom a person gave seats."""
+    the line that stands for its bundle; then it has no price of its own. `assigned`: to whom a person gave seats.
+    `seats`: as how many it was sold, 0 = not yet; `seated`: who has had one of them since; `removed`: the order has it
+    no more."""
 
     line_id: int
     product: int
@@ -38,6 +41,9 @@ class PlainLine:
     amount_off: bool = False
     bundle: int = 0
     assigned: tuple[str, ...] = ()
+    seats: int = 0
+    seated: tuple[str, ...] = ()
+    removed: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,21 +118,28 @@ def counts(order: PlainOrder) -> bool:
 
 def seat_owners(shop: PlainShop, order: PlainOrder, line: PlainLine, terms: PlainTerms) -> list[str]:
     """The learners who have a seat of the line that was not given back."""
-    named = line.learners or order.learners
-    if terms.seats == "hold" and line.quantity > 1:
-        people: tuple[str, ...] = ()
-    elif named:
-        people = named
-    elif line.quantity == 1 or terms.seats == "buyer-once":
-        people = (order.buyer,)
-    else:
-        people = ()
+    people = (*line.seated, *newcomers(order, line, terms))
     owners: list[str] = []
     for person in (*people, *line.assigned):
         address = real_address(shop, person)
         if "@" in person and person.strip().lower() not in shop.never and address not in owners:
             owners.append(address)
     return owners[: max(0, line.quantity - given_back(order, line))]
+
+
+def newcomers(order: PlainOrder, line: PlainLine, terms: PlainTerms) -> tuple[str, ...]:
+    """Who is to have seats that nobody has: whom the order names, else the buyer of a line that was just sold or is of
+    one seat. A line that was sold takes in nobody while its order is not paid."""
+    if line.removed or (line.seats and order.status != PAID):
+        return ()
+    if terms.seats == "hold" and line.quantity > 1:
+        return ()
+    named = line.learners or order.learners
+    if named:
+        return named
+    if line.seats:
+        return (order.buyer,) if (line.seats, line.quantity) == (1, 1) else ()
+    return (order.buyer,) if line.quantity == 1 or terms.seats == "buyer-once" else ()
 
 
 def given_back(order: PlainOrder, line: PlainLine) -> int:

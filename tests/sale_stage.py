@@ -1,37 +1,19 @@
-"""What a sale world stands on: a shop without a socket, LMSs that tell before they put anybody out, a ledger whose
-process can be killed between any two transactions, and what the shop sells."""
+"""What a sale world stands on: LMSs that tell before they put anybody out, a ledger whose process can be killed, or its
+disk be full, between any two transactions, and what the shop sells."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
-
-import httpx
 
 from tests.fakes import FakeClock, FakeLms
-from tests.plain_reading import (
-    PlainTerms,
-)
-from wcsync.ledger.base import Limits
+from tests.plain_reading import PlainTerms
+from wcsync.ledger.base import Limits, PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.lms.base import Capability, Intent
-from wcsync.mappers.mapping import Match
-from wcsync.model import (
-    Applied,
-    CourseId,
-    Line,
-    LmsName,
-    Seat,
-    Target,
-)
-from wcsync.sale import Access, SeatRule, Terms
-from wcsync.sandbox.exchange import Request
-from wcsync.sandbox.shop import SandboxShop
-from wcsync.store.client import WooCommerce
+from wcsync.model import Applied, Order, Seat
 
 BEGIN = datetime(2026, 3, 20, 1, 30, tzinfo=UTC)
 """The clocks of Madrid and Los Angeles change within the weeks around it."""
@@ -39,10 +21,10 @@ DAY = 86400.0
 QUARANTINE_S = 90.0
 LATEST_EFFECT_S = 60.0
 """After this a call that went unanswered takes effect no more; shorter than the quarantine."""
-URL = "https://shop.example.test"
 EVE = "eve@example.test"
 ADDRESSES = ("ana@example.test", "bea@example.test", "cid@example.test", "don@gmial.test", EVE)
 ENDS, ASKS = frozenset({"cancelled", "refunded", "failed"}), frozenset({"trash", "deleted"})
+PAGES_KEPT = 12
 LIMITS = Limits(most=6, share=0.5)
 
 COURSE, DAYS, GROUP, UNTIL, CLUB, PACK, T_SHIRT, NEW = range(1, 9)
@@ -72,20 +54,29 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-class Fragile:
-    """A connection whose process can be killed just before a transaction or just behind it. `strike` is called at both
-    places; what it raises is what happens."""
+def disk_full() -> sqlite3.OperationalError:
+    """What SQLite says once the disk is full: nothing of the transaction is on it."""
+    exc = sqlite3.OperationalError("database or disk is full")
+    exc.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return exc
 
-    def __init__(self, connection: sqlite3.Connection, strike: Callable[[], None]) -> None:
+
+class Fragile:
+    """A connection whose process can be killed, or its disk be full, at any transaction. `strike` is called just before
+    one begins, before its end is written, and just behind; what it raises is what happens."""
+
+    def __init__(self, connection: sqlite3.Connection, strike: Callable[[str], None]) -> None:
         self._connection = connection
         self._strike = strike
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         if sql.startswith("BEGIN"):
-            self._strike()
+            self._strike("begin")
+        if sql == "COMMIT":
+            self._strike("end")
         cursor = self._connection.execute(sql, *values)
         if sql == "COMMIT":
-            self._strike()
+            self._strike("behind")
         return cursor
 
     def __getattr__(self, name: str) -> Any:
@@ -93,9 +84,19 @@ class Fragile:
 
 
 class FragileLedger(SqliteLedger):
-    def __init__(self, path: Path, strike: Callable[[], None]) -> None:
+    """`pages`: those that came last, to come once more."""
+
+    def __init__(
+        self, path: Path, strike: Callable[[str], None], pages: list[Sequence[Order]] | None = None
+    ) -> None:
         self._strike = strike
+        self._pages = pages if pages is not None else []
         super().__init__(path)
+
+    def record_page(self, orders: Sequence[Order], *args: Any, **kwargs: Any) -> PageRecord:
+        if orders:
+            self._pages[:] = [*self._pages, orders][-PAGES_KEPT:]
+        return super().record_page(orders, *args, **kwargs)
 
     @property
     def _db(self) -> Any:
@@ -104,10 +105,22 @@ class FragileLedger(SqliteLedger):
         return Fragile(connection, self._strike)
 
 
+@dataclass
+class SkewedClock:
+    """The clock of the daemon's machine: `apart` seconds from the true one."""
+
+    true: FakeClock
+    apart: float = 0.0
+
+    def __call__(self) -> datetime:
+        return self.true() + timedelta(seconds=self.apart)
+
+
 class Campus(FakeLms):
     """An LMS of the tests that tells before anybody is put out. Without `END_DATE` it knows no ends."""
 
     on_withdraw: Callable[[Pair], None] = staticmethod(lambda _pair: None)
+    given: int = 0
 
     def ensure_enrolled(self, seat: Seat, intent: Intent) -> Applied:
         if Capability.END_DATE not in self.capabilities:
@@ -122,91 +135,27 @@ class Campus(FakeLms):
     def places(self) -> set[Pair]:
         return {(address, f"{self.name}:{course}") for address, course in self.active()}
 
+    # -- what people there do ----------------------------------------------------------------------------------------
+    def take_by_hand(self, address: str, course: str) -> None:
+        """Staff enrol somebody, who gets an account if there is none."""
+        user_id = self._first(address) or self.add_account(address)
+        self._let_in((user_id, course), None)
 
-@dataclass
-class Shelf:
-    """The mapping: what each product of the shop sells now, by rows of its own; bundles are found by no row."""
+    def put_out_by_hand(self, address: str, course: str) -> None:
+        user_id = self._first(address)
+        if user_id is not None:
+            self._put_out((user_id, course))
 
-    terms: dict[int, PlainTerms]
+    def delete_account(self, address: str) -> None:
+        """With all that was in it."""
+        user_id = self._first(address)
+        self.accounts = [one for one in self.accounts if one[1] != user_id]
+        for key in [key for key in self.enrolled if key[0] == user_id]:
+            self._put_out(key)
 
-    def match(self, line: Line) -> Match | None:
-        if line.product_id == T_SHIRT:
-            return Match(targets=(), source="rows", ignore=True)
-        plain = self.terms.get(line.product_id)
-        if plain is None:
-            return None
-        pairs = [course.split(":") for course in plain.courses]
-        access = Access(days=plain.days or None, until=plain.until, with_subscription=plain.with_subscription)
-        return Match(
-            targets=tuple(Target(lms=LmsName(lms), course_id=CourseId(course)) for lms, course in pairs),
-            source="rows",
-            terms=(Terms(access=access),) * len(pairs),
-            seats=SeatRule(plain.seats),
-        )
-
-
-class Merchant:
-    """The shop, and what happens in it. Each change has a second of its own, as dates of change know no less."""
-
-    def __init__(self, clock: FakeClock, zone: str) -> None:
-        self.clock = clock
-        self.shop = SandboxShop(clock=clock, timezone=zone or "UTC")
-        self.shop.site_url = URL
-        self.shop.offers_subscriptions = True
-        for number, name in enumerate(
-            ("course", "days", "group", "until", "club", "pack", "shirt", "new"), 1
-        ):
-            self.shop.add_product(name, sku=f"P-{number}", price="100", product_id=number)
-        self.client = WooCommerce(
-            url=URL,
-            consumer_key="ck_sandbox",
-            consumer_secret="cs_sandbox",
-            page_size=3,
-            transport=httpx.MockTransport(self._answer),
-        )
-        self.last: dict[int, dict[str, Any]] = {}
-        self.last_refunds: dict[int, list[dict[str, Any]]] = {}
-
-    def _answer(self, asked: httpx.Request) -> httpx.Response:
-        path, _, query = asked.url.raw_path.decode().partition("?")
-        reply = self.shop.handle(
-            Request(
-                method=asked.method,
-                path=path,
-                query=tuple(parse_qsl(query, keep_blank_values=True)),
-                headers=dict(asked.headers),
-                body=asked.content,
-                secure=True,
-            )
-        )
-        date = {"Date": self.clock().strftime("%a, %d %b %Y %H:%M:%S GMT")}
-        return httpx.Response(reply.status, headers={**date, **reply.headers}, content=reply.body)
-
-    @property
-    def orders(self) -> dict[int, dict[str, Any]]:
-        """As they are; those that were deleted, as they were."""
-        self.last.update(self.shop.orders)
-        return self.last
-
-    @property
-    def refunds(self) -> dict[int, list[dict[str, Any]]]:
-        """As `orders`."""
-        self.last_refunds.update({number: self.shop.refunds.get(number, []) for number in self.shop.orders})
-        return self.last_refunds
-
-    def rest_of(self, order_id: int, line_id: int) -> int:
-        """How many pieces of a line were not given back yet."""
-        [line] = [one for one in self.orders[order_id]["line_items"] if one["id"] == line_id]
-        return int(line["quantity"]) - sum(part[0] for part in self.given_back(order_id, line_id))
-
-    def given_back(self, order_id: int, line_id: int) -> list[tuple[int, Decimal, int]]:
-        """Of a line: (pieces, amount, refund) of each refund that names it."""
-        return [
-            (-int(part["quantity"]), -Decimal(part["total"]), refund["id"])
-            for refund in self.refunds.get(order_id, [])
-            for part in refund["line_items"]
-            if any(
-                meta["key"] == "_refunded_item_id" and int(meta["value"]) == line_id
-                for meta in part["meta_data"]
-            )
-        ]
+    def add_account(self, email: str) -> str:
+        """Numbers are never given twice."""
+        self.given += 1
+        user_id = str(100 + self.given)
+        self.accounts.append((email.casefold(), user_id))
+        return user_id

@@ -95,6 +95,23 @@ CATALOGUE = (
         when="a new ledger begins to read, and where",
     ),
     Event(
+        name="ledger_restored",
+        keys=("taken_at", "hint"),
+        when="a daemon begins to work on a backup: what was done since then is looked up before anything is written",
+    ),
+    Event(
+        name="ledger_caught_up",
+        keys=("orders", "fresh", "missing"),
+        when="a restored ledger has looked up all that came after its backup; `missing`: learners whom an LMS does not "
+        "show, each on the parked list",
+    ),
+    Event(
+        name="decision_lost",
+        keys=("order_id", "hint"),
+        when="after a restore an order's note tells of a person's decision that the backup does not hold; the order is "
+        "held until it is said again",
+    ),
+    Event(
         name="orders_polled",
         keys=("fetched", "fresh", "lines", "unmapped", "parked", "complete", "duration_ms"),
         when="a look at the shop brought something, or was not complete",

@@ -3,7 +3,6 @@
 import io
 import logging
 import os
-import re
 import select
 import stat
 import sys
@@ -29,7 +28,10 @@ SHORTEST_SECRET = 6
 Say = Callable[..., str]
 """Renders an event with its keys as a line."""
 
-_UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+LONGEST_TEXT = 6_000
+"""Letters of one value: journald cuts a line of more than 48 KB, and what came after would begin a line of its own."""
+BLOT = "\N{REPLACEMENT CHARACTER}"
+_BREAKS = str.maketrans({"\n": BLOT, "\t": " "})
 
 
 def configure(
@@ -47,6 +49,7 @@ def configure(
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if as_text else "iso", utc=True, key="at"),
         structlog.processors.format_exc_info,
         Redactor(secrets),
+        *([_on_one_line] if as_text else []),
     ]
     processors = [*shared, _renderer(as_text=as_text, out=out)]
     unbreakable.say = partial(_render_line, processors)
@@ -175,7 +178,25 @@ class Redactor:
     def _clean_text(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "[secret]")
-        return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", blot_addresses(text))
+        text = blot_addresses(text)
+        if len(text) > LONGEST_TEXT:  # only now: half an address or half a key would not be known as one
+            text = f"{text[: LONGEST_TEXT // 2]}…{text[-LONGEST_TEXT // 2 :]}"
+        return _seen(text)
+
+
+def _seen(text: str) -> str:
+    """Line ends and tabs stay, as tracebacks need them; nothing else does that no person sees."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in "\n\t" else BLOT for char in text)
+
+
+def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """For people's terminals, where nothing escapes a line's end. A traceback has lines of its own."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = value.translate(_BREAKS)
+    return event
 
 
 def _renderer(*, as_text: bool, out: TextIO) -> Processor:

@@ -44,6 +44,11 @@ UNREACHABLE = Finding(
     message="cannot be reached",
     remedy="check that url is right and the host is up",
 )
+LEADS_INSIDE = Finding(
+    code="leads_inside",
+    message="its address leads into a private network, where only the LMS's own host is called",
+    remedy="set url in the config to the address the platform itself uses",
+)
 NO_CONNECTION = Finding(
     code="no_connection",
     message="did not accept a connection in time",

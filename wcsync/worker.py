@@ -9,7 +9,14 @@ from time import monotonic
 import structlog
 
 from wcsync.effects import Customs, Effect, LedgerIntent, Stay, effect_of
-from wcsync.errors import REMOTE_ERRORS, BudgetSpent, PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import (
+    REMOTE_ERRORS,
+    BudgetSpent,
+    PermanentError,
+    ServiceBlocked,
+    TransientError,
+    TurnedAway,
+)
 from wcsync.gate import Gate
 from wcsync.health import Sign
 from wcsync.ledger.ailment import ails
@@ -149,8 +156,7 @@ class Worker:
                 self.gate.forget()
             return self._after_trouble(claim, intent, exc)
         except PermanentError as exc:
-            self.patient.note(Sign.WORKED)
-            return Ending(outcome="dead", kind="permanent", reason=str(exc))
+            return self._after_no(claim, exc)
         except ServiceBlocked as exc:
             return self._after_refusal(claim, exc)
         except Exception as exc:
@@ -170,6 +176,13 @@ class Worker:
             answer_lost=intent.declared,
         )
         return self._try_later(claim, unsure, counted=True)
+
+    def _after_no(self, claim: Claim, exc: PermanentError) -> "Ending":
+        """The service is well: it answered this call, or others while this one was turned away."""
+        self.patient.note(Sign.WORKED)
+        if isinstance(exc, TurnedAway):
+            return self._try_later(claim, TransientError(str(exc)), counted=True)
+        return Ending(outcome="dead", kind="permanent", reason=str(exc))
 
     def _after_refusal(self, claim: Claim, exc: ServiceBlocked) -> "Ending":
         """A refusal is the service's, and costs no attempt; unless others got through since this row met the last.

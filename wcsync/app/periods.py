@@ -22,5 +22,7 @@ EXPIRY_EVERY_S = 30.0
 """How long after its end an access may last where the LMS does not end it by itself."""
 RETENTION_EVERY_S = 3600.0
 """How often it is asked whether people are due to be forgotten."""
+CATCHING_UP_EVERY_S = 5.0
+"""How often a restored ledger is asked whether it has caught up."""
 RECONCILE_EVERY_S = 60.0
 """How often it is asked whether the night's proof is due."""

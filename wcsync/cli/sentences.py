@@ -245,6 +245,16 @@ SENTENCES: dict[str, Sentence] = {
     "leases_recovered": lambda line: (
         f"Took up again what a stopped process left (enrolments and messages: {line.get('rows', '?')})"
     ),
+    "ledger_restored": lambda line: (
+        f"The ledger is a backup of {line.get('taken_at')}: what was done since is looked up before anything is written"
+    ),
+    "decision_lost": lambda line: (
+        f"Order {line.get('order_id')} is held: its note tells of a decision that the restored ledger does not know"
+    ),
+    "ledger_caught_up": lambda line: (
+        f"The restored ledger has caught up: {_count(line.get('fresh'), 'order')} were news, "
+        f"{_count(line.get('missing'), 'learner')} not to be seen in an LMS"
+    ),
     "ledger_started": lambda line: (
         f"A new ledger begins: orders changed since {line.get('orders_since', '?')} are read; {line.get('hint', '')}"
     ),

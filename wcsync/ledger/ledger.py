@@ -18,6 +18,7 @@ from wcsync.ledger import (
     claims,
     confirmations,
     cursors,
+    origin,
     outbox,
     people,
     services,
@@ -34,6 +35,7 @@ from wcsync.ledger.base import (
     Deferral,
     Known,
     Limits,
+    Origin,
     PageRecord,
     Surrender,
     TroubleRecord,
@@ -195,6 +197,22 @@ class SqliteLedger:
             if not changed or self._closed.is_set():
                 break
         return total
+
+    # -- a copy --------------------------------------------------------------------------------------------------
+    def read_origin(self) -> Origin | None:
+        return origin.read(self._db)
+
+    def begin_restored(self, now: datetime) -> Origin | None:
+        with transaction(self._db) as db:
+            begun = origin.begin(db, now)
+            if begun is not None:
+                audit(db, "daemon", "ledger_restored", "ledger", render_instant(begun.taken_at), now)
+        return begun
+
+    def record_caught_up(self, now: datetime) -> None:
+        with transaction(self._db) as db:
+            origin.end(db, now)
+            audit(db, "daemon", "ledger_caught_up", "ledger", "", now)
 
     # -- working off ---------------------------------------------------------------------------------------------
     def claim(self, lms: LmsName, now: datetime, limits: Limits | None = None) -> Claim | None:
