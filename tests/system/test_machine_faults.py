@@ -1,4 +1,4 @@
-"""What a machine can do to a daemon: each ends or goes on as promised, with what to do next, as the sandboxes count."""
+"""What a machine can do to a daemon: it ends or goes on as promised, and says what to do. The sandbox counts."""
 
 import os
 import random
@@ -52,9 +52,9 @@ def run(world: World, *words: str) -> Result:
     return CliRunner().invoke(main, [*words, "--config", str(world.config_path)])
 
 
-def tell(proof: Proof, world: World, what: str, trials: int = 1, **figures: float | str) -> None:
+def tell(proof: Proof, world: World, what: str, trials: int = 1, refused: int = 0) -> None:
     lost, doubled = count(world)
-    proof.tell("machine", what, trials=trials, lost=lost, doubled=doubled, **figures)
+    proof.tell("machine", what, trials=trials, lost=lost, doubled=doubled, refused=refused)
     assert (lost, doubled) == (0, 0), what
 
 
@@ -74,9 +74,7 @@ def test_a_ledger_restored_from_an_older_copy_finds_all_again_and_makes_nothing_
     assert world.run_once() == 0
     shutil.copy(ledger, copy)
     sell(world, 2, 3, 4)
-    refunded = world.sell(9, 1)
     assert world.run_once() == 0
-    world.refund(refunded)
     for name in ("ledger.db-wal", "ledger.db-shm"):
         (world.folder / name).unlink(missing_ok=True)
     shutil.copy(copy, ledger)
@@ -108,15 +106,7 @@ def test_a_damaged_ledger_stops_the_start_or_does_no_harm(world: World, proof: P
         sell(world, 100 + seed)
         assert run(world, "run", "--once").exit_code == 0
         shutil.copy(ledger, good)
-    tell(
-        proof,
-        world,
-        f"ledger {hurt}",
-        SEEDS,
-        refused=refused,
-        unharmed=SEEDS - refused - failed,
-        failed=failed,
-    )
+    tell(proof, world, f"ledger {hurt}", SEEDS, refused)
     assert failed == 0
 
 
@@ -163,7 +153,7 @@ def test_a_write_ahead_log_lost_in_a_crash_costs_nothing(service: Service, proof
 def test_a_ledger_that_another_program_holds_is_waited_for_and_told(service: Service, proof: Proof) -> None:
     world = service.world
     service.start()
-    service.listener.wait_for("READY=1")
+    service.listener.wait_for("READY=1", timeout_s=60)
     sell(world, 1)
     service.wait_enrolled()
     with closing(sqlite3.connect(world.folder / "ledger.db", isolation_level=None)) as other:
@@ -190,12 +180,12 @@ def test_a_ledger_that_another_program_holds_is_waited_for_and_told(service: Ser
         (lambda path: path.write_bytes(b"\x00\xffno database" * 1000), "is not a ledger or is damaged", 78),
         (lambda path: path.write_text("SQLite format 3"), "is not a ledger or is damaged", 78),
         (
-            lambda path: _execute(path, "UPDATE _sqlite_migrations SET name = 'm999_later'"),
+            lambda path: _execute(path, "UPDATE _sqlite_migrations SET name = 'm999_later' WHERE id = 1"),
             "newer wcsync",
             78,
         ),
         (lambda path: (path.unlink(), path.mkdir()), "cannot be used", 78),
-        (lambda path: (path.unlink(), path.symlink_to("/nonexistent/ledger.db")), "leads to no file", 78),
+        (lambda path: (path.unlink(), path.symlink_to("gone.db")), "leads to no file", 78),
     ],
     ids=["rubbish", "a-header", "newer", "a-folder", "a-dead-link"],
 )
@@ -228,7 +218,7 @@ def test_a_mapping_file_in_trouble_stops_nothing_and_is_told(
     mapping = world.folder / "mapping.toml"
     good = mapping.read_text()
     service.start()
-    service.listener.wait_for("READY=1")
+    service.listener.wait_for("READY=1", timeout_s=60)
     mapping.unlink()
     if what == "folder":
         mapping.mkdir()
@@ -256,7 +246,7 @@ def test_a_reload_without_config_or_credentials_changes_nothing_and_names_the_fi
 ) -> None:
     world = service.world
     service.start()
-    service.listener.wait_for("READY=1")
+    service.listener.wait_for("READY=1", timeout_s=60)
     (world.folder / name).rename(world.folder / "elsewhere")
     service.send(signal.SIGHUP)
     service.wait_until("config_refused")
@@ -281,7 +271,7 @@ def test_a_process_out_of_file_handles_says_so_and_goes_on_once_there_are_some(
 ) -> None:
     world = service.world
     service.start()
-    service.listener.wait_for("READY=1")
+    service.listener.wait_for("READY=1", timeout_s=60)
     sell(world, 1)
     service.wait_enrolled()
     assert service.process is not None
@@ -294,7 +284,7 @@ def test_a_process_out_of_file_handles_says_so_and_goes_on_once_there_are_some(
     world.moodle.resume()
     sell(world, 2)
     until(
-        lambda: "Too many open files" in world.log_path.read_text(),
+        lambda: "too many files are open" in world.log_path.read_text(),
         "it is not told",
         30,
         world.log_path.read_text,
@@ -319,7 +309,7 @@ def test_a_process_that_stands_still_feeds_no_watchdog_and_goes_on_unharmed(
     world = service.world
     world.moodle.latency_s = 0.1
     service.start()
-    service.listener.wait_for("WATCHDOG=1", times=2)
+    service.listener.wait_for("WATCHDOG=1", times=2, timeout_s=60)
     sell(world, *range(8))
     sleep(0.5)
     service.send(signal.SIGSTOP)
@@ -342,7 +332,7 @@ def test_a_log_that_nobody_reads_stops_nothing_and_tells_what_is_lost(service: S
     read, write = os.pipe()
     service.start(to=write)
     os.close(write)
-    service.listener.wait_for("READY=1")
+    service.listener.wait_for("READY=1", timeout_s=60)
     for round_number in range(6):
         sell(world, *range(round_number * 60, round_number * 60 + 60))
         service.wait_enrolled(60)
@@ -386,7 +376,7 @@ def test_a_clock_that_is_set_and_set_back_loses_and_doubles_nothing(
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
     )
-    service.listener.wait_for("READY=1")
+    service.listener.wait_for("READY=1", timeout_s=60)
     sell(world, 1, 2)
     service.wait_enrolled()
     for jump in (jump_s, 0):
