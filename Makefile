@@ -37,8 +37,9 @@ prove: venv
 	WCSYNC_PROVE=$(if $(SHORT),short,full) $(BIN)/python -m pytest -m prove -n 3 --dist worksteal --timeout 7200 --durations 12 --tb=short; \
 	code=$$?; $(BIN)/python -m tests.proofs; exit $$code
 
+# SHORT=1: smaller sizes in about a minute, as CI runs them.
 bench: venv
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(SHORT),--quick)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

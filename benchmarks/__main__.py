@@ -13,11 +13,12 @@ import click
 from rich.console import Console
 
 from benchmarks import machine
+from benchmarks.bell import wake
 from benchmarks.enrol import enrol_with_latency, enrol_without_latency
 from benchmarks.idle import idle
 from benchmarks.ledger import keep_a_ledger
 from benchmarks.mirror import mirror
-from benchmarks.pull import pull_with_latency, pull_without_latency
+from benchmarks.pull import pull_many, pull_with_latency, pull_without_latency
 from benchmarks.rows import Row, render_table
 from benchmarks.sizes import FULL, QUICK, Sizes
 
@@ -26,11 +27,13 @@ PAPER_WIDTH = 150
 
 BENCHMARKS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     "pull_10000": pull_without_latency,
+    "pull_many": pull_many,
     "pull_latency": pull_with_latency,
     "enrol_latency": enrol_with_latency,
     "enrol_cpu": enrol_without_latency,
     "ledger": keep_a_ledger,
     "idle": idle,
+    "bell": wake,
     "mirror": mirror,
 }
 
@@ -81,6 +84,7 @@ def run(sizes: Sizes, names: Sequence[str]) -> tuple[list[Row], dict[str, object
         "seconds": time.monotonic() - started,
         "sizes": asdict(sizes),
         "failed": failed,
+        "missed": [row.name for row in rows if row.met is False],
         "rows": [row.as_dict() for row in rows],
     }
     return rows, document

@@ -2,6 +2,8 @@
 
 import http.client
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
@@ -46,15 +48,26 @@ def by_http_client(*, url: str, enrolments: int) -> Sample:
     return sample
 
 
-def by_requests(*, url: str, enrolments: int) -> Sample:
-    """The same three calls as most scripts make them: a connection each, no ledger."""
-    import requests
+def by_naive_script(*, url: str, enrolments: int) -> Sample:
+    """The script most people would write, from the order it has read to the state it keeps."""
+    from benchmarks.naive import Script
 
-    def post(call: Call) -> bytes:
-        content: bytes = requests.post(f"{url}{PATH}", data=call, timeout=30).content
-        return content
-
-    return _measured(Site(url=url), enrolments, post)
+    orders = [
+        {
+            "id": number,
+            "billing": {"email": f"buyer{number}@example.test", "first_name": "Begoña", "last_name": "Núñez"},
+            "line_items": [{"product_id": 1}],
+        }
+        for number in range(enrolments + 1)
+    ]
+    with TemporaryDirectory(prefix="wcsync-bench-") as folder:
+        script = Script(shop_url=url, campus_url=url, state=Path(folder, "state.json"), courses={1: 2})
+        script.enrol_buyers(orders[:1])
+        with timed() as span:
+            script.enrol_buyers(orders[1:])
+    stats = Site(url=url).stats()
+    assert (stats.enrolments, stats.doubles) == (enrolments + 1, 0), stats
+    return {"cpu_s": span.cpu_s / enrolments}
 
 
 def _phase(app: "App", site: Site, *, product: int, enrolments: int) -> Sample:

@@ -19,9 +19,9 @@ class Samples:
 
     runs: tuple[Sample, ...]
 
-    def of(self, key: str, *, scale: float = 1.0) -> tuple[float, ...]:
-        """One figure of every run, times `scale`."""
-        return tuple(run[key] * scale for run in self.runs)
+    def of(self, key: str, *, scale: float = 1.0, more: float = 0.0) -> tuple[float, ...]:
+        """One figure of every run, times `scale`, and `more`."""
+        return tuple(run[key] * scale + more for run in self.runs)
 
 
 def measure(subject: str, **arguments: object) -> Sample:

@@ -23,7 +23,11 @@ def by_app(*, url: str, polls: int) -> Sample:
             for _ in range(polls):
                 assert app.poll().complete
         after = Site(url=url).stats()
-    return {"cpu_s": span.cpu_s, "requests": after.requests - before.requests}
+    return {
+        "cpu_s": span.cpu_s,
+        "requests": after.requests - before.requests,
+        "connections": after.connections - before.connections,
+    }
 
 
 def by_ticks(*, url: str, polls: int) -> Sample:

@@ -47,16 +47,28 @@ def plain_updates(*, claims: int) -> Sample:
     return {"per_s": claims / span.wall_s, "cpu_s": span.cpu_s / claims}
 
 
+def plain_one_transaction(*, claims: int) -> Sample:
+    """As many orders noted down and settled, each in one transaction: nothing is on disk before the call is made."""
+    with TemporaryDirectory(prefix="wcsync-bench-") as folder:
+        ledger = PlainLedger(Path(folder, "plain.db"))
+        with timed() as span:
+            for number in range(claims):
+                ledger.add_settled(number)
+        ledger.close()
+    return {"per_s": claims / span.wall_s, "cpu_s": span.cpu_s / claims}
+
+
 def few_and_many(*, few: int, many: int, turns: int) -> Sample:
     """What daily steps take in a young ledger and in an old one, turn by turn. Medians, in seconds."""
     with _ledger() as young, _ledger() as old:
         for ledger, rows in ((young, few), (old, many)):
             _age(ledger, rows)
         sample: Sample = {}
+        line_b = old.path.stat().st_size / many
         for step, act in (("claim", _step_claim), ("look_up", _step_look_up), ("known", _step_known)):
             took = _take_turns(act, {"few": young, "many": old}, turns)
             sample |= {f"{step}_{age}_s": median(times) for age, times in took.items()}
-    return sample
+        return sample | {"line_b": line_b}
 
 
 def _take_turns(

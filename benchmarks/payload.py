@@ -34,9 +34,9 @@ class PageBytes:
     cut: bytes
 
 
-def render_pages(sizes: Sequence[int], fields: str) -> list[PageBytes]:
-    """Pages of as many orders as `sizes` says, numbered through; the same every time."""
-    pages, first = [], 1
+def render_pages(sizes: Sequence[int], fields: str, first: int = 1) -> list[PageBytes]:
+    """Pages of as many orders as `sizes` says, numbered through from `first`; the same every time."""
+    pages = []
     for size in sizes:
         orders = [_order(number) for number in range(first, first + size)]
         pages.append(

@@ -26,6 +26,7 @@ consumer_secret = {{ file = "secret" }}
 [orders]
 start = {start}
 poll_every_s = {poll_every_s}
+hot_s = {hot_s}
 page_size = {page_size}
 workers = {workers}
 [[lms]]
@@ -51,6 +52,7 @@ def write_config(
     page_size: int = 100,
     poll_every_s: float = 60.0,
     start: str = "now",
+    hot_s: float = 120.0,
     mapping: str = "",
 ) -> Path:
     """Writes config, secrets and mapping (its own, or that of the orders) into `folder`. Returns the config's path."""
@@ -67,6 +69,7 @@ def write_config(
             workers=workers,
             page_size=page_size,
             poll_every_s=poll_every_s,
+            hot_s=hot_s,
             start=f'"{start}"',
         )
     )

@@ -14,7 +14,12 @@ Query = dict[str, str]
 """What wcsync asks for, the page aside, so that all contenders get the same bytes."""
 
 
-def by_wcsync(*, url: str, query: Query, orders: int) -> Sample:
+def by_two_at_once(*, url: str, query: Query, orders: int) -> Sample:
+    """As `by_wcsync`, two pages under way at any moment, as a backfill reads."""
+    return by_wcsync(url=url, query=query, orders=orders, at_once=2)
+
+
+def by_wcsync(*, url: str, query: Query, orders: int, at_once: int = 1) -> Sample:
     """Bytes to values, twice: the second walk finds the connection open and the statuses known."""
     from benchmarks.product import KEY, SECRET
     from wcsync.store.client import WooCommerce
@@ -25,7 +30,7 @@ def by_wcsync(*, url: str, query: Query, orders: int) -> Sample:
     )
 
     def walk() -> int:
-        return sum(len(page.orders) for page in store.fetch_pages(SINCE))
+        return sum(len(page.orders) for page in store.fetch_pages(SINCE, at_once=at_once))
 
     first = _measured(walk, orders)
     again = _measured(walk, orders)

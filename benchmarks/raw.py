@@ -130,6 +130,14 @@ class PlainLedger:
         self._db.execute("UPDATE lines SET state = ? WHERE order_id = ? AND line_id = 1", (state, order_id))
         self._db.execute("COMMIT")
 
+    def add_settled(self, order_id: int) -> None:
+        """A new order and what became of it, in one transaction."""
+        row = (order_id, 1, 1, f"buyer{order_id}@example.test", "completed", "")
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute("INSERT INTO lines VALUES (?, ?, ?, ?, ?, ?, 'due')", row)
+        self._db.execute("UPDATE lines SET state = 'settled' WHERE order_id = ? AND line_id = 1", (order_id,))
+        self._db.execute("COMMIT")
+
     def close(self) -> None:
         self._db.close()
 

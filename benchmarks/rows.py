@@ -1,7 +1,7 @@
 """A row: one figure of wcsync against the floor or rival it was measured with. Nothing in it is written by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Literal
 
@@ -11,6 +11,14 @@ from rich.table import Table
 from benchmarks.harness import middle
 
 Better = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a row is to reach: `at` most, or at least where higher is better. Held by its value, else by its ratio."""
+
+    at: float
+    by_value: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +36,15 @@ class Row:
     floor_samples: tuple[float, ...]
     better: Better = "lower"
     calculated: bool = False
+    target: Target | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """None where there is no target."""
+        if self.target is None:
+            return None
+        reached = self.value if self.target.by_value else self.ratio
+        return reached >= self.target.at if self.better == "higher" else reached <= self.target.at
 
     @property
     def value(self) -> float:
@@ -52,6 +69,8 @@ class Row:
             "value": self.value,
             "floor": self.floor,
             "floor_calculated": self.calculated,
+            "target": asdict(self.target) if self.target else None,
+            "met": self.met,
             "samples": list(self.samples),
             "floor_samples": list(self.floor_samples),
         }
@@ -72,7 +91,8 @@ def render_table(rows: Sequence[Row]) -> Table:
         table.add_column(column, justify="right")
     table.add_column("unit", no_wrap=True)
     table.add_column("ratio", justify="right", style="bold")
-    table.add_column("better")
+    table.add_column("target", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     table.add_column("measured, and against what", overflow="fold")
     for row, following in zip_longest(rows, rows[1:]):
         table.add_row(
@@ -81,7 +101,8 @@ def render_table(rows: Sequence[Row]) -> Table:
             _figure(row.floor),
             row.unit,
             _figure(row.ratio),
-            row.better,
+            _target(row),
+            {None: "", True: "met", False: "MISSED"}[row.met],
             f"{row.measured}; against {row.against}",
             end_section=following is not None and _benchmark(row) != _benchmark(following),
         )
@@ -90,6 +111,13 @@ def render_table(rows: Sequence[Row]) -> Table:
 
 def _benchmark(row: Row) -> str:
     return row.name.partition(".")[0]
+
+
+def _target(row: Row) -> str:
+    if row.target is None:
+        return ""
+    sign = ">=" if row.better == "higher" else "<="
+    return f"{sign} {_figure(row.target.at)} {row.unit if row.target.by_value else 'x'}"
 
 
 def _figure(number: float) -> str:

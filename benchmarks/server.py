@@ -64,11 +64,12 @@ class Counter:
     def went_out(self, kind: str) -> None:
         with self._lock:
             self._in_flight -= 1
-            answers = self._stats.answers
+            answers, now = self._stats.answers, time.monotonic()
             if kind in answers:
                 answers[kind].count += 1
+                answers[kind].last_at = now
             else:
-                answers[kind] = Answered(count=1, first_at=time.monotonic())
+                answers[kind] = Answered(count=1, first_at=now, last_at=now)
 
     def read(self) -> Stats:
         with self._lock:

@@ -16,14 +16,26 @@ NO_SUCH_STATUS = (
 
 
 class Shop:
-    """`orders` in all; `fields` is what a request with `_fields` gets, unless `whole` orders are sent regardless."""
+    """`orders` in all; `fields` is what a request with `_fields` gets, unless `whole` orders are sent regardless.
 
-    def __init__(self, *, orders: int, page_size: int, fields: str, whole: bool = False) -> None:
+    `distinct_pages`: so many pages are made, and sent again and again. `/sell?number=N` does what a buyer does: from
+    then on the shop holds that one order.
+    """
+
+    def __init__(
+        self, *, orders: int, page_size: int, fields: str, whole: bool = False, distinct_pages: int = 0
+    ) -> None:
         self._orders = orders
         self._whole = whole
-        self._pages = render_pages(page_sizes(orders, page_size), fields)
+        self._fields = fields
+        sizes = page_sizes(orders, page_size)
+        pages = render_pages(sizes[:distinct_pages] if distinct_pages else sizes, fields)
+        self._pages = [pages[number % len(pages)] for number in range(len(sizes))]
 
     def answer(self, request: Request) -> Answer:
+        if request.path == "/sell":
+            self._orders, self._pages = 1, render_pages([1], self._fields, first=int(request.query["number"]))
+            return Answer(kind="sell", body=b"{}")
         if request.path == "/wp-json":
             return Answer(kind="index", body=INDEX)
         if request.path != "/wp-json/wc/v3/orders":

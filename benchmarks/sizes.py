@@ -8,17 +8,19 @@ class Sizes:
     """The sizes of one run.
 
     `repetitions`: of what takes a second or so; `slow_repetitions`: of what takes many. `pages` of `page_size` orders
-    are pulled without latency, `latency_pages` with `shop_latency_s` before each answer. Each of `workers` is a number
-    of threads; each thread enrols `enrolments_each` learners with `campus_latency_s` before each answer, and without
-    latency `enrolments` are made in all. `claims` rows are claimed and settled; `few_rows` and `many_rows` are settled
-    rows in a ledger, compared over `turns`. `daemon_polls` is how long, in polls, a daemon runs once it has started.
-    `products` sell a course each, whose summary has `description_b` bytes; while they are written, the shop takes
-    `write_latency_s` before each answer and `item_s` for each product.
+    are pulled without latency, `many_pages` to compare memory, `latency_pages` with `shop_latency_s` before each
+    answer. Each of `workers` is a number of threads; each thread enrols `enrolments_each` learners with
+    `campus_latency_s` before each answer, and without latency `enrolments` are made in all. `claims` rows are claimed
+    and settled; `few_rows` and `many_rows` are settled rows in a ledger, compared over `turns`. `daemon_polls` is how
+    long, in polls, a daemon runs once it has started; `bells` is how often it is woken. `products` sell a course each,
+    whose summary has `description_b` bytes; while they are written, the shop takes `write_latency_s` before each
+    answer and `item_s` for each product.
     """
 
     repetitions: int
     slow_repetitions: int
     pages: int
+    many_pages: int
     page_size: int
     latency_pages: int
     shop_latency_s: float
@@ -32,6 +34,7 @@ class Sizes:
     many_rows: int
     idle_polls: int
     daemon_polls: int
+    bells: int
     products: int
     description_b: int
     write_latency_s: float
@@ -46,8 +49,9 @@ FULL = Sizes(
     repetitions=3,
     slow_repetitions=2,
     pages=100,
+    many_pages=1_000,
     page_size=100,
-    latency_pages=20,
+    latency_pages=30,
     shop_latency_s=0.3,
     campus_latency_s=0.05,
     workers=(1, 4, 8),
@@ -56,9 +60,10 @@ FULL = Sizes(
     claims=500,
     turns=200,
     few_rows=1_000,
-    many_rows=100_000,
+    many_rows=1_000_000,
     idle_polls=100,
     daemon_polls=5,
+    bells=12,
     products=1_000,
     description_b=5_000,
     write_latency_s=0.05,
@@ -69,9 +74,10 @@ QUICK = Sizes(
     repetitions=2,
     slow_repetitions=1,
     pages=20,
+    many_pages=100,
     page_size=100,
     latency_pages=20,
-    shop_latency_s=0.05,
+    shop_latency_s=0.3,
     campus_latency_s=0.05,
     workers=(1, 4, 8),
     enrolments_each=8,
@@ -82,6 +88,7 @@ QUICK = Sizes(
     many_rows=20_000,
     idle_polls=50,
     daemon_polls=2,
+    bells=5,
     products=200,
     description_b=5_000,
     write_latency_s=0.05,

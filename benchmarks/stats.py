@@ -4,10 +4,12 @@ import msgspec
 
 
 class Answered(msgspec.Struct):
-    """`count` answers of one kind; the first was on its way at `first_at`, by the machine's monotonic clock."""
+    """`count` answers of one kind; the first and the last were on their way at `first_at`, `last_at`, by the machine's
+    monotonic clock."""
 
     count: int
     first_at: float
+    last_at: float
 
 
 class Stats(msgspec.Struct):

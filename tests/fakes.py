@@ -337,7 +337,10 @@ class FakeStore:
         self.before_identity()
         return ShopIdentity(url=self.url, name="Shop", server_time=self._server_time(), zone=self.zone)
 
-    def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
+    def fetch_pages(  # one page after the other, however many are allowed
+        self, since: datetime, *, first_page: int = 1, at_once: int = 1
+    ) -> Iterator[Page]:
+        assert at_once >= 1, at_once
         self.asked.append(since)
         number = first_page
         while True:

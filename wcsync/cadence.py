@@ -13,6 +13,8 @@ HOT_TIMES = 20
 """So many times the budget may be spent in the hot window: two seconds between looks of up to 0.4 s, by default."""
 BUSIEST = 0.5
 """The share of its time that the hot window never asks a shop for, unless the budget itself is larger."""
+BREATH_S = 0.5
+"""The shortest rest of a shop between two looks, however often somebody rings."""
 EARLY_S = 0.05
 """Whoever looks at the clock once a second is never exactly on time."""
 
@@ -65,12 +67,14 @@ class Cadence:
     """When the next look is due. The first one is due at once.
 
     `wait_s` lies between the beginnings of two looks. `hot_until`: something may well follow what came until then.
+    `rest_until`: whoever rings, the shop is left alone until then.
     """
 
     tempo: Tempo
     wait_s: float
     due_at: float = float("-inf")
     hot_until: float = float("-inf")
+    rest_until: float = float("-inf")
 
     @classmethod
     def begin(cls, tempo: Tempo) -> "Cadence":
@@ -86,15 +90,25 @@ class Cadence:
         a long look the shop rests as long as that took, up to the longest wait.
         """
         if not look.asked:
-            return replace(self, due_at=look.ended + (look.trouble_s or 0.0))
+            left_until = look.ended + (look.trouble_s or 0.0)
+            return replace(self, due_at=left_until, rest_until=left_until)
         hot_until = self._hot_until(look)
         wait_s = self._wait_s(look, hot=look.ended < hot_until)
-        due_at = max(
-            look.began + wait_s,
-            look.ended + min(look.duration_s, self.tempo.longest_s),
-            look.ended + (look.trouble_s or 0.0),
+        rest_s = max(min(look.duration_s, self.tempo.longest_s), look.trouble_s or 0.0)
+        return replace(
+            self,
+            wait_s=wait_s,
+            due_at=max(look.began + wait_s, look.ended + rest_s),
+            hot_until=hot_until,
+            rest_until=look.ended + max(rest_s, BREATH_S),
         )
-        return replace(self, wait_s=wait_s, due_at=due_at, hot_until=hot_until)
+
+    def rung(self) -> "Cadence":
+        """The cadence once somebody said that there is something new: a look is due as soon as the shop has rested.
+
+        However often it rings, the shop rests after each look as long as that took, and for as long as it asked.
+        """
+        return replace(self, due_at=min(self.due_at, self.rest_until))
 
     def _hot_until(self, look: Look) -> float:
         if look.trouble_s is not None:

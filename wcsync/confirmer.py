@@ -5,7 +5,7 @@ from time import monotonic
 
 import structlog
 
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import REMOTE_ERRORS, PermanentError
 from wcsync.gate import Gate
 from wcsync.health import Sign
 from wcsync.ledger.base import Ledger
@@ -43,12 +43,9 @@ class Confirmer:
         try:
             self.gate.check()
             looked = self._look(waiting)
-        except TransientError as exc:
+        except REMOTE_ERRORS as exc:
             self.gate.forget()
-            self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
-            return False
-        except (ServiceBlocked, PermanentError) as exc:
-            self.patient.note(Sign.REFUSED, str(exc))
+            self.patient.note_error(exc)
             return False
         if not self.patient.is_up():  # while it is, a look says nothing of the writes that may be failing
             self.patient.note(Sign.WORKED)

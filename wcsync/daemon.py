@@ -29,6 +29,8 @@ LOOK_S = 5.0
 """How often a running daemon looks at itself."""
 TELL_S = 15.0
 """How often people are told how things stand."""
+RUNG = "orders"
+"""The job that a bell is rung for."""
 REFUSED = "The changed config is REFUSED (see the log), the old one is in force. "
 
 
@@ -57,6 +59,9 @@ class Engine(Protocol):
     def sound(self) -> str: ...
 
     def state(self) -> str: ...
+
+    def ring(self) -> None:
+        """Somebody says that there are new orders: the next round of the job RUNG looks, if it may."""
 
     def close(self) -> None: ...
 
@@ -154,11 +159,19 @@ class Daemon:
             self._signals.wait(min(LOOK_S, (self._supervisor.watchdog_s or math.inf) / 4))
             if self._signals.reload and not self._signals.stop:
                 shift = self._reload(shift)
+            if self._signals.bell:
+                self._ring(shift)
             reason = shift.look() or ("" if self._held() else UNLOCKED)
             if not reason:
                 self._supervisor.feed()
                 self._supervisor.tell(f"{REFUSED if self._refused else ''}{self._state}")
         return self._finish(shift, reason)
+
+    def _ring(self, shift: Shift) -> None:
+        """Nothing is read here, nor believed but that a look is worth while: anybody may ring by mistake."""
+        self._signals.bell = False
+        self._engine.ring()
+        shift.run_now(RUNG)
 
     def _finish(self, shift: Shift, reason: str) -> Ending:
         self._supervisor.stopping()
@@ -222,7 +235,7 @@ class Daemon:
 
 
 class Signals:
-    """What people ask of the process: `stop` (SIGTERM, SIGINT), `reload` (SIGHUP). Main thread only.
+    """What people ask of the process: `stop` (SIGTERM, SIGINT), `reload` (SIGHUP), `bell` (SIGUSR1). Main thread only.
 
     The handlers only write down what was asked: an Event set by a handler waits for ever if the handler interrupts
     the very wait that holds the Event's lock. A terminal that was closed hangs up too: that is a request to stop.
@@ -231,6 +244,7 @@ class Signals:
     def __init__(self) -> None:
         self.stop = False
         self.reload = False
+        self.bell = False
         self._terminals = [number for number in range(3) if os.isatty(number)]
 
     def __enter__(self) -> Self:
@@ -240,7 +254,7 @@ class Signals:
         self._bell_before = signal.set_wakeup_fd(self._bell.fileno(), warn_on_full_buffer=False)
         self._before = {
             number: signal.signal(number, self._note)
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
         }
         return self
 
@@ -258,6 +272,9 @@ class Signals:
             self._news.recv(4096)
 
     def _note(self, number: int, _frame: object) -> None:
+        if number == signal.SIGUSR1:
+            self.bell = True
+            return
         hung_up = not all(os.isatty(terminal) for terminal in self._terminals)
         if number == signal.SIGHUP and not hung_up:
             self.reload = True

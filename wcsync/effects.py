@@ -90,8 +90,9 @@ class LedgerIntent:
         self.declared = True
 
     def confirm_absence(self) -> None:
-        now = self._clock()
-        left = max((self._left(since, now) for since in self._opens(now)), default=timedelta())
+        """Judges by when the attempt began: what was looked at since may have been seen before a late call came."""
+        began = self._claim.sending_since
+        left = max((self._left(since, began) for since in self._opens(began)), default=timedelta())
         if left > timedelta():
             self.waited = True
             raise TransientError(
@@ -101,9 +102,12 @@ class LedgerIntent:
             )
 
     def still_open(self, *, answer_lost: bool) -> datetime | None:
-        """The instant of the write whose answer is open after this attempt; None if all answers are known."""
+        """Since when an answer is open after this attempt; None if all answers are known.
+
+        A lost one counts from now: the machine may have stood still between the word in the ledger and the call.
+        """
         if answer_lost:
-            return self._sending_since
+            return self._clock()
         return None if self.declared else self._open_since
 
     def _reserve(self, now: datetime) -> None:
@@ -120,14 +124,14 @@ class LedgerIntent:
                 retry_after_s=max((ask_again_at - now).total_seconds(), 0.0),
             )
 
-    def _opens(self, now: datetime) -> list[datetime]:
-        if self._open_since is not None and self._open_since > now:
-            # Our clock was set back: how long ago that was is not known, so it is counted from now.
-            self._open_since = now
+    def _opens(self, began: datetime) -> list[datetime]:
+        if self._open_since is not None and self._open_since > began:
+            # Our clock was set back: how long ago that was is not known, so it is counted from this attempt on.
+            self._open_since = began
         return [since for since in (self._open_since, self._claim.account_open_since) if since is not None]
 
-    def _left(self, since: datetime, now: datetime) -> timedelta:
-        return self._quarantine - (now - since)
+    def _left(self, since: datetime, began: datetime) -> timedelta:
+        return self._quarantine - (began - since)
 
 
 Effect = Callable[[Lms, LedgerIntent], Applied]

@@ -73,6 +73,11 @@ class PermanentError(WcsyncError):
     """The same call will fail again: the row goes to the dead list and a person is told once."""
 
 
+class TurnedAway(PermanentError):
+    """Something in front of the service refused this one call and let others through: for what is in it, or for once.
+    Whoever can wait tries it as often as any other before it is given up."""
+
+
 class MalformedReply(PermanentError):
     """One thing the far side sent cannot be read. `field` names the place, as in `line_items.0.quantity`."""
 

@@ -78,9 +78,38 @@ CATALOGUE = (
         when="a fault of wcsync while it took up a changed config; the old one stays in force",
     ),
     Event(
+        name="ledger_failing",
+        keys=("reason", "hint"),
+        when="the ledger cannot be written or read: its disk is full, another program holds it, its rights are others; "
+        "nothing is sent to an LMS meanwhile, and all goes on by itself once it can",
+    ),
+    Event(name="ledger_recovered", keys=("down_s",), when="the ledger can be written again"),
+    Event(
+        name="log_stalled",
+        keys=("lost",),
+        when="whoever takes the log (a pipe, the journal) did not for a while; so many lines of it are lost",
+    ),
+    Event(
         name="ledger_started",
         keys=("orders_since", "hint"),
         when="a new ledger begins to read, and where",
+    ),
+    Event(
+        name="ledger_restored",
+        keys=("taken_at", "hint"),
+        when="a daemon begins to work on a backup: what was done since then is looked up before anything is written",
+    ),
+    Event(
+        name="ledger_caught_up",
+        keys=("orders", "fresh", "missing"),
+        when="a restored ledger has looked up all that came after its backup; `missing`: learners whom an LMS does not "
+        "show, each on the parked list",
+    ),
+    Event(
+        name="decision_lost",
+        keys=("order_id", "hint"),
+        when="after a restore an order's note tells of a person's decision that the backup does not hold; the order is "
+        "held until it is said again",
     ),
     Event(
         name="orders_polled",

@@ -1,38 +1,42 @@
 """The one HTTP client both sides use: one kept-open connection pool per service, time-outs, sizes, errors.
 
-Redirects are never followed: a redirect may carry keys to another host, and none of our services sends one on
-purpose. Nothing raised here quotes a URL's query, a header or a body, nor does anything in its chain of causes.
+Requests go straight to httpx's transport. Its client on top of that would follow redirects, which may carry keys to
+another host; keep cookies, with which a shop queues our threads; and believe proxies and a .netrc of the account we run
+under, which would see the keys. All that switched off, it would still cost a third of a poll's CPU. Nothing raised here
+quotes a URL's query, a header or a body, nor does anything in its chain of causes.
 """
 
-import functools
+import errno
 import logging
-import math
 import socket
 import ssl
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
-import httpcore
 import httpx
 import stamina
 from stamina.instrumentation import set_on_retry_hooks
 
 from wcsync import outages
-from wcsync.errors import ConfigError, Finding, Problem, ServiceBlocked, TransientError, WcsyncError
+from wcsync.connections import InsideError, KeptConnections, trust
+from wcsync.errors import Finding, ServiceBlocked, TransientError, WcsyncError
+from wcsync.pulse import breathe
 from wcsync.retry import LONGEST_ASKED_WAIT_S
 from wcsync.times import parse_http_date
 
 DEFAULT_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 10.0
-KEEPALIVE_S = 120.0
+OUT_OF_HANDLES = {errno.EMFILE, errno.ENFILE}
 MAX_BODY_BYTES = 32 * 1024 * 1024
 QUICK_TRIES = 3
+HEADERS = {"accept": "*/*", "accept-encoding": "gzip", "connection": "keep-alive", "user-agent": "wcsync"}
+GZIP = zlib.MAX_WBITS | 16
 
 TOO_MUCH = "too_much"
 """The finding's code where an answer was longer than we read."""
@@ -97,7 +101,9 @@ class Service:
     """The way to one remote service. Thread-safe; `close()` when done.
 
     `name` is how messages call it, as in `shop` or `moodle "campus"`. `timeout_s` is the longest silence; a whole
-    answer may take twice that. Raises ConfigError for a `ca_file` that cannot be used.
+    answer may take twice that. `home`: the addresses to be called come from somebody else, and of those within this
+    machine or a private network only this host's are; None where they are our own. Raises ConfigError for a `ca_file`
+    that cannot be used.
     """
 
     def __init__(
@@ -107,20 +113,15 @@ class Service:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         ca_file: Path | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
+        home: str | None = None,
         transport: Transport | None = None,
     ) -> None:
         self.name = name
         self._timeout_s = timeout_s
         self._ca_given = ca_file is not None
         self._max_body_bytes = max_body_bytes
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)),
-            transport=transport or _Transport(_trust(ca_file)),
-            follow_redirects=False,
-            trust_env=False,  # neither a proxy nor a .netrc of the account we run under may see the keys
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # a session would queue our threads
-            headers={"user-agent": "wcsync", "accept-encoding": "gzip"},
-        )
+        self._timeouts = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s)).as_dict()
+        self._transport = transport or KeptConnections(trust(ca_file), home)
 
     def fetch(self, prepare: Callable[[], Outgoing]) -> Reply:
         """Sends a request that changes nothing, up to three times within seconds while the way to it is shaky.
@@ -142,9 +143,10 @@ class Service:
         return self._exchange(prepare(), may_act=True, answered=answered)
 
     def close(self) -> None:
-        self._client.close()
+        self._transport.close()
 
     def _exchange(self, outgoing: Outgoing, *, may_act: bool, answered: Collection[int] = ()) -> Reply:
+        breathe()
         answer = self._attempt(outgoing, may_act=may_act)
         if isinstance(answer, WcsyncError):
             raise answer
@@ -171,13 +173,14 @@ class Service:
             return _caused(self._transport_error(exc, may_act=may_act), exc)
 
     def _read(self, outgoing: Outgoing) -> Reply:
-        with self._client.stream(
+        request = httpx.Request(
             outgoing.method,
             outgoing.url,
-            headers=dict(outgoing.headers),
+            headers=HEADERS | {name.lower(): value for name, value in outgoing.headers.items()},
             content=outgoing.content,
-            extensions={"deadline": time.monotonic() + 2 * self._timeout_s},
-        ) as response:
+            extensions={"timeout": self._timeouts, "deadline": time.monotonic() + 2 * self._timeout_s},
+        )
+        with closing(self._transport.handle_request(request)) as response:
             return Reply(
                 status=response.status_code,
                 headers={name.lower(): value for name, value in response.headers.items()},
@@ -185,11 +188,16 @@ class Service:
             )
 
     def _body(self, response: httpx.Response) -> bytes:
-        body = bytearray()
-        for chunk in response.iter_bytes():  # unzipped, at most 66 MB of it from one chunk of 64 KB
-            body += chunk
-            if len(body) > self._max_body_bytes:
+        """The body, unzipped. httpx's own way would unzip a chunk whole, and as many times as the answer says."""
+        zipped = _is_zipped(response.headers.get("content-encoding", ""))
+        unzip = zlib.decompressobj(GZIP) if zipped else None
+        body, limit = bytearray(), self._max_body_bytes
+        for chunk in cast("httpx.SyncByteStream", response.stream):
+            body += chunk if unzip is None else _unzipped(unzip, chunk, limit + 1 - len(body))
+            if len(body) > limit:
                 raise _TooMuchError
+        if unzip is not None and body and not unzip.eof:
+            raise httpx.DecodingError("cut short")
         return bytes(body)
 
     def _unsendable(self, exc: Exception) -> WcsyncError:
@@ -213,6 +221,8 @@ class Service:
         if untrusted is not None:
             code, reason = untrusted.verify_code, untrusted.verify_message
             return self._blocked(outages.untrusted(code, reason, ca_given=self._ca_given))
+        if _first(exc, InsideError) is not None:
+            return self._blocked(outages.LEADS_INSIDE)
         never_sent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         shaky = isinstance(exc, httpx.NetworkError | httpx.RemoteProtocolError)
         finding = _what_happened(exc)
@@ -255,94 +265,19 @@ class _NetworkFault(Exception):
     """What the network library reported, by the names of its exceptions alone."""
 
 
-class _Deadline(threading.local):
-    """When the calling thread's request must be over; each thread has one request under way at a time."""
-
-    at = math.inf
-
-    def cut(self, timeout_s: float | None) -> float:
-        left_s = max(self.at - time.monotonic(), 0.001)  # 0 would mean: do not block at all
-        return left_s if timeout_s is None else min(timeout_s, left_s)
+def _is_zipped(encodings: str) -> bool:
+    """Raises DecodingError for what was zipped more than once: nobody does so for a good reason."""
+    times = sum(name.strip().lower() in {"gzip", "x-gzip"} for name in encodings.split(","))
+    if times > 1:
+        raise httpx.DecodingError("zipped more than once")
+    return times == 1
 
 
-class _Stream(httpcore.NetworkStream):
-    """A connection that keeps to a deadline. A time-out alone begins anew with every byte that drips in."""
-
-    def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
-        self._inner = inner
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._deadline.cut(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._deadline.cut(timeout))
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        inner = self._inner.start_tls(ssl_context, server_hostname, self._deadline.cut(timeout))
-        return _Stream(inner, self._deadline)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def get_extra_info(self, info: str) -> object:
-        return self._inner.get_extra_info(info)
-
-
-class _Backend(httpcore.SyncBackend):
-    def __init__(self, deadline: _Deadline) -> None:
-        self._deadline = deadline
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        limit_s = self._deadline.cut(timeout)
-        return _Stream(
-            super().connect_tcp(host, port, limit_s, local_address, socket_options), self._deadline
-        )
-
-
-class _Transport(httpx.HTTPTransport):
-    """httpx's own transport over a pool that keeps to deadlines (httpx lets nobody pass the pool in)."""
-
-    def __init__(self, trust: ssl.SSLContext) -> None:
-        super().__init__(verify=trust)
-        self._deadline = _Deadline()
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=trust,
-            max_connections=None,
-            keepalive_expiry=KEEPALIVE_S,
-            network_backend=_Backend(self._deadline),
-        )
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self._deadline.at = request.extensions["deadline"]
-        return super().handle_request(request)
-
-
-@functools.cache
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    """The public CAs and, besides, `ca_file`'s. Loading them takes 60 ms, so each set is loaded once."""
-    context = httpx.create_ssl_context()
-    if ca_file is None:
-        return context
+def _unzipped(unzip: "zlib._Decompress", chunk: bytes, most: int) -> bytes:
     try:
-        context.load_verify_locations(cafile=str(ca_file))
-    except OSError as exc:
-        problem = Problem(
-            where="ca_file",
-            message=f"{ca_file} cannot be read as certificates ({type(exc).__name__})",
-            remedy="Give the path of a file in PEM form that this account may read",
-        )
-        raise ConfigError([problem]) from exc
-    return context
+        return unzip.decompress(chunk, most)
+    except zlib.error as exc:
+        raise httpx.DecodingError(str(exc)) from exc
 
 
 def _caused(error: WcsyncError, exc: BaseException) -> WcsyncError:
@@ -377,6 +312,9 @@ def _why_unreachable(exc: httpx.ConnectError) -> Finding:
     tls = _first(exc, ssl.SSLError)
     if tls is not None:
         return outages.no_tls(tls.reason or "broken off")
+    ours = _first(exc, OSError)
+    if ours is not None and ours.errno in OUT_OF_HANDLES:
+        return outages.NO_HANDLE
     return outages.UNKNOWN_HOST if _first(exc, socket.gaierror) is not None else outages.UNREACHABLE
 
 

@@ -1,7 +1,8 @@
 """Working off the outbox of one channel: claim, deliver, settle. No message ever holds up an enrolment."""
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
@@ -9,6 +10,7 @@ import structlog
 
 from wcsync.errors import PermanentError, ServiceBlocked, TransientError
 from wcsync.health import Sign
+from wcsync.ledger.ailment import ails
 from wcsync.ledger.base import Deferral, Ledger
 from wcsync.model import Message
 from wcsync.notify.base import Channel, Delivery
@@ -19,6 +21,7 @@ from wcsync.times import Clock
 log = structlog.get_logger(__name__)
 
 BUG_DELAY_S = 3600.0
+UNWRITTEN = "the ledger could not be written; it is tried again as soon as that works"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +39,12 @@ class Messenger:
     clock: Clock
     ready: Callable[[], bool] = lambda: True
     gate: Callable[[], None] = lambda: None
+    _unsettled: "deque[tuple[Message, _Ending, int]]" = field(default_factory=deque, repr=False)
 
     def run_once(self) -> bool:
         """Delivers one message. False if none is due or the channel is to be left alone. Safe after any crash."""
+        while self._unsettled:
+            self._conclude(*self._unsettled.popleft())
         if not self.patient.may_call() or not self.ready():
             return False
         message = self.ledger.claim_message(self.channel.name, self.clock())
@@ -46,15 +52,39 @@ class Messenger:
             return False
         started = monotonic()
         ending = self._attempt(message)
-        if not self._settle(message, ending):
-            ending = _Ending(outcome="taken_over")
-        self._tell(message, ending, round((monotonic() - started) * 1000))
+        self._conclude(message, ending, round((monotonic() - started) * 1000))
         return True
 
+    def _conclude(self, message: Message, ending: "_Ending", duration_ms: int) -> None:
+        """What became of a message is known for as long as the ledger cannot be written, and settled then."""
+        try:
+            settled = self._settle(message, ending)
+        except Exception as exc:
+            if ails(exc):
+                self._unsettled.append((message, ending, duration_ms))
+            raise
+        self._tell(message, ending if settled else _Ending(outcome="taken_over"), duration_ms)
+
     def _attempt(self, message: Message) -> "_Ending":
+        """Where the ledger fails after the announcement, the answer counts as lost."""
+        announced: list[bool] = []
+
+        def announce() -> None:
+            self._announce(message)
+            announced.append(True)
+
+        try:
+            ending = self._deliver(message, announce)
+        except Exception as exc:
+            if not ails(exc):
+                raise
+            ending = _Ending(outcome="deferred", reason=UNWRITTEN, counted=False, answer_lost=bool(announced))
+        return ending
+
+    def _deliver(self, message: Message, announce: Callable[[], None]) -> "_Ending":
         try:
             self.gate()
-            delivery = self.channel.deliver(message, lambda: self._announce(message))
+            delivery = self.channel.deliver(message, announce)
         except TransientError as exc:
             return self._after_trouble(message, exc)
         except ServiceBlocked as exc:
@@ -63,7 +93,9 @@ class Messenger:
         except PermanentError as exc:
             self.patient.note(Sign.WORKED)
             return _Ending(outcome="dead", reason=str(exc))
-        except Exception:
+        except Exception as exc:
+            if ails(exc):
+                raise
             log.critical("worker_failed", exc_info=True)
             reason = "a bug in wcsync; its traceback is in the log under worker_failed"
             return self._later(message, reason, wait_s=BUG_DELAY_S, answer_lost=True)

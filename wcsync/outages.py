@@ -44,6 +44,11 @@ UNREACHABLE = Finding(
     message="cannot be reached",
     remedy="check that url is right and the host is up",
 )
+LEADS_INSIDE = Finding(
+    code="leads_inside",
+    message="its address leads into a private network, where only the LMS's own host is called",
+    remedy="set url in the config to the address the platform itself uses",
+)
 NO_CONNECTION = Finding(
     code="no_connection",
     message="did not accept a connection in time",
@@ -55,6 +60,13 @@ TIMED_OUT = Finding(
     remedy="it will be asked again; if it stays so, look at its load, or raise timeout_s in the config",
 )
 DAMAGED = Finding(code="damaged_answer", message="sent a damaged answer", remedy="it will be asked again")
+
+
+NO_HANDLE = Finding(
+    code="unreachable",
+    message="no connection can be opened: too many files are open",
+    remedy="the trouble is here and not there: raise the limit of open files (LimitNOFILE)",
+)
 
 
 def broken_off(how: str) -> Finding:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -62,7 +63,7 @@ class Patient:
             self._health = after
             self.ledger.record_health(self.name, after)
         if before.condition is not after.condition:
-            self._tell(before, after)
+            Context().run(self._tell, before, after)  # the service's news, whichever row met it first
 
     def note_error(self, exc: WcsyncError) -> None:
         """Takes in what a call raised: trouble that may pass, or a refusal that a person must mend."""

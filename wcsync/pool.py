@@ -40,7 +40,8 @@ class Pool:
     """`threads_each` threads for each worker, one for each of `singles`; all stopped by one event.
 
     A drain works the singles off last: what they have to do follows from what the workers did. `longest_s`: how long
-    one attempt of any of them can take; a thread that is busy for longer is hung.
+    one attempt of any of them can take; a thread that is busy for longer is hung. `explains` knows what is no fault of
+    wcsync, and has told it.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Pool:
         stop: threading.Event,
         singles: Sequence[Worker] = (),
         longest_s: float = math.inf,
+        explains: Callable[[Exception], bool] = lambda _exc: False,
     ) -> None:
+        self._explains = explains
         self._workers = [worker for worker in workers for _ in range(threads_each)]
         self._singles = singles
         self._stop = stop
@@ -137,7 +140,8 @@ class Pool:
         beat()
         try:
             return worker.run_once()
-        except Exception:
-            log.critical("worker_failed", exc_info=True)
+        except Exception as exc:
+            if not self._explains(exc):
+                log.critical("worker_failed", exc_info=True)
             self._stop.wait(AFTER_BUG_S)
             return None

@@ -59,8 +59,7 @@ def beat() -> None:
 
     Raises what `asking` was given raises.
     """
-    with suppress(AttributeError):
-        _here.pulse.beat()
+    breathe()
     question = getattr(_here, "question", None)
     if question is not None:
         _here.question = None  # it may give signs of life itself
@@ -68,6 +67,12 @@ def beat() -> None:
             question()
         finally:
             _here.question = question
+
+
+def breathe() -> None:
+    """As `beat`, but where a turn cannot be left: in the midst of what belongs together."""
+    with suppress(AttributeError):
+        _here.pulse.beat()
 
 
 @contextmanager

@@ -60,6 +60,12 @@ class Schedule:
         for job in self._scheduler.get_jobs():
             job.modify(next_run_time=datetime.now(UTC))
 
+    def run_now(self, name: str) -> None:
+        """Makes one job due at once, or once more when it is running; its times to come stay as they are."""
+        for thread in self._threads:
+            if thread.job.name == name:
+                thread.due.set()
+
     def stop(self) -> None:
         """Returns when no job is running any more, but for those that hang and may be abandoned."""
         self._scheduler.shutdown(wait=False)

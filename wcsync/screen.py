@@ -4,25 +4,25 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from wcsync.doctor import Diagnosis
 from wcsync.errors import Problem
-from wcsync.ledger.report import Summary
+
+if TYPE_CHECKING:  # a daemon examines nothing
+    from wcsync.doctor import Diagnosis
+    from wcsync.ledger.report import Summary
 
 _MARK = "  -> "
 _LINES_SHOWN = 3
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """One or more lines, in which something from outside may stand."""
-    click.echo(plain(text), err=err)
+def say(*lines: str, err: bool = False) -> None:
+    """Lines in which something from outside may stand: whatever that is, none becomes two, or it could put words and
+    commands of its own among ours."""
+    for text in lines:
+        click.echo(line(text), err=err)
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -38,33 +38,32 @@ def print_json(document: Any) -> None:
 def print_problems(problems: Sequence[Problem], mark: str = "") -> None:
     """Every problem on stderr: where, what, what to do."""
     for problem in problems:
-        click.echo(plain(f"{mark}{problem.where}: {problem.message}"), err=True)
-        click.echo(plain(f"{_MARK}{problem.remedy}"), err=True)
+        say(f"{mark}{problem.where}: {problem.message}", f"{_MARK}{problem.remedy}", err=True)
 
 
-def lines(where: Sequence[str]) -> str:
+def places(where: Sequence[str]) -> str:
     """`mapping.toml:1, mapping.toml:6 and 4 more`."""
     more = f" and {len(where) - _LINES_SHOWN} more" if len(where) > _LINES_SHOWN else ""
     return f"{', '.join(where[:_LINES_SHOWN])}{more}"
 
 
-def print_diagnosis(diagnosis: Diagnosis, after: Diagnosis | None = None) -> None:
+def print_diagnosis(diagnosis: "Diagnosis", after: "Diagnosis | None" = None) -> None:
     """One look's outcome, under its service's name unless `after` was about the same."""
     if after is None or after.service != diagnosis.service:
-        click.echo(plain(diagnosis.service if after is None else f"\n{diagnosis.service}"))
+        say(*([] if after is None else [""]), diagnosis.service)
     mark = "ok  " if diagnosis.ok else ("FAIL" if diagnosis.fatal else "warn")
-    click.echo(plain(f"  {mark}  {_before(diagnosis.where)}{diagnosis.message}"))
+    say(f"  {mark}  {_before(diagnosis.where)}{diagnosis.message}")
     if diagnosis.remedy:
-        click.echo(plain(f"      {_MARK}{diagnosis.remedy}"))
+        say(f"      {_MARK}{diagnosis.remedy}")
     if not diagnosis.ok:
         click.echo(f"        {_consequence(diagnosis)}")
 
 
 def _before(where: Sequence[str]) -> str:
-    return f"{lines(where)}: " if where else ""
+    return f"{places(where)}: " if where else ""
 
 
-def _consequence(diagnosis: Diagnosis) -> str:
+def _consequence(diagnosis: "Diagnosis") -> str:
     """Whether the daemon can go on."""
     if not diagnosis.fatal:
         return "(the daemon goes on)"
@@ -91,7 +90,7 @@ class Waiting:
     def tell(self, what: str) -> None:
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self.done()
-            click.echo(plain(f"… {what}"), nl=False, err=True)
+            click.echo(line(f"… {what}"), nl=False, err=True)
             self._shown = True
 
     def done(self) -> None:
@@ -100,7 +99,7 @@ class Waiting:
             self._shown = False
 
 
-def print_summary(summary: Summary) -> None:
+def print_summary(summary: "Summary") -> None:
     """One line that scripts and people can read: `orders=… … unexplained=0`."""
     click.echo(" ".join(f"{name}={value}" for name, value in summary.as_dict().items()))
 
@@ -110,12 +109,22 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     rows = list(rows)
     if not rows:
         return
+    from rich import box  # noqa: PLC0415 - loaded only by commands that print tables
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(plain("" if cell is None else str(cell))) for cell in row))
+        table.add_row(*(Text(line("" if cell is None else str(cell))) for cell in row))
     Console().print(table)
+
+
+def line(text: str) -> str:
+    """`plain`, on one line."""
+    return plain(" ".join(text.split("\n")) if "\n" in text else text)
 
 
 def plain(text: str) -> str:

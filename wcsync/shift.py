@@ -55,6 +55,10 @@ class Shift:
         self._pool.start()
         self._schedule.start()
 
+    def run_now(self, name: str) -> None:
+        """Makes one job due at once."""
+        self._schedule.run_now(name)
+
     def look(self) -> str:
         """Why the work cannot go on; '' while it can. Not once it was settled without all, whoever comes back later."""
         self._forgive_standstill()

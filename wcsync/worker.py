@@ -1,16 +1,25 @@
 """Working off due enrolments of one LMS: claim, effect, settle."""
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
 import structlog
 
 from wcsync.effects import Customs, Effect, LedgerIntent, Stay, effect_of
-from wcsync.errors import REMOTE_ERRORS, BudgetSpent, PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import (
+    REMOTE_ERRORS,
+    BudgetSpent,
+    PermanentError,
+    ServiceBlocked,
+    TransientError,
+    TurnedAway,
+)
 from wcsync.gate import Gate
 from wcsync.health import Sign
+from wcsync.ledger.ailment import ails
 from wcsync.ledger.base import Claim, Deferral, Ledger, Limits, Surrender
 from wcsync.lms.base import Budget, Lms
 from wcsync.model import Applied, Outcome
@@ -24,6 +33,7 @@ log = structlog.get_logger(__name__)
 BUG_DELAY_S = 3600.0
 """A row that met a bug waits this long: the bug will not go away by itself."""
 
+UNWRITTEN = "the ledger could not be written; it is tried again as soon as that works"
 ERASED = "the learner's address was erased from the ledger; act in the LMS by hand"
 
 
@@ -47,9 +57,11 @@ class Worker:
     on_withdraw: Withdrawal | None = None
     budget: Budget | None = None
     zone: Callable[[], str] = lambda: ""
+    _unsettled: "deque[_Attempt]" = field(default_factory=deque, repr=False)
 
     def run_once(self) -> bool:
         """Works off one row. False if none is due or the LMS is to be left alone. Safe to call after any crash."""
+        self._settle_unsettled()
         if not self.ledger_has_work() or not self._gate_opens():
             return False
         claim = self.ledger.claim(self.lms.name, self.clock(), self.limits)
@@ -76,15 +88,44 @@ class Worker:
         return True
 
     def _work_off(self, claim: Claim) -> None:
-        """One attempt. What the ledger raises goes up: the lease is given back later, and the next one looks first."""
+        """One attempt. What the ledger raises goes up; how the attempt ended is settled as soon as that can be done."""
         started = monotonic()
         intent = LedgerIntent(
             self.ledger, claim, self.clock, self.quarantine_s, budget=self.budget, zone=self.zone
         )
-        ending = self._attempt(claim, intent)
-        if not self._settle(claim, intent, ending):
-            ending = Ending(outcome="taken_over")
-        self._tell(claim, ending, round((monotonic() - started) * 1000))
+        try:
+            ending = self._attempt(claim, intent)
+        except Exception as exc:
+            if not ails(exc):
+                raise
+            ending = Ending(
+                outcome="deferred",
+                kind="transient",
+                reason=UNWRITTEN,
+                counted=False,
+                answer_lost=intent.declared,
+            )
+        self._conclude(_Attempt(claim, intent, ending, round((monotonic() - started) * 1000)))
+
+    def _conclude(self, attempt: "_Attempt") -> None:
+        claim, ending = attempt.claim, attempt.ending
+        try:
+            settled = self._settle(claim, attempt.intent, ending)
+        except Exception as exc:
+            if ails(exc):
+                self._unsettled.append(attempt)
+            raise
+        self._tell(claim, ending if settled else Ending(outcome="taken_over"), attempt.duration_ms)
+
+    def _settle_unsettled(self) -> None:
+        """What the LMS answered is still known, while the ledger could not be written. The lease is ours all the
+        time."""
+        while self._unsettled:
+            try:
+                attempt = self._unsettled.popleft()
+            except IndexError:  # another thread took it
+                return
+            self._conclude(attempt)
 
     def _attempt(self, claim: Claim, intent: LedgerIntent) -> "Ending":
         customs = Customs(capabilities=self.lms.capabilities, on_withdraw=self.on_withdraw)
@@ -115,11 +156,12 @@ class Worker:
                 self.gate.forget()
             return self._after_trouble(claim, intent, exc)
         except PermanentError as exc:
-            self.patient.note(Sign.WORKED)
-            return Ending(outcome="dead", kind="permanent", reason=str(exc))
+            return self._after_no(claim, exc)
         except ServiceBlocked as exc:
             return self._after_refusal(claim, exc)
-        except Exception:
+        except Exception as exc:
+            if ails(exc):
+                raise
             log.critical("worker_failed", exc_info=True)
             return self._after_bug(claim, intent)
         return self._after_answer(claim, intent, applied)
@@ -134,6 +176,13 @@ class Worker:
             answer_lost=intent.declared,
         )
         return self._try_later(claim, unsure, counted=True)
+
+    def _after_no(self, claim: Claim, exc: PermanentError) -> "Ending":
+        """The service is well: it answered this call, or others while this one was turned away."""
+        self.patient.note(Sign.WORKED)
+        if isinstance(exc, TurnedAway):
+            return self._try_later(claim, TransientError(str(exc)), counted=True)
+        return Ending(outcome="dead", kind="permanent", reason=str(exc))
 
     def _after_refusal(self, claim: Claim, exc: ServiceBlocked) -> "Ending":
         """A refusal is the service's, and costs no attempt; unless others got through since this row met the last.
@@ -247,3 +296,13 @@ class Ending:
     counted: bool = True
     answer_lost: bool = False
     applied: Applied | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One that is over, and is to be written down."""
+
+    claim: Claim
+    intent: LedgerIntent
+    ending: Ending
+    duration_ms: int

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from wcsync.cadence import EARLY_S, FLOOR_S, HOT_TIMES, Cadence, Look, Tempo
+from wcsync.cadence import BREATH_S, EARLY_S, FLOOR_S, HOT_TIMES, Cadence, Look, Tempo
 
 HOUR_S = 3600.0
 durations = st.floats(min_value=0.0, max_value=300.0)
@@ -155,3 +155,19 @@ def test_a_shop_that_is_left_alone_is_due_when_that_is_over_and_keeps_its_pace()
 def test_trouble_ends_a_hot_window() -> None:
     cadence, _ = played(Tempo(), [(0.2, True, None), (0.2, False, 5.0), (0.2, False, None)])
     assert cadence.wait_s > FLOOR_S
+
+
+@given(tempos, events)
+def test_whoever_rings_has_the_shop_looked_at_once_it_has_rested(
+    tempo: Tempo, plan: list[tuple[float, bool, float | None]]
+) -> None:
+    assume(plan)
+    cadence, looks = played(tempo, plan)
+    last, rung = looks[-1], cadence.rung().rung()
+    rest_s = max(min(last.duration_s, tempo.longest_s), BREATH_S, last.trouble_s or 0.0)
+    assert rung.due_at == min(cadence.due_at, last.ended + rest_s)
+    assert rung.wait_s == cadence.wait_s
+
+
+def test_a_bell_before_the_first_look_changes_nothing() -> None:
+    assert Cadence.begin(Tempo()).rung() == Cadence.begin(Tempo())

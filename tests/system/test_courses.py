@@ -311,7 +311,7 @@ def test_a_daemon_carries_courses_over_on_its_schedule_and_stops_politely(world:
 
 def test_a_daemon_that_mirrors_nothing_loads_nothing_for_it() -> None:
     code = (
-        "import sys; from wcsync.app import App; from wcsync.cli import main; "
+        "import sys; from wcsync.app import App; from wcsync.cli.run import run; "
         "print([name for name in ('jinja2', 'nh3') if name in sys.modules])"
     )
     found = subprocess.run(

@@ -254,5 +254,5 @@ def test_an_export_that_cannot_be_written_leaves_what_was_there(world: World, tm
 
 
 def test_the_daemon_does_not_load_what_only_suggestions_need() -> None:
-    code = "import sys, wcsync.cli; sys.exit('rapidfuzz' in sys.modules or 'wcsync.catalogue' in sys.modules)"
+    code = "import sys, wcsync.cli.run; sys.exit('rapidfuzz' in sys.modules or 'wcsync.catalogue' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

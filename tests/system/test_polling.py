@@ -250,3 +250,43 @@ def await_(world: World, happened: Any) -> None:
     while not happened():
         assert monotonic() < deadline, world.log_path.read_text()[-4000:]
         sleep(0.05)
+
+
+# -- a bell ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_bell_has_a_rested_shop_looked_at_and_the_order_read(app: App, world: World, time: Any) -> None:
+    world.shop.requests.clear()
+    time.tick(1)
+    world.sell(1, 0)
+    app.poll_when_due()
+    assert asked(world) == []
+    app.ring()
+    app.poll_when_due()
+    assert asked(world) == ["page"]
+    assert app.summary().orders == 1
+
+
+def test_a_flood_of_bells_is_one_look_while_the_shop_rests(app: App, world: World, time: Any) -> None:
+    time.tick(1)
+    world.shop.requests.clear()
+    for _ in range(1000):
+        app.ring()
+        app.poll_when_due()
+    assert asked(world) == ["page"]
+
+
+def test_a_bell_does_not_wake_a_shop_that_asked_for_a_pause(app: App, world: World, time: Any) -> None:
+    world.shop.faults.add(Fault(kind="status", status=503, headers={"Retry-After": "30"}, times=1))
+    time.tick(1)
+    app.ring()
+    app.poll_when_due()
+    world.shop.requests.clear()
+    for _ in range(28):
+        time.tick(1)
+        app.ring()
+        app.poll_when_due()
+    assert asked(world) == []
+    time.tick(3)
+    app.poll_when_due()
+    assert "page" in asked(world)

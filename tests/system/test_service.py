@@ -1,51 +1,19 @@
 """The daemon as a service: the real process, with a listener in systemd's place."""
 
 import fcntl
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any
 
 import pytest
 
 from tests.system.listener import Listener
+from tests.system.service import Service
 from tests.system.world import MOODLE_TOKEN, World
 from wcsync.sandbox.faults import Fault
-
-SPOILT = """
-import sys, time
-from pathlib import Path
-import wcsync.app.build, wcsync.app.crew, wcsync.daemon, wcsync.pool, wcsync.shift
-from wcsync.cli import main
-
-folder = Path(sys.argv.pop(1))
-wcsync.app.build.GRACE_S, wcsync.app.build.TURN_CALLS = 1.0, 0
-wcsync.daemon.LOOK_S = wcsync.shift.BEACON_S = wcsync.pool.IDLE_S = 0.1
-
-
-def spoil(noun, verb, name):
-    sound = getattr(noun, verb)
-
-    def spoilt(self):
-        while (folder / name).exists():
-            (folder / f"{name}-now").touch()
-            time.sleep(0.05)
-        return sound(self)
-
-    setattr(noun, verb, spoilt)
-
-
-spoil(wcsync.app.crew.Worker, "run_once", "hang-worker")
-spoil(wcsync.app.crew.OrdersPoller, "poll_once", "hang-poller")
-main()
-"""
-"""The real program, with threads that hang while a file is there, and little patience with them."""
 
 
 class Held:
@@ -59,70 +27,6 @@ class Held:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._handle)
-
-
-class Service:
-    """A daemon and the listener it speaks to."""
-
-    def __init__(self, world: World, listener: Listener) -> None:
-        self.world = world
-        self.listener = listener
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self, *, watchdog_s: float = 1.0, program: tuple[str, ...] = ("-m", "wcsync")) -> None:
-        env = os.environ | {
-            "PYTHONPATH": str(Path(__file__).parents[2]),
-            "NOTIFY_SOCKET": self.listener.address,
-            "WATCHDOG_USEC": str(int(watchdog_s * 1e6)),
-        }
-        words = [sys.executable, *program, "run", "--config", str(self.world.config_path)]
-        with self.world.log_path.open("ab") as log:
-            self.process = subprocess.Popen(words, stderr=log, env=env)
-
-    def start_spoilt(self) -> None:
-        self.start(program=("-c", SPOILT, str(self.world.folder)))
-        self.listener.wait_for("READY=1")
-
-    def send(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
-
-    def ended(self, timeout_s: float = 15) -> int:
-        assert self.process is not None
-        return self.process.wait(timeout_s)
-
-    def stop(self) -> int:
-        self.send(signal.SIGTERM)
-        return self.ended()
-
-    def lines(self, event: str) -> list[dict[str, Any]]:
-        found = [json.loads(line) for line in self.world.log_path.read_text().splitlines() if line[:1] == "{"]
-        return [line for line in found if line["event"] == event]
-
-    def wait_until(self, event: str, timeout_s: float = 15) -> None:
-        """Until a line about `event` is in the log."""
-        deadline = monotonic() + timeout_s
-        while not (self.world.log_path.exists() and self.lines(event)):
-            assert monotonic() < deadline, self.world.log_path.read_text()[-4000:]
-            sleep(0.02)
-
-    def wait_for_lock(self) -> None:
-        """Until the process is on its way to open the ledger."""
-        deadline = monotonic() + 15
-        while not (self.world.folder / "ledger.db.lock").exists():
-            assert monotonic() < deadline
-            sleep(0.02)
-
-    def wait_enrolled(self, timeout_s: float = 15) -> None:
-        deadline = monotonic() + timeout_s
-        while self.world.moodle.active_enrolments() != self.world.expected():
-            assert monotonic() < deadline, self.world.log_path.read_text()[-4000:]
-            sleep(0.05)
-
-    def change(self, old: str, new: str) -> None:
-        text = self.world.config_path.read_text()
-        assert old in text
-        self.world.config_path.write_text(text.replace(old, new))
 
 
 @pytest.fixture

@@ -14,14 +14,16 @@ from tests.system.world import MOODLE_TOKEN, SHOP_SECRET, World
 
 UNITS = Path(__file__).parents[2] / "systemd"
 NAMES = ("wcsync.service", "wcsync@.service")
-EXPOSURE = 2.0
+BACKUPS = ("wcsync-backup.service", "wcsync-backup@.service")
+TIMERS = ("wcsync-backup.timer", "wcsync-backup@.timer")
+EXPOSURE = 1.5
 ANALYZE = shutil.which("systemd-analyze") or ""
 
 analyzing = pytest.mark.skipif(not ANALYZE, reason="systemd-analyze is not installed here")
 
 
 @analyzing
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *BACKUPS])
 def test_systemd_finds_no_fault_in_a_unit(name: str, tmp_path: Path) -> None:
     """The program is another one: what is not installed would be a fault."""
     unit = tmp_path / name
@@ -31,7 +33,7 @@ def test_systemd_finds_no_fault_in_a_unit(name: str, tmp_path: Path) -> None:
 
 
 @analyzing
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *BACKUPS])
 def test_a_unit_leaves_its_process_little_to_do_harm_with(name: str) -> None:
     words = [ANALYZE, "security", "--offline=yes", str(UNITS / name)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -40,6 +42,9 @@ def test_a_unit_leaves_its_process_little_to_do_harm_with(name: str) -> None:
     found = re.search(r"Overall exposure level for \S+: (\d+\.\d)", done.stdout)
     assert found is not None, done.stdout + done.stderr
     assert float(found[1]) < EXPOSURE
+    argued = (UNITS / name).read_text().partition("# What is left")[2].partition("\nNoNewPrivileges")[0]
+    for left in re.findall(r"^✗ ([A-Za-z]+(?:=~AF_[A-Z]+)?)", done.stdout, re.MULTILINE):
+        assert left in argued, f"{left} is left open without a reason in the unit"
 
 
 def test_both_units_say_the_same_but_for_their_places() -> None:
@@ -49,6 +54,43 @@ def test_both_units_say_the_same_but_for_their_places() -> None:
     user = re.search(r"# Without it all shops.*\nUser=wcsync\n", many)
     assert user is not None
     assert many.replace(user[0], "") == one
+
+
+@analyzing
+@pytest.mark.parametrize("name", TIMERS)
+def test_systemd_finds_no_fault_in_a_timer(name: str, tmp_path: Path) -> None:
+    for unit in (name, name.replace("timer", "service")):
+        text = (UNITS / unit).read_text().replace("/opt/wcsync/bin/wcsync", sys.executable)
+        (tmp_path / unit).write_text(text)
+    done = subprocess.run([ANALYZE, "verify", tmp_path / name], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(("one", "many"), [BACKUPS, TIMERS])
+def test_the_units_of_backups_say_the_same_but_for_their_places(one: str, many: str) -> None:
+    single, several = ((UNITS / name).read_text().partition("\n[Unit]\n")[2] for name in (one, many))
+    for shop, none in ((" for %i", ""), ("/etc/wcsync/%i", "/etc/wcsync"), ("wcsync-%i", "wcsync")):
+        several = several.replace(shop, none)
+    assert several == single
+
+
+@pytest.mark.parametrize(("backup", "daemon"), list(zip(BACKUPS, NAMES, strict=True)))
+def test_a_backup_is_taken_by_the_daemons_user_where_the_daemon_keeps_its_ledger(
+    backup: str, daemon: str
+) -> None:
+    """A unit without a user of its own has one of its own name."""
+    taken, kept = _settings(backup), _settings(daemon)
+    assert taken["User"] == kept.get("User", "wcsync")
+    for key in ("DynamicUser", "StateDirectory", "StateDirectoryMode", "UMask"):
+        assert taken[key] == kept[key]
+    words = taken["ExecStart"].split()
+    assert words[words.index("--config") + 1] in kept["ExecStart"]
+    assert words[-1].startswith(f"/var/lib/{kept['StateDirectory']}/")
+
+
+def _settings(name: str) -> dict[str, str]:
+    lines = (UNITS / name).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
 
 
 @pytest.fixture

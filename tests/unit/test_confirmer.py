@@ -175,10 +175,16 @@ def test_while_enrolments_wait_for_a_sick_lms_looks_do_not_call_it_well(spine: S
     assert spine.patient.health.condition is Condition.DOWN
 
 
-def test_after_trouble_at_a_look_it_is_asked_anew_who_answers(spine: Spine) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [TransientError("campus: moved", whole_service=True), ServiceBlocked("campus: wrong token")],
+    ids=["down", "blocked"],
+)
+def test_after_trouble_at_a_look_it_is_asked_anew_who_answers(spine: Spine, error: Exception) -> None:
+    """Also after a refusal: whoever mends a token may have put another site in its place."""
     sold(spine)
     spine.tick(60)
-    spine.lms.before_read = lambda: _raise(TransientError("campus: moved", whole_service=True))
+    spine.lms.before_read = lambda: _raise(error)
     look(spine)
     asked = spine.lms.asked_who
     spine.lms.before_read = lambda: None

@@ -279,7 +279,7 @@ def test_days_are_told_in_the_shops_language(language: str, day: str) -> None:
 def test_neither_jinja_nor_nh3_is_loaded_before_a_template_is_used() -> None:
     program = (
         "import sys\n"
-        "import wcsync.cli, wcsync.app, wcsync.config\n"
+        "import wcsync.cli.run, wcsync.app, wcsync.config\n"
         "import wcsync.mappers.mapping, wcsync.mappers.courses.rendering\n"
         "from wcsync.mappers.mapping import read_mapping\n"
         "from wcsync.lms.registry import KINDS\n"

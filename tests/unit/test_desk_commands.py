@@ -371,6 +371,23 @@ def test_two_learners_become_one_by_force(spine: Spine) -> None:
     assert inside(spine) == {("eve@example.test", "42")}
 
 
+def test_addresses_are_read_where_a_dash_stands_for_them(spine: Spine) -> None:
+    """Everybody on a machine can list the words of its processes."""
+    spine.record(sold(quantity="1"))
+    work(spine)
+    moved = wcsync(spine, "relink", "-", "-", stdin=f"{ANA.email}\n{BEA.email}\n".encode())
+    assert "1 seat moved, of Order 7" in moved.stdout, moved.output
+    work(spine)
+    assert inside(spine) == {(BEA.email, "42")}
+    assert "The person is erased" in wcsync(spine, "forget", "-", stdin=f"{BEA.email}\n".encode()).stdout
+
+
+@pytest.mark.parametrize("words", [("forget", "-"), ("relink", "-", BEA.email)], ids=["forget", "relink"])
+def test_where_no_address_comes_in_nothing_is_done(spine: Spine, words: tuple[str, ...]) -> None:
+    result = wcsync(spine, *words, stdin=b"")
+    assert (result.exit_code, "nothing was done: no line came in" in result.stderr) == (2, True)
+
+
 # -- forget ----------------------------------------------------------------------------------------------------------
 
 

@@ -5,10 +5,10 @@ import gzip
 import logging
 import socket
 import ssl
-import struct
 import threading
 import time
 import traceback
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,131 +17,24 @@ import pytest
 import stamina
 import trustme
 
+from tests.loopback import (
+    OK,
+    Loopback,
+    Script,
+    answer,
+    drip,
+    leave,
+    reset,
+    stay_silent,
+    then_leave,
+    then_reset,
+)
+from wcsync import connections
 from wcsync.errors import ConfigError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.retry import LONGEST_ASKED_WAIT_S
 
 SECRET = "cs_c0ffee5ecret"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-Script = Callable[[socket.socket], None]
-
-
-class Loopback:
-    """Accepts connections; the n-th request over all of them is answered by the n-th script, the last one stays."""
-
-    def __init__(self, *scripts: bytes | Script, tls: ssl.SSLContext | None = None) -> None:
-        self.scripts = list(scripts)
-        self.tls = tls
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self._open: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._start(self._accept)
-
-    @property
-    def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in list(self._threads):
-            thread.join(5)
-            assert not thread.is_alive()
-
-    def _start(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self.connections += 1
-                self._open.append(connection)
-                self._start(self._serve, connection)
-
-    def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), contextlib.closing(connection):
-            if self.tls is None:
-                self._answer(connection)
-            else:
-                with self.tls.wrap_socket(connection, server_side=True) as secured:
-                    self._answer(secured)
-
-    def _answer(self, connection: socket.socket) -> None:
-        while request := _read_request(connection):
-            self.requests.append(request)
-            script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-            if callable(script):
-                script(connection)
-                return
-            connection.sendall(script)
-
-
-def _read_request(connection: socket.socket) -> bytes:
-    read = b""
-    while b"\r\n\r\n" not in read:
-        piece = connection.recv(65536)
-        if not piece:
-            return b""
-        read += piece
-    head, _, body = read.partition(b"\r\n\r\n")
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            while len(body) < int(line.partition(b":")[2]):
-                body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
-
-
-def answer(
-    status: str = "200 OK", body: bytes = b"", headers: tuple[str, ...] = (), length: int | None = None
-) -> bytes:
-    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body) if length is None else length}"]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def leave(connection: socket.socket) -> None:
-    """Closes politely, without a word."""
-
-
-def stay_silent(connection: socket.socket) -> None:
-    connection.recv(1)
-
-
-def then_leave(sent: bytes) -> Script:
-    return lambda connection: connection.sendall(sent)
-
-
-def then_reset(sent: bytes) -> Script:
-    def script(connection: socket.socket) -> None:
-        connection.sendall(sent)
-        time.sleep(0.02)
-        reset(connection)
-
-    return script
-
-
-def drip(at_once: bytes, slowly: bytes) -> Script:
-    def script(connection: socket.socket) -> None:
-        connection.sendall(at_once)
-        for place in range(len(slowly)):
-            connection.sendall(slowly[place : place + 1])
-            time.sleep(0.05)
-
-    return script
 
 
 @pytest.fixture(autouse=True)
@@ -441,6 +334,36 @@ def test_a_small_answer_that_unzips_to_a_huge_one_is_not_kept(serve: Serve, reac
         fetch(reach(max_body_bytes=1_000_000), server.url)
 
 
+def test_an_answer_that_was_zipped_twice_is_not_unzipped_at_all(serve: Serve, reach: Reach) -> None:
+    """A gigabyte fits into 1 KB that way: unzipping the outer layer alone would already be too much."""
+    bomb = gzip.compress(gzip.compress(b"x" * 100_000_000, 9), 9)
+    server = serve(answer(body=bomb, headers=("Content-Encoding: gzip, gzip",)))
+    tracemalloc.start()
+    with pytest.raises(TransientError, match="damaged"):
+        fetch(reach(max_body_bytes=1_000_000), server.url)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000 + len(bomb)
+    tracemalloc.stop()
+
+
+def test_of_a_chunk_that_unzips_to_too_much_only_the_beginning_is_unzipped(
+    serve: Serve, reach: Reach
+) -> None:
+    bomb = gzip.compress(b"x" * 60_000_000, 9)
+    server = serve(answer(body=bomb, headers=("Content-Encoding: gzip",)))
+    tracemalloc.start()
+    with pytest.raises(TransientError, match="more than 1000000 bytes"):
+        fetch(reach(max_body_bytes=1_000_000), server.url)
+    assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    tracemalloc.stop()
+
+
+def test_a_zip_whose_end_is_missing_is_damaged_however_long_it_says_it_is(serve: Serve, reach: Reach) -> None:
+    cut = gzip.compress(b"plain" * 99)[:-12]
+    server = serve(answer(body=cut, headers=("Content-Encoding: gzip",)))
+    with pytest.raises(TransientError, match="damaged"):
+        fetch(reach(), server.url)
+
+
 def test_a_zipped_answer_is_unzipped(serve: Serve, reach: Reach) -> None:
     server = serve(answer(body=gzip.compress(b"plain"), headers=("Content-Encoding: gzip",)))
     assert fetch(reach(), server.url).content == b"plain"
@@ -673,3 +596,40 @@ def everything_said_by(exc: BaseException) -> str:
         said += [str(link), repr(link), repr(link.args), repr(vars(link))]
         links += [other for other in (link.__cause__, link.__context__) if other and other not in links]
     return "\n".join([*said, *traceback.format_exception(exc)])
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_an_address_from_elsewhere_leads_to_no_machine_of_ours(serve: Serve, host: str) -> None:
+    server = serve(OK)
+    with (
+        contextlib.closing(Service("pictures", timeout_s=2, home="campus.example.test")) as service,
+        pytest.raises(ServiceBlocked, match="private network"),
+    ):
+        service.fetch(lambda: Outgoing(method="GET", url=f"http://{host}:{server.port}/latest/meta-data"))
+    assert server.requests == []
+
+
+def test_an_lms_of_our_own_network_may_show_its_pictures(serve: Serve) -> None:
+    server = serve(OK)
+    with contextlib.closing(Service("pictures", timeout_s=2, home="127.0.0.1")) as service:
+        assert service.fetch(lambda: Outgoing(method="GET", url=server.url)).content == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.215.14", True),
+        ("2606:4700::6810:84e5", True),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("10.0.0.1", False),
+        ("192.168.1.1", False),
+        ("0.0.0.0", False),  # noqa: S104  nothing listens
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("::ffff:169.254.169.254", False),
+    ],
+)
+def test_what_leads_inside(address: str, public: bool) -> None:
+    assert connections._is_public(address) is public

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -191,7 +192,9 @@ def test_wrong_words_end_with_2_and_make_nothing(tmp_path: Path, words: list[str
 
 
 def test_no_option_takes_a_secret() -> None:
-    names = {name for option in main.commands["init"].params for name in option.opts}
+    command = main.get_command(click.Context(main), "init")
+    assert command
+    names = {name for option in command.params for name in option.opts}
     assert not [name for name in names if re.search("key|token|password|client", name)]
 
 

@@ -3,7 +3,10 @@
 import io
 import json
 import logging
-from typing import Any
+import os
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any, TextIO
 
 import pytest
 import structlog
@@ -28,6 +31,60 @@ def test_a_closed_stderr_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     logs.configure()
     structlog.get_logger().info("anything")
     logging.getLogger("library").warning("anything")
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, TextIO]]:
+    """Its end to read from, and logs that go into the other one."""
+    monkeypatch.setattr(logs, "PATIENCE_S", 0.05)
+    taken, given = os.pipe()
+    with os.fdopen(given, "w", encoding="utf-8") as stream:
+        logs.configure(style="json", stream=stream)
+        yield taken, stream
+    os.close(taken)
+
+
+def read_all(taken: int) -> list[dict[str, Any]]:
+    os.set_blocking(taken, False)
+    text = b""
+    while True:
+        try:
+            text += os.read(taken, 65536)
+        except BlockingIOError:
+            return [
+                json.loads(line)
+                for line in text.splitlines()
+                if line.startswith(b"{") and line.endswith(b"}")
+            ]
+
+
+def test_a_pipe_that_nobody_reads_stops_nothing_and_what_was_lost_is_told(pipe: tuple[int, TextIO]) -> None:
+    taken, _ = pipe
+    began = monotonic()
+    for number in range(3000):
+        structlog.get_logger().info("anything", number=number, filler="x" * 200)
+    assert monotonic() - began < 5
+    before = read_all(taken)
+    structlog.get_logger().info("anything", number=3000)
+    after = read_all(taken)
+    [told] = [line for line in after if line["event"] == "log_stalled"]
+    assert told["level"] == "warning"
+    assert len(before) + told["lost"] == 3000
+    assert [line["number"] for line in after if line["event"] == "anything"] == [3000]
+
+
+def test_a_line_longer_than_a_pipe_holds_at_once_arrives_whole(pipe: tuple[int, TextIO]) -> None:
+    structlog.get_logger().info("anything", filler="é" * 5_900)
+    [line] = read_all(pipe[0])
+    assert line["filler"] == "é" * 5_900
+
+
+def test_a_reader_that_went_away_stops_nothing() -> None:
+    taken, given = os.pipe()
+    os.close(taken)
+    with os.fdopen(given, "w", encoding="utf-8") as stream:
+        logs.configure(style="json", stream=stream)
+        structlog.get_logger().info("anything")
 
 
 def test_an_event_is_one_json_line_with_its_keys(out: io.StringIO) -> None:

@@ -13,7 +13,15 @@ import stamina
 from pydantic import ValidationError
 
 from wcsync.credentials import Secret
-from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
+from wcsync.errors import (
+    Finding,
+    PermanentError,
+    ServiceBlocked,
+    Severity,
+    TransientError,
+    TurnedAway,
+    WcsyncError,
+)
 from wcsync.lms.base import Write
 from wcsync.lms.moodle import TARGET_KEYS, Moodle, MoodleSettings
 from wcsync.lms.moodle.names import full_name, usernames
@@ -220,7 +228,7 @@ class TestBlocked:
 
     def test_a_firewall_against_one_name_costs_one_row(self, site: SandboxMoodle, moodle: Moodle) -> None:
         site.faults.add(Fault(kind="status", status=403, match="UNION SELECT", times=None))
-        with pytest.raises(PermanentError, match="firewall"):
+        with pytest.raises(TurnedAway, match="firewall"):
             enrol(moodle, seat(learner=replace(ANNA, last_name="UNION SELECT")))
 
 

@@ -16,7 +16,7 @@ from wcsync.ledger.desk import Giving
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.lms.base import Capability
 from wcsync.mappers.notes import NOTE_CHANNEL
-from wcsync.model import LineId, Order, Person
+from wcsync.model import LineId, Order, OrderId, Person
 from wcsync.retry import Backoff
 from wcsync.sale import Access, Terms
 from wcsync.times import render_instant
@@ -337,6 +337,28 @@ def test_a_note_that_never_arrived_is_written_after_the_quarantine(spine: Spine)
     spine.tick(QUARANTINE_S + 60)
     spine.send()
     assert len(notes(spine, order)) == 1
+
+
+def test_a_look_for_notes_that_began_too_early_is_not_believed_however_late_it_is_answered(
+    spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was still to come may have come while the answer was on its way."""
+    order = sold(spine)
+    spine.store.before_note = lose
+    spine.send()
+    spine.store.before_note = lambda _text: None
+    fetch = spine.store.fetch_notes
+
+    def fetch_slowly(order_id: OrderId) -> list[str] | None:
+        found = fetch(order_id)
+        spine.tick(20)
+        return found
+
+    spine.tick(QUARANTINE_S - 10)
+    monkeypatch.setattr(spine.store, "fetch_notes", fetch_slowly)
+    spine.execute("UPDATE outbox SET next_attempt_at = ?", render_instant(spine.clock()))
+    assert spine.messenger.run_once()
+    assert notes(spine, order) == []
 
 
 def test_a_process_killed_right_after_the_shop_took_the_note_does_not_repeat_it(spine: Spine) -> None:

@@ -1,11 +1,14 @@
 """Who does not come back in time is late, and can be found."""
 
 import threading
+from contextlib import closing
 
+import httpx
 import pytest
 from freezegun import freeze_time
 
-from wcsync.pulse import Pulse, beat
+from wcsync.http import Outgoing, Service
+from wcsync.pulse import Pulse, asking, beat
 
 
 def test_a_thread_that_does_not_turn_is_late_and_one_that_does_is_not() -> None:
@@ -67,3 +70,20 @@ def test_it_says_where_its_thread_stands() -> None:
     held.set()
     thread.join()
     assert pulse.whereabouts() == []
+
+
+def test_each_call_is_a_breath_and_asks_nobody_whether_to_leave() -> None:
+    """A turn may take many calls, and one may be left only where it says so itself."""
+
+    def leave() -> None:
+        raise KeyboardInterrupt
+
+    pulse = Pulse("worker", 10)
+    pulse.adopt()
+    pulse.forgive(-20)
+    was_late = pulse.late
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200))
+    with asking(leave), closing(Service("campus", transport=transport)) as service:
+        service.send(lambda: Outgoing(method="GET", url="https://campus.example.test/"))
+    assert (was_late, pulse.late) == (True, False)
+    pulse.rest(0.0)

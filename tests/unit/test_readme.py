@@ -21,7 +21,9 @@ def section(title: str) -> str:
 
 def commands() -> set[str]:
     names = set()
-    for name, command in main.commands.items():
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
         inner = command.commands if isinstance(command, click.Group) else {}
         names |= {f"{name} {sub}" for sub in inner} or {name}
     return names

@@ -56,6 +56,9 @@ class Engine:
     def jobs(self) -> Sequence[Job]:
         return [Job(name="one", every_s=0.05, run=self.job)]
 
+    def ring(self) -> None:
+        self.life.append("rung")
+
     def sound(self) -> str:
         return self.reason
 
@@ -96,6 +99,10 @@ def reload(signals: Signals) -> None:
 
 def stop(signals: Signals) -> None:
     signals.stop = True
+
+
+def ring(signals: Signals) -> None:
+    signals.bell = True
 
 
 def look(_signals: Signals) -> None:
@@ -358,3 +365,26 @@ def test_a_terminal_that_was_closed_asks_to_stop() -> None:
 
 def test_nobody_hung_is_no_reason() -> None:
     assert describe([]) == ""
+
+
+# -- a bell ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_bell_has_the_orders_looked_at_once_and_reads_nothing_itself() -> None:
+    class Slow(Engine):
+        def jobs(self) -> Sequence[Job]:
+            return [Job(name="orders", every_s=3600.0, run=self.job)]
+
+    looks: list[str] = []
+    engine = Slow(lambda: looks.append(engine.life[-1]))
+    ending, _ = run(engine, Asked(look, look, ring, look, look, stop), never)
+    assert ending is Ending.STOPPED
+    assert looks == ["prepared", "rung"]
+
+
+def test_sigusr1_is_a_bell_and_neither_stops_nor_reloads() -> None:
+    with Signals() as signals:
+        for _ in range(1000):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        signals.wait(5.0)
+        assert (signals.bell, signals.stop, signals.reload) == (True, False, False)

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from tests.openapi import WatchedThreeSixty
 from wcsync.credentials import Secret
-from wcsync.errors import PermanentError, ServiceBlocked, Severity, TransientError, WcsyncError
+from wcsync.errors import PermanentError, ServiceBlocked, Severity, TransientError, TurnedAway, WcsyncError
 from wcsync.http import Service
 from wcsync.lms.base import Write
 from wcsync.lms.threesixty import TARGET_KEYS, ThreeSixty, ThreeSixtySettings
@@ -866,7 +866,7 @@ class TestFirewalls:
         self, company: WatchedThreeSixty, academy: ThreeSixty, seat: Seat
     ) -> None:
         company.faults.add(Fault(kind="status", status=403, match=INVITES))
-        with pytest.raises(PermanentError, match="odd name"):
+        with pytest.raises(TurnedAway, match="odd name"):
             enrol(academy, seat)
 
     def test_calls_that_are_all_refused_are_the_services(

@@ -11,10 +11,12 @@ from structlog.testing import LogCapture
 
 from tests.fakes import T0, lost, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import PermanentError, ServiceBlocked, TransientError, TurnedAway
+from wcsync.events import ALWAYS, EVENTS
 from wcsync.health import Condition
 from wcsync.model import Order
 from wcsync.retry import Backoff
+from wcsync.times import render_instant
 from wcsync.worker import BUG_DELAY_S
 
 ANA = ("ana@example.test", "42")
@@ -485,6 +487,59 @@ def test_nothing_is_written_for_a_row_that_was_taken_over(spine: Spine, logs: li
     assert [entry["outcome"] for entry in settled(logs)] == ["taken_over"]
 
 
+def test_what_a_frozen_worker_holds_is_not_sent_by_another_before_it_has_had_its_say(spine: Spine) -> None:
+    """The machine stood still between the look and the call, for longer than any lease. All go on at once."""
+    stood_still = list[bool]()
+
+    def stand_still(_what: str) -> None:
+        if not stood_still:
+            stood_still.append(True)
+            spine.tick(3600)
+            assert spine.ledger.recover(spine.clock() - timedelta(minutes=15), spine.clock()) == 1
+            spine.work()
+
+    spine.lms.before_write = stand_still
+    spine.record(make_order())
+    spine.settle()
+    assert spine.lms.writes == [("create", ANA[0]), ("enrol", ANA[0])]
+    assert spine.lms.active() == {ANA}
+
+
+def test_a_call_that_went_out_late_is_waited_for_from_when_its_answer_was_lost(spine: Spine) -> None:
+    """The machine stood still between the word in the ledger and the call, which then takes effect late."""
+
+    def stand_still(what: str) -> None:
+        spine.tick(QUARANTINE_S)
+        lost(what)
+
+    spine.lms.before_write = stand_still
+    spine.record(make_order())
+    spine.work()
+    spine.lms.before_write = lambda _what: None
+    spine.tick(QUARANTINE_S - 1)
+    spine.work()
+    assert spine.lms.writes == []
+    spine.tick(2)
+    spine.settle()
+    assert spine.lms.active() == {ANA}
+
+
+def test_a_look_that_began_too_early_is_not_believed_however_late_it_is_answered(spine: Spine) -> None:
+    """What was still to come may have come while the answer was on its way."""
+    spine.lms.before_write = lost
+    spine.record(make_order())
+    spine.work()
+    spine.lms.before_write = lambda _what: None
+    spine.tick(QUARANTINE_S - 10)
+    spine.lms.before_read = lambda: spine.tick(20)
+    spine.execute("UPDATE enrolments SET next_attempt_at = ?", render_instant(spine.clock()))
+    spine.worker.run_once()
+    assert spine.lms.writes == []
+    spine.lms.before_read = lambda: None
+    spine.settle()
+    assert spine.lms.writes == [("create", ANA[0]), ("enrol", ANA[0])]
+
+
 # -- each class of error ---------------------------------------------------------------------------------------------
 
 
@@ -532,6 +587,26 @@ def test_what_will_fail_again_is_dead_at_once_and_others_go_on(spine: Spine) -> 
     assert spine.summary().dead == 1
     assert len(spine.lms.active()) == 1
     assert spine.patient.health.condition is Condition.UP
+
+
+def test_a_call_that_was_turned_away_is_tried_again_before_it_is_given_up(spine: Spine) -> None:
+    """A firewall may have refused it for what is in it, or for once."""
+    spine.lms.before_write = failing_on("enrol", TurnedAway("campus: a firewall refused this"), times=3)
+    spine.record(make_order())
+    spine.settle()
+    assert spine.lms.active() == {ANA}
+
+
+def test_a_call_that_is_always_turned_away_ends_dead_and_holds_up_no_other(tmp_path: Path) -> None:
+    spine = Spine(tmp_path, backoff=Backoff(max_attempts=3))
+    spine.lms.before_enrol_in["43"] = failing(TurnedAway("campus: a firewall refused this"))
+    spine.record(make_order(lines=(make_line(1, sku="PY-102"), make_line(2, sku="PY-101"))))
+    spine.work()
+    assert spine.lms.active() == {ANA}
+    assert spine.patient.health.condition is Condition.UP
+    spine.settle()
+    assert (spine.row("43")["state"], spine.row("43")["attempts"]) == ("dead", 3)
+    spine.close()
 
 
 def test_a_dead_row_whose_wish_changes_is_tried_again(spine: Spine) -> None:
@@ -932,6 +1007,18 @@ def test_trouble_is_told_when_it_begins_and_when_it_ends(spine: Spine, logs: lis
         ("service_unavailable", "warning"),
         ("service_recovered", "info"),
     ]
+
+
+def test_a_service_falls_ill_and_gets_well_in_no_enrolments_name(spine: Spine, logs: list[Any]) -> None:
+    """`tail` and people who search by a learner would take the service's trouble for that learner's."""
+    spine.record(make_order())
+    spine.lms.before_read = failing(TransientError("refused", whole_service=True), times=1)
+    for _ in range(2):
+        spine.work()
+        spine.tick(QUARANTINE_S)
+    told = {entry["event"]: set(entry) - {*ALWAYS, "log_level"} for entry in logs}
+    assert told["service_unavailable"] == set(EVENTS["service_unavailable"].keys)
+    assert told["service_recovered"] == set(EVENTS["service_recovered"].keys)
 
 
 def test_a_blocked_service_is_told_as_an_error(spine: Spine, logs: list[Any]) -> None:

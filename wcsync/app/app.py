@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -19,33 +20,39 @@ from wcsync.app.build import (
     build_rules,
     build_store,
     file_identity,
+    longest_silence_s,
     longest_turn_s,
-    plan_by,
     planner_by,
     target_keys,
     tempo,
 )
 from wcsync.app.crew import Crew
 from wcsync.app.mirror import CourseMirror, Surroundings
-from wcsync.app.proof import Parts, build_halts, build_nights
+from wcsync.app.proof import build_catch_up, build_halts, build_nights, build_reconciler
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence, Look
 from wcsync.config import Config
+from wcsync.errors import TransientError, WcsyncError
 from wcsync.gate import SHOP, Answerer, Gate
-from wcsync.health import Condition
+from wcsync.health import Condition, Sign
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.report import Report, Summary
+from wcsync.lms.base import Lms
+from wcsync.mappers.entitlements import Planner
 from wcsync.mappers.mapping import Mapping
-from wcsync.model import OrderId, PlanOrder
+from wcsync.model import LmsName, OrderId
 from wcsync.patient import Patient
+from wcsync.pollers.catching_up import CatchUp, tell_restored
 from wcsync.pollers.mapping import MappingKeeper
 from wcsync.pollers.orders import OnPage, Pass
+from wcsync.pollers.reconcile import Reconciler
 from wcsync.pollers.retention import Retention
 from wcsync.pollers.troubles import TroubleWatch
 from wcsync.pool import Pool
 from wcsync.pulse import beat
 from wcsync.schedule import Job
+from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
@@ -65,26 +72,30 @@ class App:
         clock: Clock = utc_now,
         dice: Callable[[], float] = random.random,
         ledger: SqliteLedger | None = None,
+        store: WooCommerce | None = None,
+        lmss: dict[LmsName, Lms] | None = None,
     ) -> None:
-        """Opens the config's ledger unless it is given another. Raises ConfigError if it cannot be used."""
+        """Opens the config's ledger and services unless it is given others. Raises ConfigError if one is no use."""
         self.config = config
         self.clock = clock
         self._dice = dice
         self.stop = threading.Event()
+        self._rung = threading.Event()
         self._replan_owed = threading.Event()
         self._planned_by: Mapping | None = None
         self._cadence = Cadence.begin(tempo(config))
         self._poll_failed = False
         self.ledger = ledger or SqliteLedger(config.ledger.path)
         self._file = file_identity(config.ledger.path)
-        self.store = build_store(config)
-        self.lmss = build_lmss(config)
+        self._wal: tuple[int, int] | None = None
+        self.store = store or build_store(config)
+        self.lmss = lmss or build_lmss(config)
         self.gates = {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
             name: self._gate(name, ask_lms(lms)) for name, lms in self.lmss.items()
         }
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
         self._patients = {name: self._patient(name) for name in self.gates}
-        crew = self._crew()
+        self.crew = crew = self._made_crew()
         self.poller = crew.orders()
         self.subscriptions = crew.subscriptions()
         self._retention = Retention(self.ledger, clock, config.retention.days)
@@ -92,13 +103,14 @@ class App:
         self._watch = TroubleWatch(ledger=self.ledger, rules=build_rules(config), clock=clock)
         self._heartbeat = build_heartbeat(config)
         self._mirrors: list[CourseMirror] = []
-        self.longest_s = longest_turn_s(config)
+        self.longest_s = longest_silence_s(config)
         self.pool = Pool(
             crew.workers(),
             config.orders.workers,
             self.stop,
             singles=crew.singles(self.channels, lambda: self._watch.looked),
             longest_s=self.longest_s,
+            explains=self.ledger.ailment.explains,
         )
 
     # -- the daemon's work ---------------------------------------------------------------------------------------
@@ -107,9 +119,12 @@ class App:
         self.mapping.load()
 
     def prepare(self) -> None:
-        """Loads the mapping and picks up what an earlier process left. Raises ConfigError without any mapping."""
+        """Loads the mapping and picks up what an earlier process left. Raises ConfigError without any mapping, or
+        where the ledger is damaged."""
+        self.ledger.require_sound()
         self.load()
         now = self.clock()
+        tell_restored(self.ledger, now)
         recovered = self.ledger.recover(now, now)
         if recovered:
             log.info("leases_recovered", rows=recovered)
@@ -134,8 +149,15 @@ class App:
             self._heartbeat.beat()
         return found
 
+    def ring(self) -> None:
+        """The next look at the shop is due as soon as may be. From any thread."""
+        self._rung.set()
+
     def poll_when_due(self) -> bool:
         """A look at the shop if its time has come, else nothing. False if the last one failed by a fault of ours."""
+        if self._rung.is_set():
+            self._rung.clear()  # before the look: who rings while it is under way may mean a later order
+            self._cadence = self._cadence.rung()
         if not self._cadence.is_due(monotonic()):
             return not self._poll_failed
         found = self.poll()
@@ -175,6 +197,7 @@ class App:
         if self.config.alerts.wanted:
             self._watch.look_once()
             self.pool.drain()
+        self._catch_up().run_if_due()
         return complete
 
     def jobs(self) -> list[Job]:
@@ -196,18 +219,56 @@ class App:
             Job(name="retention", every_s=periods.RETENTION_EVERY_S, run=self._retention.run_if_due),
             Job(name="halts", every_s=60, run=build_halts(self.config, self.clock).look),
         ]
+        origin = self.ledger.read_origin()
+        if origin is not None and origin.catching_up:
+            jobs.append(
+                Job(name="catching_up", every_s=periods.CATCHING_UP_EVERY_S, run=self._catch_up().run_if_due)
+            )
         if self.config.alerts.wanted:
             jobs.append(Job(name="alerts", every_s=periods.ALERTS_EVERY_S, run=self._look_for_trouble))
         if self.config.course_sync.enabled:
             jobs.append(Job(name="courses", every_s=periods.COURSES_EVERY_S, run=self._mirror().run_if_due))
         if self.config.reconcile.enabled:
-            nights = build_nights(self.proof(), lambda name: self._patients[name].may_call())
+            nights = build_nights(self.reconciler(), self.crew, lambda name: self._patients[name].may_call())
             jobs.append(Job(name="reconcile", every_s=periods.RECONCILE_EVERY_S, run=nights.run_if_due))
-        return jobs
+        return [*(replace(job, run=self._sparing(job.run)) for job in jobs), self._ledger_job()]
+
+    def _ledger_job(self) -> Job:
+        """No sign of life of its own: that the ledger ails is told by the jobs that cannot do their work."""
+        return Job(
+            name="ledger", every_s=periods.LEDGER_EVERY_S, run=lambda: self.ledger.ailment.look() or None
+        )
+
+    def _sparing(self, run: Callable[[], object]) -> Callable[[], object]:
+        """A job that the ledger failed has not done its work, and is asked again when its time comes."""
+
+        def spared() -> object:
+            try:
+                return run()
+            except Exception as exc:
+                if self.ledger.ailment.explains(exc):
+                    return False
+                raise
+
+        return spared
+
+    def _catch_up(self) -> CatchUp:
+        return build_catch_up(self.reconciler(), self.crew, lambda name: self._patients[name].may_call())
 
     def _mirror(self) -> CourseMirror:
         """The one that turns by itself."""
-        return self.courses(lambda: self.mapping.current, lambda name: self._patients[name].may_call())
+        return self.courses(
+            lambda: self.mapping.current, lambda name: self._patients[name].may_call(), self._heed
+        )
+
+    def _heed(self, name: str, exc: WcsyncError | None) -> None:
+        """Only an LMS that asks to be left alone is left alone as a whole for what the mirror met there. It is found
+        well again by the mirror only where nobody else has work there who would find that out."""
+        patient = self._patients[name]
+        if isinstance(exc, TransientError) and exc.retry_after_s is not None:
+            patient.note_error(exc)
+        elif exc is None and not patient.is_up() and self.ledger.next_due_at(LmsName(name)) is None:
+            patient.note(Sign.WORKED)
 
     def _look_for_trouble(self) -> None:
         if self._watch.look().messages:
@@ -229,9 +290,13 @@ class App:
         return self.poller.read_order(order_id)
 
     def courses(
-        self, mapping: Callable[[], Mapping], healthy: Callable[[str], bool] = lambda _name: True
+        self,
+        mapping: Callable[[], Mapping],
+        healthy: Callable[[str], bool] = lambda _name: True,
+        heed: Callable[[str, WcsyncError | None], None] = lambda _name, _exc: None,
     ) -> CourseMirror:
-        """What carries course data into products by that mapping. `healthy`: who may be called just now."""
+        """What carries course data into products by that mapping. `healthy`: who may be called just now; `heed` hears
+        what came of asking an LMS, None = it answered."""
         around = Surroundings(
             config=self.config,
             ledger=self.ledger,
@@ -239,6 +304,7 @@ class App:
             lmss=self.lmss,
             gates=self.gates,
             healthy=healthy,
+            heed=heed,
             mapping=mapping,
             stopping=self._at_page,
             clock=self.clock,
@@ -247,21 +313,9 @@ class App:
         self._mirrors.append(CourseMirror(around))
         return self._mirrors[-1]
 
-    def proof(self) -> Parts:
-        """What a proof works with. The mapping must have been loaded."""
-        return Parts(
-            config=self.config,
-            ledger=self.ledger,
-            store=self.store,
-            poller=self.poller,
-            lmss=self.lmss,
-            gates=self.gates,
-            patients=self._patients,
-            planner=lambda: planner_by(self.config, self.mapping.current, self.ledger),
-            stopping=self._at_page,
-            clock=self.clock,
-            dice=self._dice,
-        )
+    def reconciler(self) -> Reconciler:
+        """What compares shop, ledger and LMS. The mapping must be loaded before it runs."""
+        return build_reconciler(self.crew, self.poller)
 
     def accept(self, service: str) -> Answerer:
         """Makes whoever answers now the known identity of `service`. Raises KeyError for an unknown name."""
@@ -296,7 +350,7 @@ class App:
         every_s = self.config.store.identity_every_s
         return Gate(name, ask, self.ledger, self.clock, every_s=every_s)
 
-    def _crew(self) -> Crew:
+    def _made_crew(self) -> Crew:
         return Crew(
             config=self.config,
             ledger=self.ledger,
@@ -326,14 +380,14 @@ class App:
         beat()
         return self.stop.is_set()
 
-    def _planner(self) -> PlanOrder:
-        return plan_by(self.config, self.mapping.current, self.ledger)
+    def _planner(self) -> Planner:
+        return planner_by(self.config, self.mapping.current, self.ledger)
 
     def _replan(self) -> None:
         self._replan_owed.clear()  # first: what is owed from now on is owed again
         self._planned_by = self.mapping.current
         try:
-            record = self.ledger.replan_unmapped(self._planner(), self.clock(), self._at_batch)
+            record = self.ledger.replan_unmapped(self.crew.plan(), self.clock(), self._at_batch)
         except BaseException:
             self._replan_owed.set()
             raise
@@ -352,17 +406,37 @@ class App:
         """Why this process cannot do its work any more; '' while it can."""
         if file_identity(self.config.ledger.path) != self._file:
             return "the ledger's file was deleted or replaced while it was in use"
+        wal = file_identity(self.config.ledger.path.with_name(f"{self.config.ledger.path.name}-wal"))
+        if self._wal not in {None, wal}:
+            return "the ledger's write-ahead log was deleted or replaced while it was in use"
+        self._wal = wal
+        ailing = self.ledger.ailment.words
+        if ailing is not None and ailing.damaged:
+            return f"the ledger: {ailing.reason}; {ailing.hint}"
         return "" if self.pool.alive() else "a worker thread has ended"
 
     def state(self) -> str:
         """How things stand, in a few sentences for people."""
+        try:
+            return self._state()
+        except Exception as exc:
+            if self.ledger.ailment.explains(exc):
+                return " ".join(self._failed())
+            raise
+
+    def _state(self) -> str:
         now = self.clock()
         healths = {name: self.ledger.read_service(name, now).health for name in self.gates}
         with closing(Report(self.config.ledger.path)) as report:
             due = report.due()
         words = [in_words(name, health) for name, health in healths.items()]
-        failed = ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
-        return " ".join([*failed, *words, f"Due: {due}."])
+        return " ".join([*self._failed(), *words, f"Due: {due}."])
+
+    def _failed(self) -> list[str]:
+        ailing = self.ledger.ailment.words
+        if ailing is not None:
+            return [f"THE LEDGER CANNOT BE USED: {ailing.reason}; {ailing.hint}."]
+        return ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
 
     def _end_expired(self) -> None:
         """Access whose time is over ends, whoever carries that out."""
@@ -377,7 +451,7 @@ class App:
         self.mapping.tell_if_stuck()
         now = self.clock()
         recovered = self.ledger.recover(
-            now - max(periods.LEASE_LIMIT, timedelta(seconds=self.longest_s)), now
+            now - max(periods.LEASE_LIMIT, timedelta(seconds=longest_turn_s(self.config))), now
         )
         if recovered:
             log.warning("leases_recovered", rows=recovered)

@@ -37,6 +37,9 @@ TURN_CALLS = 20
 GRACE_S = 60.0
 """No turn of a worker, and none of a poller between two pages, is longer than so many calls that each take all the time
 they may (twice the time-out), and what the ledger and a name server take besides."""
+SILENT_CALLS = 3
+"""Each call is a sign of life: no thread is silent for longer than one takes. The others are for a throttle's waits,
+and for a machine that is short of breath."""
 MAIL_TURNS, WEB_TURNS = 6, 2
 """So many time-outs a mail or a web call may take at the most."""
 OVERDUE_S = 600.0
@@ -178,7 +181,16 @@ def build_heartbeat(config: Config) -> Heartbeat | None:
 
 def longest_turn_s(config: Config) -> float:
     """No turn of a worker or a poller takes longer, however slow the far sides are."""
-    calls_s = 2 * TURN_CALLS * max(config.store.timeout_s, *(lms.timeout_s for lms in config.lms))
+    return _longest_s(config, TURN_CALLS)
+
+
+def longest_silence_s(config: Config) -> float:
+    """No thread that is at work gives no sign of life for longer."""
+    return _longest_s(config, SILENT_CALLS)
+
+
+def _longest_s(config: Config, calls: int) -> float:
+    calls_s = 2 * calls * max(config.store.timeout_s, *(lms.timeout_s for lms in config.lms))
     mails_s = [MAIL_TURNS * config.alerts.mail.timeout_s] if config.alerts.mail else []
     webs_s = [WEB_TURNS * web.timeout_s for web in config.alerts.web]
     return max([calls_s, *mails_s, *webs_s]) + GRACE_S

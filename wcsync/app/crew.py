@@ -9,11 +9,13 @@ from wcsync.confirmer import Confirmer
 from wcsync.gate import SHOP, Gate
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.lms.base import Lms
+from wcsync.mappers.entitlements import Planner
 from wcsync.messenger import Messenger
 from wcsync.model import LmsName, PlanOrder
 from wcsync.notes import OrderNotes
 from wcsync.notify.base import Channel
 from wcsync.patient import Patient
+from wcsync.pollers.hindsight import Hindsight
 from wcsync.pollers.orders import OrdersPoller
 from wcsync.pollers.subscriptions import SubscriptionsPoller
 from wcsync.pool import Worker as Hand
@@ -24,7 +26,7 @@ from wcsync.worker import Worker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crew:
-    """`planner`: the plan in force just now; `stopping`: whether a walk is to end; `dice`: as in `Patient`."""
+    """`planner`: the planner in force just now; `stopping`: whether a walk is to end; `dice`: as in `Patient`."""
 
     config: Config
     ledger: SqliteLedger
@@ -32,22 +34,28 @@ class Crew:
     lmss: Mapping[LmsName, Lms]
     gates: Mapping[str, Gate]
     patients: Mapping[str, Patient]
-    planner: Callable[[], PlanOrder]
+    planner: Callable[[], Planner]
     stopping: Callable[[], bool]
     clock: Clock
     dice: Callable[[], float]
 
+    def plan(self) -> PlanOrder:
+        return self.planner().plan
+
     def orders(self) -> OrdersPoller:
+        hindsight = Hindsight(store=self.store, ledger=self.ledger, planner=self.plan, clock=self.clock)
         return OrdersPoller(
             store=self.store,
             ledger=self.ledger,
             gate=self.gates[SHOP],
             patient=self.patients[SHOP],
-            planner=self.planner,
+            planner=self.plan,
             clock=self.clock,
             overlap_s=self.config.orders.overlap_s,
             start=self.config.orders.start_at,
             stopping=self.stopping,
+            explains=self.ledger.ailment.explains,
+            before_recording=hindsight.look,
         )
 
     def subscriptions(self) -> SubscriptionsPoller:
@@ -56,11 +64,12 @@ class Crew:
             ledger=self.ledger,
             gate=self.gates[SHOP],
             patient=self.patients[SHOP],
-            planner=self.planner,
+            planner=self.plan,
             clock=self.clock,
             every_s=self.config.subscriptions.every_s,
             overlap_s=self.config.orders.overlap_s,
             stopping=self.stopping,
+            explains=self.ledger.ailment.explains,
         )
 
     def workers(self) -> list[Worker]:

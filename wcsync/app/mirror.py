@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
+from urllib.parse import urlsplit
 
 from wcsync.config import Config
+from wcsync.errors import WcsyncError
 from wcsync.gate import SHOP, Gate
 from wcsync.http import Service
 from wcsync.ledger.ledger import SqliteLedger
@@ -34,7 +36,8 @@ QUARANTINE_TURNS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a mirror works with. `healthy`: whether a service may be called just now; `dice`: as in `Patient`."""
+    """What a mirror works with. `healthy`: whether a service may be called just now; `heed`: as in `Campuses`;
+    `dice`: as in `Patient`."""
 
     config: Config
     ledger: SqliteLedger
@@ -42,6 +45,7 @@ class Surroundings:
     lmss: Mapping[LmsName, Lms]
     gates: Mapping[str, Gate]
     healthy: Callable[[str], bool]
+    heed: Callable[[str, WcsyncError | None], None]
     mapping: Callable[[], CourseMapping]
     stopping: Callable[[], bool]
     clock: Clock
@@ -60,6 +64,7 @@ class CourseMirror:
                 timeout_s=lms.timeout_s,
                 ca_file=lms.ca_file,
                 max_body_bytes=LARGEST_BYTES,
+                home=urlsplit(lms.url).hostname or "",
             )
             for lms in around.config.lms
         }
@@ -103,6 +108,7 @@ class CourseMirror:
                 lmss=around.lmss,
                 gates={name: around.gates[name] for name in around.lmss},
                 may_call=around.healthy,
+                heed=around.heed,
             ),
             mirror=around.ledger.mirror,
             mapping=around.mapping,

@@ -36,7 +36,7 @@ def alert_test(*, config_path: Path | None, as_json: bool) -> None:
         screen.print_json({"ways": results})
     for result in results if not as_json else ():
         outcome = "sent: look whether it has arrived" if result["ok"] else result["reason"]
-        click.echo(screen.plain(f"{'ok  ' if result['ok'] else 'FAIL'}  {result['way']}: {outcome}"))
+        screen.say(f"{'ok  ' if result['ok'] else 'FAIL'}  {result['way']}: {outcome}")
     if not channels:
         click.echo(
             "no way is configured: add [alerts.mail] or [[alerts.web]] (see config.example.toml)", err=True

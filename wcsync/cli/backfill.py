@@ -82,7 +82,7 @@ def _read(config: Config, since: datetime, *, as_json: bool) -> int:
         app.close()
     if ending.error:
         kept = f"{ending.reading.so_far()} were read and are kept. " if ending.reading.read else ""
-        screen.say(f"{ending.error}\n{kept}Repeat the same command to go on: repeating is safe.", err=True)
+        screen.say(str(ending.error), f"{kept}Repeat the same command to go on: repeating is safe.", err=True)
     if as_json:
         screen.print_json(ending.document(since, dry_run=False))
     elif not ending.error:
@@ -98,7 +98,7 @@ def _rehearse(config: Config, since: datetime, *, as_json: bool) -> int:
     finally:
         app.close()
     if ending.error:
-        screen.say(f"{ending.error}\nNothing was written.", err=True)
+        screen.say(str(ending.error), "Nothing was written.", err=True)
     if as_json:
         screen.print_json(ending.document(since, dry_run=True) | {"would": asdict(outlook)})
     else:

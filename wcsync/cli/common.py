@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from wcsync import log as logs
 from wcsync.app import App
 from wcsync.config import Config, Loaded, find_config, load_config
 from wcsync.errors import REMOTE_ERRORS, ConfigError, PassingTrouble, Problem
+from wcsync.ledger.ailment import words_for
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.ledger.lock import AlreadyRunning
 from wcsync.ledger.report import Report
@@ -37,8 +39,43 @@ log = structlog.get_logger("wcsync")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+ALONE = "run"
+"""The command that is loaded without the others: a daemon is to be small, and quick to start."""
+
+OTHERS = (
+    "alerts",
+    "backfill",
+    "backup",
+    "courses",
+    "endings",
+    "forget",
+    "holds",
+    "init",
+    "mapping",
+    "people",
+    "reconcile",
+    "relink",
+    "seats",
+    "services",
+    "show",
+    "status",
+    "tail",
+    "withdrawals",
+)
+"""Modules of this package, with a command or more in each."""
+
+
 class Commands(click.Group):
-    """Ends with a sentence where the disk under stdout is full."""
+    """Loads commands when they are asked for, and ends with a sentence where the disk under stdout is full."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        load_commands()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.commands:
+            load_commands((ALONE,) if cmd_name == ALONE else (ALONE, *OTHERS))
+        return super().get_command(ctx, cmd_name)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -50,6 +87,11 @@ class Commands(click.Group):
         with suppress(OSError):
             click.echo(f"the output cannot be written; what was done until then stands: {reason}", err=True)
         sys.exit(EXIT_OUTPUT)
+
+
+def load_commands(modules: Iterable[str] = (ALONE, *OTHERS)) -> None:
+    for name in modules:
+        import_module(f"wcsync.cli.{name}")
 
 
 def _stdout_is_broken() -> bool:
@@ -109,6 +151,12 @@ def in_plain_words(command: Command) -> Command:
         except REMOTE_ERRORS as exc:
             _tell(str(exc), as_json=as_json)
             sys.exit(EXIT_UNAVAILABLE)
+        except Exception as exc:
+            words = words_for(exc)
+            if words is None:
+                raise
+            _tell(f"the ledger cannot be used: {words.reason} ({exc}); {words.hint}", as_json=as_json)
+            sys.exit(EXIT_CONFIG if words.damaged else EXIT_BUSY)
 
     return explained  # type: ignore[return-value]  # wraps keeps the signature
 

@@ -34,7 +34,8 @@ def print_parked(
         _print_head(cause, kind, len(group))
         for row in group:
             screen.say(
-                f"\n  {name_order(row['order_id'], row['number'])}{_line(row)}, {age(row['since'], now)} ago"
+                "",
+                f"  {name_order(row['order_id'], row['number'])}{_line(row)}, {age(row['since'], now)} ago",
             )
             screen.say(f"    {row['reason']}")
             screen.say(f"    {typed(command(cause, row, ambiguous))}")
@@ -51,10 +52,10 @@ def print_dead(
         cause = DEAD.get(kind, UNKNOWN)
         _print_head(cause, kind, len(group))
         for reason, alike in _grouped(group, "error"):
-            screen.say(f"\n  {reason}")
+            screen.say("", f"  {reason}")
             for row in alike:
                 _print_dead_row(row, cause, ambiguous, now, typed)
-    screen.say(f"\nTo try all of them again, by the mapping as it is now: {typed('dead revive')}")
+    screen.say("", f"To try all of them again, by the mapping as it is now: {typed('dead revive')}")
 
 
 def command(cause: Cause, row: Row, ambiguous: Collection[str]) -> str:
@@ -104,7 +105,7 @@ def _line(row: Row) -> str:
 
 
 def _print_head(cause: Cause, kind: str, entries: int) -> None:
-    screen.say(f"\n{cause.title} ({kind}): {entries}")
+    screen.say("", f"{cause.title} ({kind}): {entries}")
     screen.say(f"  It means: {cause.means}.")
     screen.say(f"  You can:  {cause.do}.")
 

@@ -125,7 +125,7 @@ def _print_check(
 
 
 def _as_problem(diagnosis: Diagnosis) -> Problem:
-    where = ": ".join(filter(None, (screen.lines(diagnosis.where), diagnosis.service)))
+    where = ": ".join(filter(None, (screen.places(diagnosis.where), diagnosis.service)))
     return Problem(where=where, message=diagnosis.message, remedy=diagnosis.remedy)
 
 
@@ -316,9 +316,9 @@ def _sold_unmapped(config: Config) -> dict[ProductId, int]:
 def _print_unreadable(goods: "Goods") -> None:
     for one in goods.unreadable:
         name = f"product {one.product_id}" if one.product_id else "a product without an id"
-        click.echo(screen.plain(f"shop: {name} cannot be read ({one.reason}) and is left out"), err=True)
+        screen.say(f"shop: {name} cannot be read ({one.reason}) and is left out", err=True)
 
 
 def _print_troubles(troubles: Dictionary[str, str], so: str) -> None:
     for name, reason in troubles.items():
-        click.echo(screen.plain(f"{name}: {reason.removeprefix(f'{name}: ')} ({so})"), err=True)
+        screen.say(f"{name}: {reason.removeprefix(f'{name}: ')} ({so})", err=True)

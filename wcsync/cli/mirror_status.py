@@ -22,12 +22,12 @@ def print_mirror(courses: Mapping[str, Any]) -> None:
     """What `Report.mirror` tells, for people."""
     run, stop = courses["last_run"], courses["stop"]
     if run:
-        click.echo(screen.plain(f"Course mirror: {_ending(run)}"))
+        screen.say(f"Course mirror: {_ending(run)}")
     if courses["bad_since"]:
         good = f"; the last good run was {courses['last_good_at'][:19]}" if courses["last_good_at"] else ""
         click.echo(f"  no run was good since {courses['bad_since'][:19]} (UTC){good}")
     if stop and stop["at"] != run["at"]:
-        click.echo(screen.plain(f"  before that: {_ending(stop)}"))
+        screen.say(f"  before that: {_ending(stop)}")
     counts = courses["counts"]
     told = [
         f"{screen.count(counts[name], 'field')} {what}" for name, what in STANDINGS.items() if counts[name]

@@ -143,7 +143,7 @@ def parked_retry(*, config_path: Path | None, order: str) -> None:
     for row in _gone(before, after, _parked_key):
         screen.say(f"settled: {_entry(row)}")
     for row in after:
-        screen.say(f"still parked: {_entry(row)}\n  {row['reason']}")
+        screen.say(f"still parked: {_entry(row)}", f"  {row['reason']}")
     click.echo("read again and still parked" if after else "read again; nothing of it needs a person")
 
 

@@ -10,7 +10,6 @@ import click
 
 from wcsync import screen
 from wcsync.app import App, utc_now
-from wcsync.app.proof import build_reconciler
 from wcsync.cli.backfill import parse_since, term_as_interrupt
 from wcsync.cli.common import (
     EXIT_INTERRUPTED,
@@ -63,7 +62,7 @@ def reconcile(*, config_path: Path | None, since: str | None, lms: str | None, a
 def _prove(config: Config, since: datetime | None, depth: Depth, *, as_json: bool) -> Reckoning:
     with _shown(config, quiet=as_json) as waiting, term_as_interrupt(), opened_app(config) as app:
         app.load()
-        reconciler = build_reconciler(app.proof())
+        reconciler = app.reconciler()
         begin = since or reconciler.window(utc_now() - timedelta(days=config.reconcile.look_back_days))
         reckoning = _run(reconciler, begin, depth, config.reconcile.sample, waiting)
         if since is None:

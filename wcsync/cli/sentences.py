@@ -186,6 +186,13 @@ def _poller_failed(line: Line) -> str:
 SENTENCES: dict[str, Sentence] = {
     "backfill_progressed": _backfill_progressed,
     "clock_jumped": lambda _: "This machine's clock was set; all jobs run at once",
+    "ledger_failing": lambda line: (
+        f"THE LEDGER CANNOT BE USED: {line.get('reason', '')}; {line.get('hint', '')}; nothing is sent meanwhile"
+    ),
+    "ledger_recovered": lambda line: f"The ledger can be used again, after {_wait(line.get('down_s'))}",
+    "log_stalled": lambda line: (
+        f"Whoever takes the log did not for a while: {_count(line.get('lost'), 'line')} lost"
+    ),
     "budget_spent": lambda line: (
         f"{line.get('lms', '?')} may get no further account for now; {_count(line.get('rows'), 'enrolment')} wait: "
         f"{line.get('hint', '')}"
@@ -237,6 +244,16 @@ SENTENCES: dict[str, Sentence] = {
     ),
     "leases_recovered": lambda line: (
         f"Took up again what a stopped process left (enrolments and messages: {line.get('rows', '?')})"
+    ),
+    "ledger_restored": lambda line: (
+        f"The ledger is a backup of {line.get('taken_at')}: what was done since is looked up before anything is written"
+    ),
+    "decision_lost": lambda line: (
+        f"Order {line.get('order_id')} is held: its note tells of a decision that the restored ledger does not know"
+    ),
+    "ledger_caught_up": lambda line: (
+        f"The restored ledger has caught up: {_count(line.get('fresh'), 'order')} were news, "
+        f"{_count(line.get('missing'), 'learner')} not to be seen in an LMS"
     ),
     "ledger_started": lambda line: (
         f"A new ledger begins: orders changed since {line.get('orders_since', '?')} are read; {line.get('hint', '')}"

@@ -1,7 +1,5 @@
-"""Commands that talk to the services: demo, check, run, accept."""
+"""Commands that talk to the services: demo, check, accept."""
 
-import faulthandler
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -12,10 +10,9 @@ import click
 import structlog
 
 from wcsync import screen
-from wcsync.app import App, build_lmss, build_store, target_keys, utc_now
+from wcsync.app import build_lmss, build_store, target_keys, utc_now
 from wcsync.cli.common import (
     EXIT_CONFIG,
-    EXIT_SOFTWARE,
     EXIT_UNAVAILABLE,
     checked_config,
     in_plain_words,
@@ -25,19 +22,16 @@ from wcsync.cli.common import (
     with_config,
     with_json,
 )
-from wcsync.cli.renewal import LiveConfig
 from wcsync.config import Config
-from wcsync.daemon import Daemon, Ending, Signals, stopping_on_signals
 from wcsync.doctor import Diagnosis, Looks, examine, examine_machine
 from wcsync.doctor.diagnosis import FILES, fine
 from wcsync.doctor.machine import unusable_folder
 from wcsync.errors import ConfigError
-from wcsync.ledger.lock import no_folder, only_instance, running_instance
+from wcsync.ledger.base import Origin
+from wcsync.ledger.lock import no_folder, running_instance
 from wcsync.ledger.report import Report
 from wcsync.mappers.mapping import Mapping
 from wcsync.pollers.mapping import read_file
-from wcsync.shift import describe
-from wcsync.supervisor import Supervisor
 
 log = structlog.get_logger("wcsync")
 
@@ -105,8 +99,16 @@ def _look(config_path: Path | None, tell: Callable[[str], None]) -> Iterator[Dia
 def _look_at_machine(config: Config) -> Iterator[Diagnosis]:
     ledger = config.ledger.path
     return examine_machine(
-        ledger, running_instance(ledger), no_folder(ledger, unusable_folder(ledger.parent))
+        ledger, running_instance(ledger), no_folder(ledger, unusable_folder(ledger.parent)), _origin(ledger)
     )
+
+
+def _origin(ledger: Path) -> Origin | None:
+    try:
+        with closing(Report(ledger)) as report:
+            return report.origin()
+    except ConfigError:
+        return None  # what is wrong with it is told of anyway
 
 
 def _look_at_services(config: Config, mapping: Mapping, tell: Callable[[str], None]) -> Iterator[Diagnosis]:
@@ -134,49 +136,6 @@ def _known_identity(config: Config) -> Callable[[str], str]:
 
 
 @main.command()
-@click.option("--once", is_flag=True, help="One full cycle: poll, work until nothing is due, stop.")
-@with_json
-@with_config
-def run(*, config_path: Path | None, once: bool, as_json: bool) -> None:
-    """Read orders and enrol their buyers.
-
-    Runs until it is told to stop; with --once for one full cycle.
-    """
-    live = LiveConfig(config_path)
-    if once:
-        with (
-            only_instance(live.config.ledger.path),
-            opened_app(live.config) as app,
-            stopping_on_signals(app.stop),
-        ):
-            app.prepare()
-            sys.exit(_run_once(app, as_json=as_json))
-    faulthandler.enable(file=2)  # systemd's watchdog ends a process by SIGABRT: then it says where it stood
-    with Signals() as signals, only_instance(live.config.ledger.path) as held:
-        app = App(live.config)
-        ending = Daemon(app, live.renew, signals, Supervisor.of(os.environ), held).run()
-        log.info("daemon_stopped", ending=ending.value)
-        if ending is Ending.HUNG:
-            os._exit(EXIT_SOFTWARE)  # anything else would wait for the hung thread
-    sys.exit(0 if ending is Ending.STOPPED else EXIT_SOFTWARE)
-
-
-def _run_once(app: App, *, as_json: bool) -> int:
-    complete = app.run_cycle()
-    if hung := app.pool.hung():
-        log.critical("daemon_hung", reason=describe(hung))
-        os._exit(EXIT_SOFTWARE)
-    summary = app.summary()
-    log.info("cycle_finished", **summary.as_dict())
-    troubles = app.troubles()
-    for name, reason in troubles.items():
-        click.echo(screen.plain(f"{name}: {reason.removeprefix(f'{name}: ')}"), err=True)
-    if as_json:
-        screen.print_json(summary.as_dict() | {"troubles": troubles})
-    return 0 if complete else EXIT_UNAVAILABLE
-
-
-@main.command()
 @click.argument("service")
 @with_config
 def accept(*, config_path: Path | None, service: str) -> None:
@@ -188,7 +147,7 @@ def accept(*, config_path: Path | None, service: str) -> None:
     with opened_app(config) as app:
         if service not in app.gates:
             known = ", ".join(app.gates)
-            click.echo(f"no service is called {screen.plain(service)}; there are: {known}", err=True)
+            click.echo(f"no service is called {screen.line(service)}; there are: {known}", err=True)
             sys.exit(2)
         answerer = app.accept(service)
-    click.echo(screen.plain(f"{service} is now {answerer.identity} ({answerer.title})"))
+    screen.say(f"{service} is now {answerer.identity} ({answerer.title})")

@@ -47,7 +47,7 @@ def show(*, config_path: Path | None, order: str, names: bool, as_json: bool) ->
         if as_json:
             screen.print_json(None)
         click.echo(
-            f"order {screen.plain(order)} is not in the ledger; `wcsync status` says how far it has read",
+            f"order {screen.line(order)} is not in the ledger; `wcsync status` says how far it has read",
             err=True,
         )
         sys.exit(EXIT_UNEXPLAINED)
@@ -65,7 +65,7 @@ def _find_story(report: Report, order: str) -> dict[str, Any] | None:
     chosen = next((row for row in found if row["number"] == order.strip().removeprefix("#")), found[0])
     for other in (row for row in found if row is not chosen):
         click.echo(
-            screen.plain(f"{order} may also mean another: `wcsync show id:{other['order_id']}`"), err=True
+            screen.line(f"{order} may also mean another: `wcsync show id:{other['order_id']}`"), err=True
         )
     story = report.order_of(chosen["order_id"])
     return None if story is None else _completed(story, chosen, report.ambiguous_numbers())

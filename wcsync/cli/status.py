@@ -15,9 +15,12 @@ from wcsync.cli.mirror_status import print_mirror
 from wcsync.cli.next_steps import typed
 from wcsync.config import Config
 from wcsync.gate import SHOP
+from wcsync.ledger.base import Origin
 from wcsync.ledger.lock import running_instance
 from wcsync.ledger.report import Report
+from wcsync.ledger.rows import text_of
 from wcsync.reckoning import render_proof
+from wcsync.times import render_instant
 from wcsync.zones import day_of, parse_zone
 
 Row = Mapping[str, Any]
@@ -84,6 +87,18 @@ def _document(config: Config, report: Report, now: datetime) -> dict[str, Any]:
         "withdrawals": None if barred is None else asdict(barred),
         "budgets": list(_budgets(config, report, now)),
         "reconcile": report.proof(),
+        "restored": _restored(report.origin()),
+    }
+
+
+def _restored(origin: Origin | None) -> dict[str, str | None] | None:
+    """Since when the ledger is a restored one, and whether it has caught up; None where it is none."""
+    if origin is None:
+        return None
+    return {
+        "taken_at": render_instant(origin.taken_at),
+        "restored_at": text_of(origin.restored_at),
+        "caught_up_at": text_of(origin.caught_up_at),
     }
 
 
@@ -124,7 +139,12 @@ def _hints(document: Row) -> list[str]:
 
 def _commands(document: Row, config_path: Path | None) -> Iterator[str]:
     """What waits for a person's word, each with the command that gives it."""
-    barred = document["withdrawals"]
+    restored, barred = document["restored"], document["withdrawals"]
+    if restored is not None and restored["caught_up_at"] is None:
+        yield (
+            f"RESTORED from a backup of {restored['taken_at'][:19]} (UTC), and not caught up yet: the daemon looks up "
+            "what was done since. What people decided since is to be said again."
+        )
     if barred is not None:
         yield (
             f"STOPPED before a mass withdrawal: {barred['waiting']} wait, {barred['done']} were done in 24 hours, "
@@ -144,7 +164,7 @@ def _print(document: Row) -> None:
     if mapping["refused"]:
         refused = mapping["refused"]
         screen.say(f"Mapping: {mapping['file']} is REFUSED since {refused['since'][:19]} (UTC):")
-        screen.say("\n".join(f"  {problem}" for problem in refused["problems"]))
+        screen.say(*(f"  {problem}" for problem in refused["problems"]))
         click.echo("  the last good version stays in force")
     elif mapping["in_force"]:
         screen.say(f"Mapping: {mapping['file']} is in force")

@@ -192,7 +192,7 @@ def _orders_of(line: dict[str, Any], report: Report | None) -> list[dict[str, An
     try:
         return report.orders_of_learner(lms, course_id, learner) if _HASH.fullmatch(learner) else []
     except Exception as exc:  # noqa: BLE001 - the log goes on whatever becomes of the ledger meanwhile
-        click.echo(screen.plain(f"the ledger cannot be asked: {exc}"), err=True)
+        screen.say(f"the ledger cannot be asked: {exc}", err=True)
         return []
 
 

@@ -1,5 +1,7 @@
 """A config file: its bytes in, a Config or every problem with its line out."""
 
+import shlex
+import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -78,14 +80,15 @@ def load_config(
 
     `sealed`: leaves the secrets alone, so that reports need no right to read them.
     """
-    file, private = _read(path)
+    file, mode = _read(path)
     reading = _Reading(file, Sources(base_dir=path.absolute().parent, env=env, sealed=sealed), kinds)
     config = reading.config()
-    warnings = tuple(_warnings(config, file, private=private))
+    private = not mode & 0o077
+    warnings = (*_written_by_anybody(path, mode), *_warnings(config, file, private=private))
     return Loaded(config=config, warnings=warnings, path=path, file=file)
 
 
-def _read(path: Path) -> tuple[TomlFile, bool]:
+def _read(path: Path) -> tuple[TomlFile, int]:
     try:
         found = read_plain_file(path, MAX_BYTES)
     except OSError as exc:
@@ -94,7 +97,7 @@ def _read(path: Path) -> tuple[TomlFile, bool]:
             "owner and mode."
         )
         raise refused(str(path), f"the config cannot be read ({exc.strerror})", remedy) from exc
-    return parse_toml(str(path), found.content), found.private
+    return parse_toml(str(path), found.content), found.mode
 
 
 class _LmsCommon(BaseModel):
@@ -273,6 +276,24 @@ def _warnings(config: Config, file: TomlFile, *, private: bool) -> Iterator[Prob
                 message="DANGER: plain http sends the token in clear; whoever sees it on the way can act as wcsync",
                 remedy="Use https:// now, and then make a new token.",
             )
+
+
+def _written_by_anybody(path: Path, mode: int) -> Iterator[Problem]:
+    """Whoever can write the config can have the keys sent to a place of their own. A folder with the sticky bit, as
+    /tmp, lets nobody replace another's file."""
+    if mode & stat.S_IWOTH:
+        yield _open_to_all(path, "the config", "o-w")
+    folder = path.absolute().parent
+    if folder.stat().st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+        yield _open_to_all(folder, "the config's folder", "o-w")
+
+
+def _open_to_all(path: Path, what: str, change: str) -> Problem:
+    return Problem(
+        where=str(path),
+        message=f"DANGER: everybody on this machine can write {what}, and so have the keys sent elsewhere",
+        remedy=f"Run: chmod {change} {shlex.quote(str(path))}",
+    )
 
 
 def _alert_warnings(config: Config, file: TomlFile) -> Iterator[Problem]:

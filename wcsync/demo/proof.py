@@ -9,7 +9,6 @@ import click
 
 from wcsync import screen
 from wcsync.app import App
-from wcsync.app.proof import build_reconciler
 from wcsync.demo.stage import Stage
 from wcsync.errors import ServiceBlocked, TransientError
 from wcsync.pollers.reconcile import Depth
@@ -31,7 +30,7 @@ class Proven:
 
 def prove(app: App) -> Proven | None:
     """Leaves it to `status` as the command does. None if it could not be brought to an end."""
-    reconciler = build_reconciler(app.proof())
+    reconciler = app.reconciler()
     with suppress(TransientError, ServiceBlocked):
         reckoning = reconciler.run(reconciler.window(LONG_AGO), Depth.ALL)
         soon = app.clock() + SOON

@@ -8,14 +8,18 @@ from pathlib import Path
 
 from wcsync.doctor.diagnosis import MACHINE, Diagnosis, fine
 from wcsync.errors import Problem
+from wcsync.ledger.base import Origin
 from wcsync.ledger.connection import inspect_file
 
 STATE = Path("/var/lib")
 ROOM_BYTES = 50 * 1024 * 1024
 
 
-def examine_machine(ledger: Path, running: int | None, no_folder: Problem) -> Iterator[Diagnosis]:
-    """`running`: the process that works on the ledger now; `no_folder`: what to say if its folder cannot be used."""
+def examine_machine(
+    ledger: Path, running: int | None, no_folder: Problem, origin: Origin | None = None
+) -> Iterator[Diagnosis]:
+    """`running`: the process that works on the ledger now; `no_folder`: what to say if its folder cannot be used;
+    `origin`: what the ledger knows of itself as a copy."""
     if _made_by_systemd(ledger.parent):
         yield Diagnosis(
             service=MACHINE,
@@ -37,7 +41,19 @@ def examine_machine(ledger: Path, running: int | None, no_folder: Problem) -> It
     )
     if running is not None:
         yield fine(MACHINE, "running", f"wcsync runs as process {running} and works on this ledger")
+    if origin is not None and origin.caught_up_at is None:
+        yield _restored(origin)
     yield from _room(ledger.parent)
+
+
+def _restored(origin: Origin) -> Diagnosis:
+    return Diagnosis(
+        service=MACHINE,
+        code="ledger_restored",
+        ok=False,
+        message=f"the ledger is a backup of {origin.taken_at:%Y-%m-%d %H:%M} (UTC) and has not caught up yet",
+        remedy="let the daemon run: it looks up what was done since; what people decided since is to be said again",
+    )
 
 
 def _made_by_systemd(folder: Path) -> bool:

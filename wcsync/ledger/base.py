@@ -19,6 +19,7 @@ from wcsync.ledger.values import (
     Deferral,
     Known,
     Limits,
+    Origin,
     PageRecord,
     Surrender,
     TroubleRecord,
@@ -53,6 +54,7 @@ __all__ = [
     "Known",
     "Ledger",
     "Limits",
+    "Origin",
     "PageRecord",
     "Surrender",
     "TroubleRecord",
@@ -134,6 +136,17 @@ class Ledger(Protocol):
     def end_expired(self, now: datetime) -> int:
         """Brings the wishes in line whose end has come; and those again that a clock that was ahead had end too early.
         Returns how many changed. Safe to repeat."""
+
+    # -- a copy --------------------------------------------------------------------------------------------------
+    def read_origin(self) -> Origin | None:
+        """What this ledger knows of itself as a copy; None if it never was one."""
+
+    def begin_restored(self, now: datetime) -> Origin | None:
+        """Called by whoever begins to work on the ledger. If it is a backup that nobody worked on yet: from now on all
+        that came after it counts as possibly done. None: it is none. Safe to repeat."""
+
+    def record_caught_up(self, now: datetime) -> None:
+        """All that came between the backup and the restore was looked up."""
 
     # -- working off ---------------------------------------------------------------------------------------------
     def claim(self, lms: LmsName, now: datetime, limits: Limits | None = None) -> Claim | None:

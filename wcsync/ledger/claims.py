@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from wcsync.health import Condition, Health
+from wcsync.ledger import origin
 from wcsync.ledger.base import Claim, Limits
 from wcsync.ledger.people import read_learner
 from wcsync.ledger.rows import health_of, instant_of, parse_options
-from wcsync.ledger.schema import M006_FREE
+from wcsync.ledger.sale_tables import M006_FREE
 from wcsync.ledger.withdrawals import are_stopped
 from wcsync.model import CourseId, Desired, LearnerKey, LmsName, Seat
 from wcsync.retry import Event, State, next_state
@@ -54,7 +55,7 @@ def claim(db: sqlite3.Connection, lms: str, now: datetime, limits: Limits | None
     if not up and not (health.may_call(now) and _nothing_leased(db, lms)):
         return None
     chosen = _choose(db, lms, now, limits)
-    if chosen is None:
+    if chosen is None or origin.waits_for_the_shop(db):
         return None
     key = {"lms": lms, "course_id": chosen["course_id"], "learner_key": chosen["learner_key"]}
     row = db.execute(f"SELECT * FROM enrolments WHERE {_KEY}", key).fetchone()

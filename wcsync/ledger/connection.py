@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -50,6 +51,7 @@ def prepare_file(path: Path) -> None:
     try:
         with _one_at_a_time(path.parent):
             _make(path)
+            _close_to_others(path)
             with closing(connect(path)) as connection:
                 migrate(path, connection)
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -59,6 +61,21 @@ def prepare_file(path: Path) -> None:
         raise unusable(path, f"cannot be used ({exc})", cause=exc) from exc
     except sqlite3.DatabaseError as exc:
         raise unusable(path, f"is not a ledger or is damaged ({exc})") from exc
+
+
+def require_sound(path: Path) -> None:
+    """Raises ConfigError if any page of the file is not what SQLite left there; PassingTrouble if it cannot be read
+    now."""
+    remedy = "Put it aside and restore a backup; without one, start with a new ledger and `wcsync backfill`."
+    try:
+        with closing(connect(path)) as connection:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as exc:
+        raise unusable(path, f"cannot be used ({exc})", cause=exc) from exc
+    except sqlite3.DatabaseError as exc:
+        raise unusable(path, f"is damaged ({exc})", remedy) from exc
+    if found != "ok":
+        raise unusable(path, f"is damaged ({' '.join(found.split())})", remedy)
 
 
 @contextmanager
@@ -78,6 +95,16 @@ def _make(path: Path) -> None:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         give_to_folder_owner(handle, path.parent)
         os.close(handle)
+
+
+def _close_to_others(path: Path) -> None:
+    """A ledger that was copied back from a backup is open to whom the copier's umask let in: it holds people's names.
+    What the group may do stays. Its companions are told by SQLite to be as it is."""
+    for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(FileNotFoundError):
+            found = file.stat()
+            if found.st_mode & 0o007 and os.geteuid() in {0, found.st_uid}:
+                file.chmod(stat.S_IMODE(found.st_mode) & ~0o007)
 
 
 def give_to_folder_owner(handle: int, folder: Path) -> None:

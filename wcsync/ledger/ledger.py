@@ -18,6 +18,7 @@ from wcsync.ledger import (
     claims,
     confirmations,
     cursors,
+    origin,
     outbox,
     people,
     services,
@@ -25,6 +26,7 @@ from wcsync.ledger import (
     wishes,
     work,
 )
+from wcsync.ledger.ailment import Ailment
 from wcsync.ledger.base import (
     AccountLimit,
     Claim,
@@ -33,12 +35,13 @@ from wcsync.ledger.base import (
     Deferral,
     Known,
     Limits,
+    Origin,
     PageRecord,
     Surrender,
     TroubleRecord,
 )
 from wcsync.ledger.circumstances import record_subscription
-from wcsync.ledger.connection import connect, prepare_file, transaction, unusable
+from wcsync.ledger.connection import connect, prepare_file, require_sound, transaction, unusable
 from wcsync.ledger.desk import Desk
 from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.mirror import Mirror
@@ -69,6 +72,8 @@ from wcsync.model import (
 from wcsync.sale import Subscription
 from wcsync.times import render_instant
 
+TRIAL_BYTES = 65536
+
 
 class SqliteLedger:
     """Fulfils `ledger.base.Ledger` on one SQLite file: WAL, `synchronous=FULL`, one connection per thread."""
@@ -81,12 +86,17 @@ class SqliteLedger:
         self._connections: list[tuple[threading.Thread, sqlite3.Connection]] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self.ailment = Ailment(self._try_out)
         try:
             self._identity_key = self._read_identity_key()
         except sqlite3.OperationalError as exc:
             raise unusable(path, f"cannot be used ({exc})", cause=exc) from exc
         except (sqlite3.DatabaseError, ValueError) as exc:
             raise unusable(path, f"is damaged ({exc})") from exc
+
+    def require_sound(self) -> None:
+        """Looks through the whole file. Raises ConfigError if it is damaged."""
+        require_sound(self.path)
 
     def identify(self, email: str) -> LearnerKey:
         digest = hmac.new(self._identity_key, normalise_address(email).encode(), sha256)
@@ -187,6 +197,22 @@ class SqliteLedger:
             if not changed or self._closed.is_set():
                 break
         return total
+
+    # -- a copy --------------------------------------------------------------------------------------------------
+    def read_origin(self) -> Origin | None:
+        return origin.read(self._db)
+
+    def begin_restored(self, now: datetime) -> Origin | None:
+        with transaction(self._db) as db:
+            begun = origin.begin(db, now)
+            if begun is not None:
+                audit(db, "daemon", "ledger_restored", "ledger", render_instant(begun.taken_at), now)
+        return begun
+
+    def record_caught_up(self, now: datetime) -> None:
+        with transaction(self._db) as db:
+            origin.end(db, now)
+            audit(db, "daemon", "ledger_caught_up", "ledger", "", now)
 
     # -- working off ---------------------------------------------------------------------------------------------
     def claim(self, lms: LmsName, now: datetime, limits: Limits | None = None) -> Claim | None:
@@ -347,6 +373,12 @@ class SqliteLedger:
                 if thread is threading.current_thread() or not thread.is_alive():
                     connection.close()
             self._connections.clear()
+
+    def _try_out(self) -> None:
+        """Writes a little more than most transactions do, and takes it away again."""
+        for text in ("x" * TRIAL_BYTES, ""):
+            with transaction(self._db) as db:
+                put_fact(db, "trial", text)
 
     def _recorder(self, db: sqlite3.Connection, now: datetime) -> Recorder:
         return Recorder(db, self._identity_key, self.identify, now)

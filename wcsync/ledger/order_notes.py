@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from datetime import datetime
 
 from wcsync.ledger.outbox import queue, said_last, take_back_unsent, wanted_channels
@@ -15,6 +14,7 @@ from wcsync.mappers.notes import (
     digest_note,
     dump_lines,
     parse_lines,
+    same_news,
 )
 from wcsync.model import Desired, LearnerKey, Outcome
 from wcsync.retry import State
@@ -79,7 +79,7 @@ def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool
     take_back_unsent(db, NOTE_CHANNEL, subject)
     before = said_last(db, NOTE_CHANNEL, subject)
     known = set(parse_lines(before) if before is not None else ())
-    if all(line in known or _ended_before(line, known) for line in lines):
+    if all(_is_told(line, known) for line in lines):
         return False
     if before is None and all(line.fate is Fate.CALLED_OFF for line in lines):
         return False
@@ -87,9 +87,9 @@ def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool
     return True
 
 
-def _ended_before(line: NoteLine, known: Collection[NoteLine]) -> bool:
-    """A seat that had ended is no news again because a later order lets the learner in."""
-    return line.fate is Fate.STAYS and any(replace(line, fate=fate, reason="") in known for fate in _OVER)
+def _is_told(line: NoteLine, known: Collection[NoteLine]) -> bool:
+    """Also a seat that had ended is no news again because a later order lets the learner in."""
+    return any(told in known for told in same_news(line))
 
 
 def _seats(db: sqlite3.Connection, order_id: int) -> Iterator[NoteLine]:
@@ -165,7 +165,6 @@ def _fate_of_gone(row: sqlite3.Row) -> tuple[Fate | None, str]:
 
 
 _PUT_OUT = frozenset({Outcome.REMOVED, Outcome.ABSENT, Outcome.SUSPENDED, Outcome.EXPIRED})
-_OVER = (Fate.ENDED, Fate.EXPIRED, Fate.SUSPENDED)
 _ENDED_OTHERWISE: dict[str, tuple[Fate, str]] = {
     "": (Fate.CALLED_OFF, ""),
     "dropped": (Fate.DEALT_WITH, ""),

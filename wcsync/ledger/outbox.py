@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from wcsync.health import CLOCKS_APART
+from wcsync.ledger import origin
 from wcsync.ledger.base import LONGEST_WAIT, Deferral
 from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.leases import give_back
@@ -88,7 +89,7 @@ def something_due(db: sqlite3.Connection, channel: str, now: datetime) -> bool:
 
 def claim(db: sqlite3.Connection, channel: str, now: datetime) -> Message | None:
     row = db.execute(_OLDEST_DUE, {"channel": channel, "now": render_instant(now)}).fetchone()
-    if row is None:
+    if row is None or origin.waits_for_the_shop(db):
         return None
     state = next_state(State(row["state"]), Event.CLAIMED)
     db.execute(

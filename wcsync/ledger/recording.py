@@ -4,8 +4,10 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from functools import partial
 
+from wcsync.ledger import origin
 from wcsync.ledger.base import PageRecord
 from wcsync.ledger.circumstances import FUTURE, read_circumstances
 from wcsync.ledger.decisions import forget_outlived
@@ -16,6 +18,7 @@ from wcsync.ledger.parking import BOUGHT_AGAIN, NOT_PLANNED
 from wcsync.ledger.repeats import find_repeats, later_orders
 from wcsync.ledger.rows import entitlement_of, plain, render_access, render_options, text_of
 from wcsync.ledger.wishes import audit, refresh_wish
+from wcsync.mappers.access import COMPLETED
 from wcsync.mappers.taking_back import outlived
 from wcsync.model import (
     NOBODY,
@@ -126,10 +129,27 @@ class Recorder:
         before = self._read_head(order.order_id)
         self._facts.write(order)
         audit_reading(self._db, order, before, self._now)
+        if origin.may_have_sold(self._db, order):
+            self._sell_first(order, plan_order, before)
         brought = self._plan(order, plan_order, before, every_seat=False)
         if self._is_paid(order.order_id):
             self._facts.write_learners(order)
         return brought
+
+    def _sell_first(self, order: Order, plan_order: PlanOrder, before: sqlite3.Row | None) -> None:
+        """Has seats ended that the ledger never knew: after a restore, of an order that was sold and given back since
+        the backup. What the lost ledger did for them is to be looked for. Nothing, where any seat would stay live
+        without a payment, or where all of them are known."""
+        if self._read_entitlements(order.order_id):
+            return
+        sold = replace(order, status=COMPLETED, refunds=(), refunded_total=Decimal(0))
+        circumstances = self._circumstances(order, ())
+        seats = plan_order(sold, (), circumstances).entitlements
+        left = plan_order(order, seats, circumstances)
+        unpaid = not left.paid and any(seat.live for seat in left.entitlements)
+        if not unpaid and any(not seat.live for seat in left.entitlements):
+            self._plan(sold, plan_order, before, every_seat=False)
+            self._facts.write_learners(order)
 
     def _plan(
         self, order: Order, plan_order: PlanOrder, before: sqlite3.Row | None, *, every_seat: bool

@@ -12,8 +12,8 @@ from typing import Any
 from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, Problem
-from wcsync.ledger import desk_report, standing, withdrawals
-from wcsync.ledger.base import Barred, Limits
+from wcsync.ledger import desk_report, origin, standing, withdrawals
+from wcsync.ledger.base import Barred, Limits, Origin
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS, require_tables
 from wcsync.ledger.fates import LINE_FATES, OPEN_SEATS, read_fates
 from wcsync.ledger.mirror_report import describe_mirror
@@ -206,6 +206,10 @@ class Report:
     def waiting_for_budgets(self) -> dict[str, int]:
         """How many enrolments wait until an LMS may get further accounts, for each LMS where some do."""
         return standing.waiting_for_budgets(self._db)
+
+    def origin(self) -> Origin | None:
+        """What this ledger knows of itself as a copy; None if it never was one."""
+        return origin.read(self._db.conn)
 
     def proof(self) -> Row:
         """How the proof did: the figures of the last one, when it was, and since when it does not work."""

@@ -186,3 +186,17 @@ class TroubleRecord:
     began: int = 0
     ended: int = 0
     messages: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a copy of a ledger knows of itself. `taken_at`: what came later is not in it. `restored_at`: when a daemon
+    first worked on it, None = none did. `caught_up_at`: when all that came between the two had been looked up."""
+
+    taken_at: datetime
+    restored_at: datetime | None = None
+    caught_up_at: datetime | None = None
+
+    @property
+    def catching_up(self) -> bool:
+        return self.restored_at is not None and self.caught_up_at is None

@@ -4,10 +4,10 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from wcsync.ledger import missing
+from wcsync.ledger import missing, origin
 from wcsync.ledger.parking import NEVER_IN, OF_THE_LMS, OF_WANTED, park_lines, unpark
 from wcsync.ledger.rows import entitlement_of, render_options, text_of
-from wcsync.ledger.schema import M006_BY_TIME
+from wcsync.ledger.sale_tables import M006_BY_TIME
 from wcsync.mappers.entitlements import wish_for
 from wcsync.model import NOBODY, Desired, Wish
 from wcsync.retry import Event, State, next_state
@@ -65,8 +65,12 @@ def refresh_wish(
             _insert(connection, key, wish, now)
     elif _differs(row, wish):
         _change(connection, row, wish, now)
+    else:
+        return
     if _came_to_nothing(row, wish) and _is_news(connection, counted, now):
         park_lines(connection, NEVER_IN, key, "before the order was read", now)
+    if wish.desired is Desired.IN:
+        origin.doubt(connection, key, now)
 
 
 def _is_news(connection: sqlite3.Connection, seats: Sequence[sqlite3.Row], now: datetime) -> bool:

@@ -6,7 +6,7 @@ Everything here runs inside the caller's transaction, if any.
 
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from math import ceil
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from types import MappingProxyType
 from wcsync.health import CLOCKS_APART
 from wcsync.ledger.base import FEW, Barred, Limits
 from wcsync.ledger.rows import instant_of
-from wcsync.ledger.schema import M006_LEFT, M006_UNASKED
+from wcsync.ledger.sale_tables import M006_LEFT, M006_UNASKED
 from wcsync.times import render_instant
 
 LATELY = timedelta(hours=24)
@@ -39,13 +39,14 @@ def are_stopped(db: sqlite3.Connection, limits: Limits, now: datetime) -> bool:
         return True
     ceiling = max(limits.most, FEW) + 1
     done, waiting = _count(db, _DONE, now, ceiling), _waiting(db, limits, now, ceiling)
-    total = done + waiting
+    return _is_mass(limits, done + waiting, lambda enough: done + _count(db, _INSIDE, now, enough))
+
+
+def _is_mass(limits: Limits, total: int, inside: Callable[[int], int]) -> bool:
+    """`inside`: how many are or were in an LMS, asked only where the share decides, and counted to so many."""
     if total <= FEW or total > limits.most:
         return total > FEW
-    if not limits.share:
-        return True
-    enough = ceil(total / limits.share)
-    return total > limits.share * (done + _count(db, _INSIDE, now, enough))
+    return not limits.share or total > limits.share * inside(ceil(total / limits.share))
 
 
 def is_walking(db: sqlite3.Connection, now: datetime) -> bool:
@@ -59,7 +60,7 @@ def barred(db: sqlite3.Connection, limits: Limits, now: datetime) -> Barred | No
     """The withdrawals that wait for a person's word; None while there are no more than the limits allow."""
     waiting, done = _waiting(db, limits, now), _count(db, _DONE, now)
     total, inside = waiting + done, _count(db, _INSIDE, now) + done
-    if not waiting or total <= FEW or (total <= limits.most and total <= limits.share * inside):
+    if not waiting or not _is_mass(limits, total, lambda _enough: inside):
         return None
     return Barred(waiting=waiting, done=done, inside=inside)
 

@@ -17,6 +17,8 @@ MOST_ROWS = 20
 """So many rows of one kind are listed; of the others only the number is told."""
 LONGEST_LINE = 300
 LONGEST_TEXT = 1000
+MOST_READ = 20_000
+"""Letters of a text from elsewhere that are looked at at all."""
 LATE = timedelta(hours=1)
 """A message that goes out so long after it was made says so."""
 
@@ -153,6 +155,8 @@ def describe_news(news: Sequence[News]) -> list[dict[str, Any]]:
 
 def one_line(text: str, longest: int = LONGEST_LINE) -> str:
     """A text from elsewhere as a message can hold it: one line, nothing invisible, no address, no novel."""
+    if len(text) > MOST_READ:  # without its last word, which may be half an address
+        text = " ".join(text[:MOST_READ].split(" ")[:-1]) or text[:MOST_READ]
     plain = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     clean = blot_addresses(plain)
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"

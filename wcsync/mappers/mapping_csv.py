@@ -18,7 +18,7 @@ SEVERAL = "|"
 """Stands between the courses of one cell."""
 
 _UNDIVIDED = frozenset({*SELECTORS, "lms", "ignore", "note", *SYNC_KEYS, *TERM_KEYS})
-GUARD = re.compile(r"'+[=+\-@]")
+GUARD = re.compile(r"'['\s]*[=+\-@＝＋－＠]")
 """An apostrophe that keeps a spreadsheet from taking a text for a formula."""
 
 _SEP_LINE = re.compile(r"sep=(.)(?:\r\n|\r|\n)", re.IGNORECASE)

@@ -21,7 +21,7 @@ from wcsync.model import LmsName, Option, Product, Target
 from wcsync.sale import SeatRule, Terms
 
 BOM = "\ufeff"
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"['\s]*[=+\-@＝＋－＠]|'*[\t\r]")
 """What a spreadsheet takes for a formula, or what we make of that. https://owasp.org/www-community/attacks/CSV_Injection"""
 
 LONGEST_NOTE = 200

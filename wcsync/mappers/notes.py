@@ -4,8 +4,8 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from wcsync.model import NOBODY, LearnerKey, Person
@@ -53,6 +53,8 @@ class NoteLine:
 
 UNDER_WAY = frozenset({Fate.WAITS, Fate.CHANGES, Fate.ENDING})
 """Fates that will change by themselves."""
+OVER = (Fate.ENDED, Fate.EXPIRED, Fate.SUSPENDED)
+"""Fates of a seat whose learner was put out."""
 
 _SENTENCES: dict[Fate, str] = {
     Fate.ENROLLED: "{who} is enrolled{where}.",
@@ -79,6 +81,8 @@ _SENTENCES: dict[Fate, str] = {
     Fate.PARKED: "Needs a person: {reason}.",
 }
 assert _SENTENCES.keys() == set(Fate)
+_DECIDED = ("as the learner's address was put right", "somebody dealt with it by hand")
+assert all(said in _SENTENCES[Fate.MOVED] + _SENTENCES[Fate.DEALT_WITH] for said in _DECIDED)
 
 
 def render_note(lines: Sequence[NoteLine], learners: Mapping[LearnerKey, Person], digest: str) -> str:
@@ -108,6 +112,31 @@ def told_last(notes: Iterable[str]) -> str | None:
     return marks[-1] if marks else None
 
 
+def says_nothing_new(
+    lines: Iterable[NoteLine], learners: Mapping[LearnerKey, Person], notes: Sequence[str]
+) -> bool:
+    """Whether the newest of our notes among `notes` (oldest first) says all of this, however the shop keeps blanks and
+    marks. A seat that it calls ended is no news again because a later order lets the learner in."""
+    ours = [text for text in notes if _MARK.search(text)]
+    told = _told_lines(ours[-1]) if ours else set()
+    return bool(told) and all(
+        any(_told_lines(_render_line(one, learners)) <= told for one in same_news(line)) for line in lines
+    )
+
+
+def same_news(line: NoteLine) -> Iterator[NoteLine]:
+    """The line, and what would have told as much before."""
+    yield line
+    if line.fate is Fate.STAYS:
+        yield from (replace(line, fate=fate, reason="") for fate in OVER)
+
+
+def tells_of_a_decision(notes: Iterable[str]) -> bool:
+    """Whether one of our notes tells of what a person decided, and the order itself does not say."""
+    ours = [" ".join(html.unescape(text).split()) for text in notes if _MARK.search(text)]
+    return any(said in text for said in _DECIDED for text in ours)
+
+
 def dump_lines(lines: Iterable[NoteLine]) -> str:
     """The lines as JSON. Holds no address and no name of a person."""
     return json.dumps(
@@ -123,6 +152,11 @@ def parse_lines(text: str) -> tuple[NoteLine, ...]:
         )
         for fate, product, place, learner, reason in json.loads(text)
     )
+
+
+def _told_lines(note: str) -> set[str]:
+    lines = re.split(r"\n|<br\s*/?>|</?p>", _MARK.sub("", note))
+    return {" ".join(html.unescape(line).split()) for line in lines} - {""}
 
 
 def _render_line(line: NoteLine, learners: Mapping[LearnerKey, Person]) -> str:

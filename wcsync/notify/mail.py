@@ -104,9 +104,15 @@ class Mail:
         letter = EmailMessage(policy=_FORM)
         letter["From"] = Address("wcsync", addr_spec=self.sender)
         letter["To"] = [Address(addr_spec=address) for address in self.to]
-        letter["Subject"] = one_line(alert.subject)
+        letter["Subject"] = _header(alert.subject)
         letter["Date"] = format_datetime(message.created_at)
         letter["Message-ID"] = f"<{unique}@{self.sender.rpartition('@')[2]}>"
         letter["Auto-Submitted"] = "auto-generated"  # no out-of-office answers, please (RFC 3834)
         letter.set_content(alert.body, charset="utf-8")
         return letter.as_bytes()
+
+
+def _header(text: str) -> str:
+    """`email` decodes what looks like an encoded word (RFC 2047) in a header it is given, line ends and all: a product
+    called `=?utf-8?q?=0ABcc:…?=` would add a recipient."""
+    return one_line(text).replace("=?", "= ?")

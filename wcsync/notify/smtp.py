@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
+from wcsync.connections import trust
+from wcsync.errors import ConfigError, PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.mappers.alerts import one_line
 
 Security = Literal["starttls", "tls", "none"]
@@ -112,10 +113,7 @@ def _start_tls(line: smtplib.SMTP, server: Server) -> None:
 def _secured(connection: socket.socket, server: Server) -> ssl.SSLSocket:
     """TLS over a connection. Closes it if none comes about."""
     try:
-        context = ssl.create_default_context()
-        if server.ca_file is not None:
-            context.load_verify_locations(cafile=server.ca_file)
-        return context.wrap_socket(connection, server_hostname=server.host)
+        return trust(server.ca_file).wrap_socket(connection, server_hostname=server.host)
     except BaseException:
         connection.close()
         raise
@@ -190,6 +188,8 @@ def _explaining(server: Server) -> Iterator[None]:
     """Lets no error of the libraries out: each becomes one of ours."""
     try:
         yield
+    except ConfigError as exc:
+        raise ServiceBlocked(f"{server.name}: {exc}") from exc
     except (smtplib.SMTPException, OSError, ValueError) as exc:
         raise _explain(server, exc) from exc
 

@@ -15,6 +15,7 @@ from wcsync.notify.base import Delivery
 from wcsync.times import Clock, render_instant
 
 STANDARD_PREFIX = "whsec_"
+_ALIKE = str.maketrans({"<": "‹", ">": "›", "@": "＠"})
 _REFUSALS = {
     401: "it does not accept the token",
     403: "it does not let us in",
@@ -64,9 +65,9 @@ class WebCall:
         )
         listed = describe_news(news)
         return {
-            "text": f"{alert.subject}\n\n{alert.body}",
-            "title": alert.subject,
-            "body": alert.body,
+            "text": for_chats(f"{alert.subject}\n\n{alert.body}"),
+            "title": for_chats(alert.subject),
+            "body": for_chats(alert.body),
             "type": "failure" if alert.failing else "success",
             "source": "wcsync",
             "id": message_id,
@@ -105,6 +106,15 @@ class WebCall:
                 f"{self.service}: answered with a web page, which no hook does, so the message may not have "
                 "arrived; is the url of this [[alerts.web]] the hook's own?"
             )
+
+
+def for_chats(text: str) -> str:
+    """The text without what chats act on: names that ring for everybody, links that say they lead elsewhere, pictures.
+
+    Letters alike are put in place of theirs, as escapes would be shown as they are wherever nobody unescapes them.
+    https://docs.slack.dev/messaging/formatting-message-text and https://docs.mattermost.com/collaborate/mention-people.html
+    """
+    return text.translate(_ALIKE).replace("](", "] (")
 
 
 def sign(secret: str, message_id: str, sent_at: str, content: bytes) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 import structlog
 
 from wcsync.course import Course, CourseState
-from wcsync.errors import REMOTE_ERRORS
+from wcsync.errors import REMOTE_ERRORS, WcsyncError
 from wcsync.gate import Gate
 from wcsync.ledger.mirror import FAILED, STOPPED, KnownCourse, Mirror
 from wcsync.lms.base import Lms
@@ -52,11 +52,13 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campuses:
-    """The LMSs that may be asked for courses. `may_call`: whether one is to be left alone just now."""
+    """The LMSs that may be asked for courses. `may_call`: whether one is to be left alone just now; `heed` hears what
+    came of asking it, None = it answered."""
 
     lmss: Mapping[LmsName, Lms]
     gates: Mapping[LmsName, Gate]
     may_call: Callable[[LmsName], bool]
+    heed: Callable[[LmsName, WcsyncError | None], None] = lambda _name, _exc: None
 
     def read(
         self,
@@ -97,7 +99,9 @@ class Campuses:
             self.gates[name].check()
             found = self.lmss[name].fetch_courses(targets, full=full)
         except REMOTE_ERRORS as exc:
+            self.heed(name, exc)
             return _halted(name, LMS_UNREADABLE, str(exc))
+        self.heed(name, None)
         known = mirror.read_courses(name)
         seen = {target.course_id: course for target, course in found.courses.items()}
         asked = {target.course_id for target in targets if target not in found.silent}

@@ -1,6 +1,6 @@
 """Reading orders: from the shop's pages into the ledger, none lost."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from time import monotonic
@@ -22,6 +22,8 @@ from wcsync.times import Clock, render_instant
 log = structlog.get_logger(__name__)
 
 CURSOR = "orders"
+AT_ONCE = 2
+"""So many pages are asked for at the same time where a long history is read. A shop serves its buyers too."""
 OnPage = Callable[[Page, PageRecord], None]
 """Hears of each page once it is recorded, and what it brought."""
 
@@ -53,8 +55,9 @@ class OrdersPoller:
 
     `start`: where a new ledger begins to read, None = now by the shop's clock. `overlap_s`: how far behind the cursor
     each poll begins, for changes that became visible late; `tide` knows when none can come any more. `planner` gives
-    the plan in force at that moment. `stopping` says that a long walk is to be left where it is; the next process
-    takes it up there.
+    the plan in force at that moment. `before_recording` hears of orders before they are recorded. `stopping` says that
+    a long walk is to be left where it is; the next process takes it up there. `explains` knows what is no fault of
+    wcsync, and has told it.
     """
 
     store: Store
@@ -67,6 +70,8 @@ class OrdersPoller:
     start: datetime | None = None
     stopping: Callable[[], bool] = lambda: False
     tide: Tide = field(default_factory=lambda: Tide(monotonic))
+    explains: Callable[[Exception], bool] = lambda _exc: False
+    before_recording: Callable[[Sequence[Order]], None] = lambda _orders: None
 
     def poll_once(self) -> Pass:
         """Reads all that changed since the last poll. Never raises; says in the log why a pass is not complete.
@@ -81,8 +86,9 @@ class OrdersPoller:
                 record, complete = self._poll_noting()
                 fresh = record.fresh
             trouble_s = self._trouble_s()
-        except Exception:
-            log.critical("poller_failed", exc_info=True)
+        except Exception as exc:
+            if not self.explains(exc):
+                log.critical("poller_failed", exc_info=True)
             complete, trouble_s, failed = False, 0.0, True
         return Pass(
             asked=asked,
@@ -100,7 +106,7 @@ class OrdersPoller:
         Raises: TransientError, ServiceBlocked.
         """
         self.gate.check()
-        record = self._walker.read_since(since, on_page)
+        record = self._walking(AT_ONCE).read_since(since, on_page)
         self.ledger.proof.record_beginning(since)
         return record
 
@@ -128,7 +134,7 @@ class OrdersPoller:
         started = monotonic()
         try:
             self.gate.check()
-            record, complete = self._walker.read_on()
+            record, complete = self._walking().read_on()
         except REMOTE_ERRORS as exc:
             self.gate.forget()
             self.patient.note_error(exc)
@@ -137,11 +143,12 @@ class OrdersPoller:
         _tell(record, complete=complete, duration_ms=round((monotonic() - started) * 1000))
         return record, complete
 
-    @property
-    def _walker(self) -> Walker[Page]:
+    def _walking(self, at_once: int = 1) -> Walker[Page]:
         return Walker(
             name=CURSOR,
-            fetch=lambda since, first_page: self.store.fetch_pages(since, first_page=first_page),
+            fetch=lambda since, first_page: self.store.fetch_pages(
+                since, first_page=first_page, at_once=at_once
+            ),
             record=lambda page, move: self._record(page.orders, page.unreadable, move),
             begin=self._begin,
             ledger=self.ledger,
@@ -165,7 +172,9 @@ class OrdersPoller:
     def _record(
         self, orders: Iterable[Order], unreadable: Iterable[Unreadable], move: CursorMove | None = None
     ) -> PageRecord:
-        return self.ledger.record_page(tuple(orders), tuple(unreadable), self.planner(), move, self.clock())
+        read = tuple(orders)
+        self.before_recording(read)
+        return self.ledger.record_page(read, tuple(unreadable), self.planner(), move, self.clock())
 
 
 def _tell(record: PageRecord, *, complete: bool, duration_ms: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from wcsync.errors import REMOTE_ERRORS, PermanentError, TransientError
+from wcsync.errors import REMOTE_ERRORS, PermanentError
 from wcsync.gate import Gate
 from wcsync.ledger.base import FEW
 from wcsync.ledger.proof import Inside, Place, Proof
@@ -94,8 +94,7 @@ class Presences:
             self.gate.check()
             return self._presences(batch), ""
         except REMOTE_ERRORS as exc:
-            if isinstance(exc, TransientError):
-                self.gate.forget()
+            self.gate.forget()
             self.patient.note_error(exc)
             return [], str(exc)
 

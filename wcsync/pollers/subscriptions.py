@@ -50,6 +50,7 @@ class SubscriptionsPoller:
     overlap_s: float
     stopping: Callable[[], bool] = lambda: False
     timer: Callable[[], float] = monotonic
+    explains: Callable[[Exception], bool] = lambda _exc: False
     _walker: Walker[SubscriptionPage] = field(init=False, repr=False)
     _due_at: float | None = field(default=None, repr=False)
     _trouble: str = field(default="", repr=False)
@@ -84,9 +85,12 @@ class SubscriptionsPoller:
         try:
             if self.patient.may_call():
                 complete, wait_s = self._poll()
-        except Exception:
-            log.critical("poller_failed", exc_info=True)
-            wait_s = SELDOM_S
+        except Exception as exc:
+            if self.explains(exc):
+                wait_s = self.every_s
+            else:
+                log.critical("poller_failed", exc_info=True)
+                wait_s = SELDOM_S
         self._due_at = began + max(wait_s, self.every_s)
         return complete
 

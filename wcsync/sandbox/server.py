@@ -61,6 +61,11 @@ class SandboxServer(ABC):
         self._in_flight = 0
         self._late: list[threading.Timer] = []
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being worked on now."""
+        return self._in_flight
+
     @abstractmethod
     def handle(self, request: Request) -> Response:
         """Answers one request from the state alone; called with `lock` held."""

@@ -6,21 +6,24 @@ sends each parameter twice over http and writes the secret into its caller's par
 """
 
 import json
+import time
 from base64 import b64encode
 from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-import woocommerce  # loads requests, 0.1 s and 7.5 MB: the price of not writing the rules a second time
-
 from wcsync.http import Outgoing, Reply, Service
+from wcsync.store.package import load_api
 from wcsync.store.refusal import Way
 
 API_VERSION = "wc/v3"
 HEADERS = {"accept": "application/json", "cache-control": "no-cache"}
 
 
-class Api(woocommerce.API):  # type: ignore[misc]  # the package comes without types
+_PackageApi: Any = load_api()
+
+
+class Api(_PackageApi):  # type: ignore[misc]  # the package comes without types
     """The package's addresses, its choice of authentication and its signature.
 
     Raises, everywhere: TransientError, ServiceBlocked.
@@ -97,7 +100,7 @@ class Api(woocommerce.API):  # type: ignore[misc]  # the package comes without t
             headers["content-type"] = "application/json"
         if not self.is_ssl:
             query = f"?{urlencode(params)}" if params else ""
-            url = self._API__get_oauth_url(f"{address}{query}", method)
+            url = self._API__get_oauth_url(f"{address}{query}", method, oauth_timestamp=int(time.time()))
             return Outgoing(method=method, url=url, headers=headers, content=body)
         if self.query_string_auth:
             params = params | {"consumer_key": self.consumer_key, "consumer_secret": self.consumer_secret}

@@ -56,12 +56,12 @@ class Store(Protocol):
     def fetch_identity(self) -> ShopIdentity:
         """Who answers at the configured address, asked without keys."""
 
-    def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
+    def fetch_pages(self, since: datetime, *, first_page: int = 1, at_once: int = 1) -> Iterator[Page]:
         """Yields every order of any status modified after `since`, in order of id, page by page to the end.
 
         Orders may repeat while the shop is busy, never go missing, but for one deleted for good between two
         pages; that shows as a `total` that shrinks. An empty last page is yielded too. One malformed order, or
-        one whose refunds cannot be read, is an `Unreadable` on its page.
+        one whose refunds cannot be read, is an `Unreadable` on its page. `at_once`: no more questions are under way.
         """
 
     def fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:

@@ -106,13 +106,13 @@ class WooCommerce:
         zone = index.timezone if self._zone else index.offset
         return ShopIdentity(url=index.url, name=index.name, server_time=reply.server_time, zone=zone)
 
-    def fetch_pages(self, since: datetime, *, first_page: int = 1) -> Iterator[Page]:
+    def fetch_pages(self, since: datetime, *, first_page: int = 1, at_once: int = 1) -> Iterator[Page]:
         """Yields every order of any status modified after `since`, in order of id, page by page to the end.
 
         Raises: TransientError, ServiceBlocked.
         https://woocommerce.github.io/woocommerce-rest-api-docs/#list-all-orders
         """
-        for sheet in self._orders.walk(before_skipped_hour(since, self._zone), first_page):
+        for sheet in self._orders.walk(before_skipped_hour(since, self._zone), first_page, at_once=at_once):
             page = Page(
                 number=sheet.number,
                 orders=tuple(row for row in sheet.rows if isinstance(row, Order)),

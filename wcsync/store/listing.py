@@ -9,6 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 from wcsync.http import Reply
 from wcsync.store import wire
+from wcsync.store.ahead import Ahead
 from wcsync.store.talk import Talk
 
 STATUSES_LAST_S = 3600.0
@@ -62,16 +63,27 @@ class Listing(Generic[T]):
         self._check = check
         self._ask_statuses_at = 0.0
 
-    def walk(self, since: datetime, first_page: int = 1) -> Iterator[Sheet[T]]:
-        """Yields all that changed after `since`, page by page to the end. Raises: TransientError, ServiceBlocked."""
+    def walk(self, since: datetime, first_page: int = 1, *, at_once: int = 1) -> Iterator[Sheet[T]]:
+        """Yields all that changed after `since`, page by page to the end. `at_once`: so many pages are asked for
+        at the same time, once the shop said how many there are.
+
+        What vanishes between two pages shows as a count that shrinks, in whatever order they were answered.
+        Raises: TransientError, ServiceBlocked.
+        """
         statuses = self._fetch_statuses()
+        first = self._fetch_page(since, first_page, statuses)
+        if others := self._listed_statuses(first):
+            statuses = others  # a plugin was switched off; later in a walk this would shift its pages
+            first = self._fetch_page(since, first_page, statuses)
+        with Ahead(lambda number: self._fetch_page(since, number, statuses), at_once) as ahead:
+            yield from self._sheets(first, first_page, ahead)
+
+    def _sheets(self, first: Reply, first_page: int, ahead: Ahead) -> Iterator[Sheet[T]]:
         before = b""
         for number in count(first_page):
-            reply = self._fetch_page(since, number, statuses)
-            if number == first_page and (others := self._listed_statuses(reply)):
-                statuses = others  # a plugin was switched off; later in a walk this would shift its pages
-                reply = self._fetch_page(since, number, statuses)
+            reply = ahead.take(number) if number > first_page else first
             self._check(reply)
+            ahead.look(number, wire.parse_totals(reply.headers).pages or 0)
             sheet = self._parse_page(reply, number)
             if sheet.rows and reply.content == before:
                 raise self._talk.cached(f"answered page {number} with the page before it")

@@ -27,6 +27,7 @@ from pydantic import Field, field_validator
 from wcsync.course import CourseReading, Sellable
 from wcsync.credentials import Secret
 from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity
+from wcsync.http import Transport
 from wcsync.lms.base import Capability, Intent, LmsIdentity, LmsSettings, Sighting, Write
 from wcsync.lms.moodle.accounts import NO_ADDRESSES, Accounts
 from wcsync.lms.moodle.courses import REFUSALS, Classrooms, Place
@@ -96,10 +97,10 @@ class Moodle:
 
     capabilities = frozenset({Capability.END_DATE, Capability.SUSPEND})
 
-    def __init__(self, settings: MoodleSettings) -> None:
+    def __init__(self, settings: MoodleSettings, *, transport: Transport | None = None) -> None:
         self.name = LmsName(settings.name)
         self._student_role = settings.student_role_id
-        self._rest = Rest(settings, settings.token)
+        self._rest = Rest(settings, settings.token, transport=transport)
         self._where = self._rest.name
         self._accounts = Accounts(
             self._rest, auth=settings.auth, lang=settings.lang, profile=settings.profile

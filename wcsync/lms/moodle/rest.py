@@ -15,8 +15,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from wcsync.credentials import Secret
-from wcsync.errors import Finding, PermanentError, ServiceBlocked, TransientError, WcsyncError
-from wcsync.http import Outgoing, Reply, Service
+from wcsync.errors import Finding, PermanentError, ServiceBlocked, TransientError, TurnedAway, WcsyncError
+from wcsync.http import Outgoing, Reply, Service, Transport
 from wcsync.lms.base import LmsSettings
 from wcsync.lms.moodle import troubles
 
@@ -164,11 +164,13 @@ class Rest:
     Raises, everywhere: TransientError (Stumbled among them), ServiceBlocked, Refused.
     """
 
-    def __init__(self, settings: LmsSettings, token: Secret) -> None:
+    def __init__(self, settings: LmsSettings, token: Secret, *, transport: Transport | None = None) -> None:
         self.name = f'moodle "{settings.name}"'
         self._url = f"{settings.url.rstrip('/')}/webservice/rest/server.php"
         self._token = token
-        self._service = Service(self.name, timeout_s=settings.timeout_s, ca_file=settings.ca_file)
+        self._service = Service(
+            self.name, timeout_s=settings.timeout_s, ca_file=settings.ca_file, transport=transport
+        )
 
     def read(self, function: str, fields: Fields, shape: type[T]) -> T:
         """Calls a function that changes nothing."""
@@ -204,7 +206,7 @@ class Rest:
             fault = _fault(reply.content)
             if fault is None:
                 return msgspec.json.decode(reply.content, type=shape, strict=False)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise self._unreadable(reply, function, may_act=may_act) from exc
         raise self._refusal(function, fault)
 
@@ -222,7 +224,7 @@ class Rest:
         if function == "core_webservice_get_site_info":
             raise self._blocked(troubles.FIREWALL)
         self.read("core_webservice_get_site_info", [], SiteInfo)
-        raise PermanentError(
+        raise TurnedAway(
             f"{self.name}: a firewall in front of it refused this call of {function} (status 403) but lets others "
             "through; look for an odd name or address in the order"
         )

@@ -173,7 +173,7 @@ def code_of(reply: Reply) -> str:
     """
     try:
         error = msgspec.json.decode(reply.content, type=_Refusal).error
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     code = error if isinstance(error, str) else error.code
     return code if re.fullmatch("[A-Za-z0-9_]{1,60}", code) else ""

@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import msgspec
 
 from wcsync.credentials import Secret
-from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError
+from wcsync.errors import Finding, PermanentError, ServiceBlocked, Severity, TransientError, TurnedAway
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.lms.base import Intent, LmsSettings, Write
 from wcsync.lms.threesixty.answers import User, code_of
@@ -44,6 +44,7 @@ PATHS_READ = "paths:read"
 
 INVALID_SCOPE = "invalid_scope"
 
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
 _NEXT_PAGE = re.compile(r'<([^<>]*)>[^,<]*;\s*rel="?next"?', re.IGNORECASE)
 
 OTHER_ADDRESS = Finding(
@@ -176,6 +177,12 @@ class Rest:
         return Outgoing(method=call.method, url=url, headers=headers, content=msgspec.json.encode(call.body))
 
     def _url(self, call: Call) -> str:
+        """An id may come from a mapping or an answer: one that would lead to another operation is never sent."""
+        if not _PLAIN_PATH.fullmatch(call.path):
+            raise PermanentError(
+                f"{self.name}: {call.method} cannot be asked for, as an id in its address holds other characters than "
+                "letters and digits; check the mapping row"
+            )
         return f"{self._base}{call.path}" + (f"?{urlencode(call.query)}" if call.query else "")
 
     def _next_page(self, link: str, here: str) -> str:
@@ -188,7 +195,7 @@ class Rest:
     def _parse(self, reply: Reply, call: Call, shape: type[T], *, may_act: bool = False) -> T:
         try:
             return msgspec.json.decode(reply.content, type=shape)
-        except (msgspec.DecodeError, UnicodeDecodeError) as exc:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
             raise self.lost(reply, call, may_act=may_act) from exc
 
     def _checked(self, reply: Reply, call: Call) -> Reply:
@@ -211,13 +218,13 @@ class Rest:
     def _blocked(self, finding: Finding) -> ServiceBlocked:
         return ServiceBlocked(f"{self.name}: {finding}", finding=finding)
 
-    def _blame_firewall(self, reply: Reply, call: Call) -> PermanentError | ServiceBlocked:
+    def _blame_firewall(self, reply: Reply, call: Call) -> TurnedAway | ServiceBlocked:
         """Something in front that refuses everything blocks the service; refusing one call's content does not."""
         nobody_there = self._blocked(_nobody_there(reply.status))
         if call is PROBE:
             return nobody_there
         self.read(PROBE, list[User])
-        return PermanentError(
+        return TurnedAway(
             f"{self.name}: something in front of it refused {call.method} {_kind(call)} (status {reply.status}) but "
             "lets other calls through; look for an odd name or address in the order"
         )

@@ -113,5 +113,5 @@ class Shelf(Generic[T]):
     def _readable(self, page: Iterable[msgspec.Raw]) -> Iterator[T]:
         """What of a page can be read. Whatever cannot is asked for by its id, if anybody wants it."""
         for raw in page:
-            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+            with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 yield msgspec.json.decode(raw, type=self._kind.shape)

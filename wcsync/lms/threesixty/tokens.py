@@ -94,7 +94,7 @@ class Tokens:
             raise ServiceBlocked(f"{self._service.name}: {finding}", finding=finding)
         try:
             grant = msgspec.json.decode(reply.content, type=_Grant, strict=False)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             grant = None
         if grant is None or not grant.access_token:
             finding = _no_token(page=reply.looks_like_html)

@@ -5,7 +5,7 @@ a text.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
@@ -76,6 +76,11 @@ class Meta:
         for number in range(max(numbers, default=-1) + 1):
             raws = self._values.get(numbers.get(number, ""), ())
             yield next((told for raw in raws for told in _walk(_decoded(raw), path, _DEEPEST)), "")
+
+
+def meta_names(keys: Iterable[str]) -> frozenset[str]:
+    """The names of all meta keys under which `Meta.find` would look for these keys and paths."""
+    return frozenset(name for key in keys for name, _ in _readings(key))
 
 
 def _entries(raw: bytes) -> list[_Entry]:

@@ -21,6 +21,7 @@ from wcsync.store.meta_keys import KNOWN_PLUGINS, MetaKeys
 from wcsync.store.wire.answers import parse_refusal
 from wcsync.store.wire.lines import LineRow, Read, read_lines
 from wcsync.store.wire.meta import Meta
+from wcsync.store.wire.ordinary import RENEWS, read_ordinary
 from wcsync.store.wire.people import Named, Source, read_addresses, read_buyer, read_named
 from wcsync.store.wire.refunds import RefundStub, read_stubs
 from wcsync.store.wire.scalars import LARGEST_INT, Scalar, instant, members, needed, text, whole
@@ -47,11 +48,6 @@ _FIELDS = (  # of a buyer no more than we use travels; of the lists a part canno
     "billing.email,billing.first_name,billing.last_name,line_items,refunds,meta_data"
 )
 _PLACE = re.compile(r"at `\$\.?(?P<path>[^`]*)`$")
-_RENEWS = ("_subscription_renewal", "_subscription_switch")
-"""An order that pays a subscription anew, or pays for its change to other products, names it so. One that begins a new
-subscription in place of one that ended names the old one by `_subscription_resubscribe`: that one gives nothing more.
-https://woocommerce.com/document/subscriptions/switching-guide/
-"""
 
 
 def render_orders_query(
@@ -86,6 +82,9 @@ def render_order_query(keys: MetaKeys = KNOWN_PLUGINS) -> dict[str, str]:
 
 def parse_rows(content: bytes, keys: MetaKeys = KNOWN_PLUGINS) -> list[Order | Unreadable]:
     """The orders of one page, as they stand in it. Raises MalformedReply if the answer is no list at all."""
+    ordinary = read_ordinary(content, keys)
+    if ordinary is not None:
+        return [*ordinary]
     try:
         rows = msgspec.json.decode(json_part(content), type=list[msgspec.Raw])
     except msgspec.ValidationError:
@@ -189,7 +188,7 @@ def _order(told: _Order, addresses: dict[str, str], keys: MetaKeys) -> Order:
         lines=tuple(_with_learners(line, source, buyer) for line in lines),
         refunded_total=sum((refund.total for refund in refunds), Decimal(0)),
         refunds=refunds,
-        renews=tuple(_numbers([value for key in _RENEWS for value in meta.find(key)])),
+        renews=tuple(_numbers([value for key in RENEWS for value in meta.find(key)])),
     )
     named = read_named(source, meta, buyer) if meta else []
     return _shared_out(order, named) if named else order
