@@ -19,6 +19,8 @@ class SalePeople(SaleShop):
         if self.ledger.desk.assign([giving], self.plan, self.here()):
             assigned = self.told[order_id].assigned
             assigned[line_id] = (*assigned.get(line_id, ()), address)
+            seated = self.told[order_id].seated
+            seated[line_id] = (*seated.get(line_id, ()), address)
         self._changed()
 
     def end(self, order_id: int) -> None:
