@@ -36,12 +36,12 @@ def by_ticks(*, url: str, polls: int) -> Sample:
     from benchmarks.sites import Site
 
     with opened(shop_url=url) as app:
-        app.poll_when_due()
+        app.looks.look_when_due()
         app.mapping.watch()
         before = Site(url=url).stats()
         with timed() as span:
             for second in range(polls):
-                app.poll_when_due()
+                app.looks.look_when_due()
                 app.replan_if_owed()
                 if second % 2:
                     app.mapping.watch()

@@ -146,9 +146,12 @@ class ProductRules(RuleBasedStateMachine):
     )
     def sync_while_something_fails(self, service: str, blocked: bool, when: str) -> None:
         def fail(*_: object) -> None:
+            """Who refuses has done nothing."""
             if when == "item":
                 raise BatchFailed("shop: reports an error inside it")
-            raise ServiceBlocked("401") if blocked else TransientError("down", answer_lost=when == "after")
+            if blocked and when != "after":
+                raise ServiceBlocked("401")
+            raise TransientError("down", answer_lost=when == "after")
 
         self.spine.lms.before_read = fail if service == "lms" else lambda: None
         if service == "shop":

@@ -270,7 +270,8 @@ class Desired(StrEnum):
 class Wish:
     """What should be, for one learner and course: in (until when; None = unlimited) or out.
 
-    Of out: `cause`, why, and `on_withdraw`, what is to be done about it (None = as the LMS's section says).
+    Of out: `until`, the end of what was sold where that has come; `cause`, why, and `on_withdraw`, what is to be done
+    about it (None = as the LMS's section says).
     """
 
     desired: Desired

@@ -11,7 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.conftest import FULL
 from tests.proofs import Proof
-from tests.sale_stage import ADDRESSES, GROUP, LATER_TERMS, NEW, UNTIL
+from tests.sale_stage import ADDRESSES, DAY, DAYS, GROUP, LATER_TERMS, NEW, UNTIL
 from tests.sale_troubles import SaleTroubles
 from tests.sale_world import SaleWorld, Tally
 from wcsync.sandbox.shop_lines import Sold
@@ -92,6 +92,39 @@ def test_seats_that_were_held_are_open_to_those_the_order_names_once_the_row_say
     world.set_status(order_id, "completed")
     assert world.poll()
     assert list(world.wishes()) == [(bea, "campus:py102")]
+    world.close()
+
+
+def test_an_order_read_by_a_clock_that_is_ahead_is_not_over_once_the_clock_is_right(tmp_path: Path) -> None:
+    world, ana = SaleWorld(tmp_path), ADDRESSES[0]
+    world.skew(400 * DAY)
+    world.buy(ana, [Sold(product_id=DAYS)])
+    assert world.poll()
+    assert not world.wishes()
+    world.settle()
+    world.check_settled()
+    assert {place for _, place in world.wishes()} == {"campus:py101", "campus:py102"}
+    world.close()
+
+
+def test_a_sale_read_after_its_time_is_told_of_although_the_learner_was_put_out_before(
+    tmp_path: Path,
+) -> None:
+    world, ana = SaleWorld(tmp_path), ADDRESSES[0]
+    first = world.buy(ana, [Sold(product_id=DAYS)])
+    assert world.poll()
+    world.work()
+    world.refund_all(first)
+    assert world.poll()
+    world.work()
+    second = world.buy(ana, [Sold(product_id=DAYS)])
+    world.tick(10 * DAY)
+    assert world.poll()
+    world.check()
+    world.settle()
+    world.check_settled()
+    listed = world.rows("SELECT DISTINCT order_id FROM parked WHERE kind = 'never_in'")
+    assert [row["order_id"] for row in listed] == [second]
     world.close()
 
 

@@ -30,7 +30,7 @@ def app(world: World, time: Any) -> Iterator[App]:
     world.config_path.write_text(text)
     with closing(App(load_config(world.config_path, {}).config)) as made:
         made.prepare()
-        made.poll_when_due()
+        made.looks.look_when_due()
         yield made
 
 
@@ -49,7 +49,7 @@ def asked(world: World) -> list[str]:
 def pass_time(app: App, time: Any, seconds: int) -> None:
     for _ in range(seconds):
         time.tick(1)
-        app.poll_when_due()
+        app.looks.look_when_due()
 
 
 def add_product(world: World, sku: str) -> int:
@@ -93,10 +93,10 @@ def test_nothing_is_asked_between_two_polls_and_a_sale_makes_them_quick(
     app: App, world: World, time: Any
 ) -> None:
     asked(world)
-    app._cadence = app._cadence.begin(app._cadence.tempo)
-    app.poll_when_due()
+    app.looks.cadence = app.looks.cadence.begin(app.looks.cadence.tempo)
+    app.looks.look_when_due()
     assert asked(world) == ["page"]
-    app.poll_when_due()
+    app.looks.look_when_due()
     assert asked(world) == []
     world.sell(1, 0)
     pass_time(app, time, 60)
@@ -123,14 +123,14 @@ def test_a_clock_that_is_set_makes_no_poll_sooner_or_later(
     app: App, world: World, time: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked(world)
-    due_at = app._cadence.due_at
+    due_at = app.looks.cadence.due_at
     for years in (-20, 20):
         monotonic_s = time_module.monotonic()
         time.move_to(f"{2026 + years}-11-21T12:00:00Z")
-        monkeypatch.setattr("wcsync.app.app.monotonic", lambda at=monotonic_s: at)
-        app.poll_when_due()
+        monkeypatch.setattr("wcsync.app.looks.monotonic", lambda at=monotonic_s: at)
+        app.looks.look_when_due()
         assert asked(world) == []
-    assert app._cadence.due_at == due_at
+    assert app.looks.cadence.due_at == due_at
 
 
 def test_a_product_the_mapping_learns_is_enrolled_though_the_shop_is_down(
@@ -190,16 +190,16 @@ def test_a_look_that_the_ledger_cannot_record_is_no_sign_of_life(
     def full(*_: object) -> None:
         raise OSError("database or disk is full")
 
-    assert app.poll_when_due() is True
+    assert app.looks.look_when_due() is True
     with monkeypatch.context() as patched:
         patched.setattr(app.ledger, "record_page", full)
         time.tick(60)
-        assert app.poll_when_due() is False
+        assert app.looks.look_when_due() is False
         time.tick(1)
-        assert app.poll_when_due() is False, "nor is a second in which nothing was due"
+        assert app.looks.look_when_due() is False, "nor is a second in which nothing was due"
         assert "ORDERS CANNOT BE RECORDED" in app.state()
     time.tick(60)
-    assert app.poll_when_due() is True
+    assert app.looks.look_when_due() is True
     assert "RECORDED" not in app.state()
 
 
@@ -259,10 +259,10 @@ def test_a_bell_has_a_rested_shop_looked_at_and_the_order_read(app: App, world: 
     world.shop.requests.clear()
     time.tick(1)
     world.sell(1, 0)
-    app.poll_when_due()
+    app.looks.look_when_due()
     assert asked(world) == []
     app.ring()
-    app.poll_when_due()
+    app.looks.look_when_due()
     assert asked(world) == ["page"]
     assert app.summary().orders == 1
 
@@ -272,7 +272,7 @@ def test_a_flood_of_bells_is_one_look_while_the_shop_rests(app: App, world: Worl
     world.shop.requests.clear()
     for _ in range(1000):
         app.ring()
-        app.poll_when_due()
+        app.looks.look_when_due()
     assert asked(world) == ["page"]
 
 
@@ -280,13 +280,13 @@ def test_a_bell_does_not_wake_a_shop_that_asked_for_a_pause(app: App, world: Wor
     world.shop.faults.add(Fault(kind="status", status=503, headers={"Retry-After": "30"}, times=1))
     time.tick(1)
     app.ring()
-    app.poll_when_due()
+    app.looks.look_when_due()
     world.shop.requests.clear()
     for _ in range(28):
         time.tick(1)
         app.ring()
-        app.poll_when_due()
+        app.looks.look_when_due()
     assert asked(world) == []
     time.tick(3)
-    app.poll_when_due()
+    app.looks.look_when_due()
     assert "page" in asked(world)

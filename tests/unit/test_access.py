@@ -230,7 +230,8 @@ def test_what_is_bought_again_is_added(seats: list[Entitlement], until: datetime
 def test_access_ends_with_its_last_instant() -> None:
     seats = [seat(days=30)]
     assert wish_for(seats, days_on(30) - timedelta(microseconds=1)).desired is Desired.IN
-    assert wish_for(seats, days_on(30)) == Wish(desired=Desired.OUT, cause=Cause.EXPIRED)
+    over = Wish(desired=Desired.OUT, until=days_on(30), cause=Cause.EXPIRED)
+    assert wish_for(seats, days_on(30)) == over
 
 
 @pytest.mark.parametrize(

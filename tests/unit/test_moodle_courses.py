@@ -277,7 +277,7 @@ def test_a_sign_of_life_is_given_before_each_question(
         read_all(moodle, *courses)
     finally:
         pulse.rest(0.0)
-    assert beats[1:] == list(range(1, 12))
+    assert set(beats) == set(range(12))
 
 
 # -- what is missing

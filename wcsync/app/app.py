@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from time import monotonic
 
 import structlog
 
@@ -19,7 +18,6 @@ from wcsync.app.build import (
     build_lmss,
     build_rules,
     build_store,
-    file_identity,
     longest_silence_s,
     longest_turn_s,
     planner_by,
@@ -27,10 +25,12 @@ from wcsync.app.build import (
     tempo,
 )
 from wcsync.app.crew import Crew
+from wcsync.app.fitness import Fitness
+from wcsync.app.looks import Looks
 from wcsync.app.mirror import CourseMirror, Surroundings
 from wcsync.app.proof import build_catch_up, build_halts, build_nights, build_reconciler
 from wcsync.app.words import in_words
-from wcsync.cadence import Cadence, Look
+from wcsync.cadence import Cadence
 from wcsync.config import Config
 from wcsync.errors import TransientError, WcsyncError
 from wcsync.gate import SHOP, Answerer, Gate
@@ -80,14 +80,11 @@ class App:
         self.clock = clock
         self._dice = dice
         self.stop = threading.Event()
-        self._rung = threading.Event()
         self._replan_owed = threading.Event()
         self._planned_by: Mapping | None = None
-        self._cadence = Cadence.begin(tempo(config))
-        self._poll_failed = False
+        self.looks = Looks(Cadence.begin(tempo(config)), self.poll)
         self.ledger = ledger or SqliteLedger(config.ledger.path)
-        self._file = file_identity(config.ledger.path)
-        self._wal: tuple[int, int] | None = None
+        self._fitness = Fitness(self.ledger, config.ledger.path)
         self.store = store or build_store(config)
         self.lmss = lmss or build_lmss(config)
         self.gates = {SHOP: self._gate(SHOP, ask_shop(self.store))} | {
@@ -151,26 +148,7 @@ class App:
 
     def ring(self) -> None:
         """The next look at the shop is due as soon as may be. From any thread."""
-        self._rung.set()
-
-    def poll_when_due(self) -> bool:
-        """A look at the shop if its time has come, else nothing. False if the last one failed by a fault of ours."""
-        if self._rung.is_set():
-            self._rung.clear()  # before the look: who rings while it is under way may mean a later order
-            self._cadence = self._cadence.rung()
-        if not self._cadence.is_due(monotonic()):
-            return not self._poll_failed
-        found = self.poll()
-        self._poll_failed = found.failed
-        look = Look(
-            began=found.began,
-            ended=found.ended,
-            hit=found.fresh > 0,
-            trouble_s=found.trouble_s,
-            asked=found.asked,
-        )
-        self._cadence = self._cadence.after(look)
-        return not found.failed
+        self.looks.ring()
 
     def replan_if_owed(self) -> None:
         """What the mapping has learnt counts at once for the lines that waited for it, whatever the shop is doing.
@@ -202,7 +180,7 @@ class App:
 
     def jobs(self) -> list[Job]:
         jobs = [
-            Job(name="orders", every_s=periods.TICK_S, run=self.poll_when_due),
+            Job(name="orders", every_s=periods.TICK_S, run=self.looks.look_when_due),
             Job(
                 name="mapping",
                 every_s=periods.MAPPING_EVERY_S,
@@ -231,26 +209,7 @@ class App:
         if self.config.reconcile.enabled:
             nights = build_nights(self.reconciler(), self.crew, lambda name: self._patients[name].may_call())
             jobs.append(Job(name="reconcile", every_s=periods.RECONCILE_EVERY_S, run=nights.run_if_due))
-        return [*(replace(job, run=self._sparing(job.run)) for job in jobs), self._ledger_job()]
-
-    def _ledger_job(self) -> Job:
-        """No sign of life of its own: that the ledger ails is told by the jobs that cannot do their work."""
-        return Job(
-            name="ledger", every_s=periods.LEDGER_EVERY_S, run=lambda: self.ledger.ailment.look() or None
-        )
-
-    def _sparing(self, run: Callable[[], object]) -> Callable[[], object]:
-        """A job that the ledger failed has not done its work, and is asked again when its time comes."""
-
-        def spared() -> object:
-            try:
-                return run()
-            except Exception as exc:
-                if self.ledger.ailment.explains(exc):
-                    return False
-                raise
-
-        return spared
+        return [*(replace(job, run=self._fitness.sparing(job.run)) for job in jobs), self._fitness.job()]
 
     def _catch_up(self) -> CatchUp:
         return build_catch_up(self.reconciler(), self.crew, lambda name: self._patients[name].may_call())
@@ -404,16 +363,7 @@ class App:
 
     def sound(self) -> str:
         """Why this process cannot do its work any more; '' while it can."""
-        if file_identity(self.config.ledger.path) != self._file:
-            return "the ledger's file was deleted or replaced while it was in use"
-        wal = file_identity(self.config.ledger.path.with_name(f"{self.config.ledger.path.name}-wal"))
-        if self._wal not in {None, wal}:
-            return "the ledger's write-ahead log was deleted or replaced while it was in use"
-        self._wal = wal
-        ailing = self.ledger.ailment.words
-        if ailing is not None and ailing.damaged:
-            return f"the ledger: {ailing.reason}; {ailing.hint}"
-        return "" if self.pool.alive() else "a worker thread has ended"
+        return self._fitness.lost() or ("" if self.pool.alive() else "a worker thread has ended")
 
     def state(self) -> str:
         """How things stand, in a few sentences for people."""
@@ -433,10 +383,9 @@ class App:
         return " ".join([*self._failed(), *words, f"Due: {due}."])
 
     def _failed(self) -> list[str]:
-        ailing = self.ledger.ailment.words
-        if ailing is not None:
-            return [f"THE LEDGER CANNOT BE USED: {ailing.reason}; {ailing.hint}."]
-        return ["ORDERS CANNOT BE RECORDED, see the log."] if self._poll_failed else []
+        return self._fitness.words() or (
+            ["ORDERS CANNOT BE RECORDED, see the log."] if self.looks.failed else []
+        )
 
     def _end_expired(self) -> None:
         """Access whose time is over ends, whoever carries that out."""

@@ -43,7 +43,7 @@ _DOUBT = """
 
 def read(db: sqlite3.Connection) -> Origin | None:
     """None: this ledger never was a copy."""
-    row = db.execute("SELECT taken_at, restored_at, caught_up_at FROM origin").fetchone()
+    row = db.execute("SELECT taken_at, restored_at, caught_up_at FROM origin WHERE id = 1").fetchone()
     if row is None:
         return None
     taken_at, restored_at, caught_up_at = map(instant_of, tuple(row))
@@ -110,7 +110,7 @@ def waits_for_the_shop(db: sqlite3.Connection) -> bool:
     """Whether a restored ledger has yet to read what has become of the shop's orders: until then nothing is done on
     the word of the old ones."""
     row = db.execute(
-        "SELECT 1 FROM origin WHERE restored_at IS NOT NULL AND caught_up_at IS NULL AND NOT EXISTS "
+        "SELECT 1 FROM origin WHERE id = 1 AND restored_at IS NOT NULL AND caught_up_at IS NULL AND NOT EXISTS "
         "(SELECT 1 FROM cursors WHERE name = 'orders' AND polled_at >= restored_at)"
     ).fetchone()
     return row is not None

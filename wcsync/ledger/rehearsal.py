@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wcsync.ledger.ailment import Ailment
 from wcsync.ledger.connection import BUSY_TIMEOUT_MS, migrate, unusable
 from wcsync.ledger.facts import read_fact
 from wcsync.ledger.ledger import SqliteLedger
@@ -49,6 +50,7 @@ class Rehearsal(SqliteLedger):
         self._local = threading.local()
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self.ailment = Ailment(self._try_out)
         memory = sqlite3.connect(":memory:", isolation_level=None)
         memory.row_factory = sqlite3.Row
         self._connections = [(threading.current_thread(), memory)]

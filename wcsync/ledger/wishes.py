@@ -63,12 +63,12 @@ def refresh_wish(
     if row is None:
         if wish.desired is Desired.IN or wish.cause is Cause.EXPIRED:
             _insert(connection, key, wish, now)
-        if wish.cause is Cause.EXPIRED and _is_news(connection, counted, now):
-            park_lines(connection, NEVER_IN, key, "before the order was read", now)
     elif _differs(row, wish):
         _change(connection, row, wish, now)
     else:
         return
+    if _came_to_nothing(row, wish) and _is_news(connection, counted, now):
+        park_lines(connection, NEVER_IN, key, "before the order was read", now)
     if wish.desired is Desired.IN:
         origin.doubt(connection, key, now)
 
@@ -153,13 +153,26 @@ def _insert(connection: sqlite3.Connection, key: tuple[str, str, str], wish: Wis
 
 
 def _differs(row: sqlite3.Row, wish: Wish) -> bool:
-    """A learner who is out stays out, whatever else would have been a reason for it."""
+    """A learner who is out stays out, whatever else would have been a reason for it; but a sale that came to nothing is
+    to be told of."""
     if row["desired"] != wish.desired.value:
         return True
     if wish.desired is Desired.OUT:
-        reasons = (wish.cause or "", wish.on_withdraw or "")
-        return row["state"] != State.SETTLED and (row["cause"], row["on_withdraw"]) != reasons
+        if row["state"] == State.SETTLED:
+            return _came_to_nothing(row, wish)
+        return (row["cause"], row["on_withdraw"]) != (wish.cause or "", wish.on_withdraw or "")
     return bool(row["until"] != text_of(wish.until) or row["options"] != render_options(wish.options))
+
+
+def _came_to_nothing(row: sqlite3.Row | None, wish: Wish) -> bool:
+    """Whether somebody who was never in, or had been put out before, was sold time that is over before it was read."""
+    if wish.cause is not Cause.EXPIRED:
+        return False
+    return row is None or (_is_out(row) and row["cause"] != Cause.EXPIRED and _is_moot(row, wish))
+
+
+def _is_out(row: sqlite3.Row) -> bool:
+    return bool(row["desired"] == Desired.OUT and row["state"] == State.SETTLED)
 
 
 def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: datetime) -> None:
@@ -170,7 +183,7 @@ def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: d
         _CHANGE,
         {
             "desired": wish.desired.value,
-            "until": row["until"] if out else text_of(wish.until),
+            "until": row["until"] if out and not _is_out(row) else text_of(wish.until),
             "options": row["options"] if out else render_options(wish.options),
             "cause": wish.cause or "",
             "on_withdraw": wish.on_withdraw or "",
@@ -185,7 +198,7 @@ def _change(connection: sqlite3.Connection, row: sqlite3.Row, wish: Wish, now: d
     key = _key_of(row)
     unpark(connection, OF_WANTED if out else _over_with(row, now), key)
     missing.unpark(connection, *key)
-    if moot and wish.cause is Cause.EXPIRED:
+    if moot and wish.cause is Cause.EXPIRED and not _is_out(row):
         park_lines(connection, NEVER_IN, key, "before the learner could be let in", now)
     connection.execute("DELETE FROM confirmations WHERE lms = ? AND course_id = ? AND learner_key = ?", key)
     detail = f"{row['desired']} -> {wish.desired.value}" + (f", {wish.cause}" if wish.cause else "")

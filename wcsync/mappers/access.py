@@ -1,6 +1,7 @@
 """How long seats let a learner in: the seats of one learner and course in, a wish out. Pure."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from wcsync.model import Desired, Entitlement, Order, ProductId, Wish
@@ -80,7 +81,7 @@ def wish_for(entitlements: Iterable[Entitlement], now: datetime) -> Wish:
         return _out(seats, _last_cause(seats))
     until = _end_of(live)
     if until is not None and until <= now:
-        return _out(seats, Cause.EXPIRED)
+        return replace(_out(seats, Cause.EXPIRED), until=until)
     options = sorted({option for seat in live for option in seat.target.options})
     return Wish(desired=Desired.IN, until=until, options=tuple(options))
 
