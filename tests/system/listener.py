@@ -41,7 +41,7 @@ class Listener:
     def beats(self) -> list[float]:
         return [moment for moment, word in self.heard if word == "WATCHDOG=1"]
 
-    def wait_for(self, word: str, times: int = 1, timeout_s: float = 15) -> None:
+    def wait_for(self, word: str, times: int = 1, timeout_s: float = 60) -> None:
         deadline = monotonic() + timeout_s
         while sum(heard.startswith(word) for _, heard in self.heard) < times:
             assert monotonic() < deadline, f"{word} was not said {times} times: {self.heard}"

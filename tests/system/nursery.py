@@ -5,12 +5,13 @@ takes is spent once. `python -m tests.system.nursery` is that process: it reads 
 document a line, and answers each with a number.
 """
 
+import atexit
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 from typing import IO, Any
@@ -19,25 +20,58 @@ ROOT = Path(__file__).parents[2]
 WCSYNC = ("-m", "wcsync")
 
 
-class Nursery:
-    """Starts and ends processes. One thread at a time."""
+class _Server:
+    """The process that forks: one for all nurseries of a test run, ended with it."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
+
+    def ask(self, question: dict[str, Any]) -> int:
+        process = self._process or self._begin()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(question).encode() + b"\n")
+        process.stdin.flush()
+        return int(process.stdout.readline())
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.communicate(timeout=30)
+
+    def _begin(self) -> "subprocess.Popen[bytes]":
+        words = [sys.executable, "-m", "tests.system.nursery"]
+        self._process = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), cwd=ROOT
+        )
+        atexit.register(self.close)
+        return self._process
+
+
+_server = _Server()
+
+
+class Nursery:
+    """Starts and ends processes. One thread at a time, of all that have one."""
+
+    def __init__(self) -> None:
         self._fresh: list[subprocess.Popen[bytes]] = []
+        self._forked: list[Child] = []
 
     def close(self) -> None:
         """Ends all that was started and still runs."""
         for process in self._fresh:
             process.kill()
             process.wait()
-        if self._process is not None:
-            self._process.communicate(timeout=30)
+        for child in self._forked:
+            child.kill()
 
-    def start(self, *words: str, log: Path) -> "Child":
-        """`wcsync WORDS`; what it says on stderr is added to `log`, what it prints to a file beside that."""
-        pid = self.ask(start=words, log=str(log))
-        return Child(pid, lambda: self._code(pid))
+    def start(self, *words: str, log: Path, more: Mapping[str, str] | None = None) -> "Child":
+        """`wcsync WORDS`; what it says on stderr is added to `log`, what it prints to a file beside that. `more`: for
+        its environment."""
+        pid = _server.ask({"start": words, "log": str(log), "more": dict(more or {})})
+        child = Child(pid, lambda: self._code(pid))
+        self._forked.append(child)
+        return child
 
     def start_fresh(self, *words: str, log: Path, program: Sequence[str] = WCSYNC) -> "Child":
         """The same in the ordinary way, importing included. `program`: as Python is to be told of it."""
@@ -48,24 +82,9 @@ class Nursery:
         self._fresh.append(process)
         return Child(process.pid, process.poll)
 
-    def ask(self, **question: Any) -> int:
-        process = self._process or self._begin()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(question).encode() + b"\n")
-        process.stdin.flush()
-        return int(process.stdout.readline())
-
     def _code(self, pid: int) -> int | None:
-        code = self.ask(ended=pid)
+        code = _server.ask({"ended": pid})
         return None if code == STILL_RUNNING else code
-
-    def _begin(self) -> "subprocess.Popen[bytes]":
-        words = [sys.executable, "-m", "tests.system.nursery"]
-        self._process = subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment(), cwd=ROOT
-        )
-        return self._process
 
 
 class Child:
@@ -122,7 +141,7 @@ def serve(questions: IO[str]) -> None:
     for line in questions:
         question = json.loads(line)
         if "start" in question:
-            answer = _fork(question["start"], Path(question["log"]))
+            answer = _fork(question["start"], Path(question["log"]), question["more"])
             children.add(answer)
         else:
             ended, status = os.waitpid(question["ended"], os.WNOHANG)
@@ -135,7 +154,7 @@ def serve(questions: IO[str]) -> None:
         os.waitpid(pid, 0)
 
 
-def _fork(words: Sequence[str], log: Path) -> int:
+def _fork(words: Sequence[str], log: Path, more: Mapping[str, str]) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -148,6 +167,7 @@ def _fork(words: Sequence[str], log: Path) -> int:
         handle = os.open(path, flags, 0o600)
         os.dup2(handle, number)
         os.close(handle)
+    os.environ.update(more)
     from wcsync.cli import main
 
     sys.argv = ["wcsync", *words]

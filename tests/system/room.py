@@ -111,7 +111,7 @@ def ask(room: Room, *words: str) -> str:
 
 
 def until(
-    happened: Callable[[], object], what: str, timeout_s: float = 40, log: Callable[[], str] = str
+    happened: Callable[[], object], what: str, timeout_s: float = 60, log: Callable[[], str] = str
 ) -> None:
     deadline = monotonic() + timeout_s
     while not happened():

@@ -11,6 +11,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from tests.system.listener import Listener
+from tests.system.nursery import Child
 from tests.system.world import World
 
 SPOILT = """
@@ -43,13 +44,17 @@ main()
 """The real program, with threads that hang while a file is there, and little patience with them."""
 
 
+PATIENCE_S = 60.0
+"""With what takes a second on a machine that has nothing else to do."""
+
+
 class Service:
     """A daemon and the listener it speaks to."""
 
     def __init__(self, world: World, listener: Listener) -> None:
         self.world = world
         self.listener = listener
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Child | None = None
 
     def start(
         self,
@@ -59,18 +64,24 @@ class Service:
         within: Sequence[str] = (),
         more: Mapping[str, str] | None = None,
         to: int | None = None,
+        fresh: bool = True,
     ) -> None:
         """`within`: words of another program in front, which runs ours. `more`: for its environment. `to`: a handle
-        that takes its log in place of the file."""
-        env = os.environ | {
-            "PYTHONPATH": str(Path(__file__).parents[2]),
+        that takes its log in place of the file. `fresh`: from the very beginning, importing included; the four before
+        want that."""
+        more = {
             "NOTIFY_SOCKET": self.listener.address,
             "WATCHDOG_USEC": str(int(watchdog_s * 1e6)),
             **(more or {}),
         }
-        words = [*within, sys.executable, *program, "run", "--config", str(self.world.config_path)]
+        if not fresh:
+            words = ("run", "--config", str(self.world.config_path))
+            self.process = self.world.nursery.start(*words, log=self.world.log_path, more=more)
+            return
+        env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | more
+        command = [*within, sys.executable, *program, "run", "--config", str(self.world.config_path)]
         with self.world.log_path.open("ab") as log:
-            self.process = subprocess.Popen(words, stderr=log if to is None else to, env=env)
+            self.process = subprocess.Popen(command, stderr=log if to is None else to, env=env)
 
     def start_spoilt(self) -> None:
         self.start(program=("-c", SPOILT, str(self.world.folder)))
@@ -80,7 +91,7 @@ class Service:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def ended(self, timeout_s: float = 15) -> int:
+    def ended(self, timeout_s: float = PATIENCE_S) -> int:
         assert self.process is not None
         return self.process.wait(timeout_s)
 
@@ -92,7 +103,7 @@ class Service:
         found = [json.loads(line) for line in self.world.log_path.read_text().splitlines() if line[:1] == "{"]
         return [line for line in found if line["event"] == event]
 
-    def wait_until(self, event: str, timeout_s: float = 15) -> None:
+    def wait_until(self, event: str, timeout_s: float = PATIENCE_S) -> None:
         """Until a line about `event` is in the log."""
         deadline = monotonic() + timeout_s
         while not (self.world.log_path.exists() and self.lines(event)):
@@ -101,12 +112,12 @@ class Service:
 
     def wait_for_lock(self) -> None:
         """Until the process is on its way to open the ledger."""
-        deadline = monotonic() + 15
+        deadline = monotonic() + PATIENCE_S
         while not (self.world.folder / "ledger.db.lock").exists():
             assert monotonic() < deadline
             sleep(0.02)
 
-    def wait_enrolled(self, timeout_s: float = 15) -> None:
+    def wait_enrolled(self, timeout_s: float = PATIENCE_S) -> None:
         deadline = monotonic() + timeout_s
         while self.world.moodle.active_enrolments() != self.world.expected():
             assert monotonic() < deadline, self.world.log_path.read_text()[-4000:]

@@ -87,7 +87,7 @@ def test_a_full_disk_stops_nothing_for_good_and_nothing_is_sent_unannounced(
     witness = Witness(world, room)
     world.moodle.latency_s = 0.02
     service.start(within=room.enter)
-    service.listener.wait_for("READY=1", timeout_s=60)
+    service.listener.wait_for("READY=1")
     sold, longest_s = 0, 0.0
     for round_number in range(ROUNDS):
         spare = dice.randrange(4)
@@ -114,8 +114,7 @@ def test_a_full_disk_stops_nothing_for_good_and_nothing_is_sent_unannounced(
         until(
             lambda: world.moodle.active_enrolments() == world.expected(),
             "not all are in",
-            60,
-            world.log_path.read_text,
+            log=world.log_path.read_text,
         )
         longest_s = max(longest_s, monotonic() - began)
     until(lambda: len(service.lines("ledger_failing")) == _over(service), "it is not told to be over")
@@ -159,6 +158,4 @@ def _verify_that_people_are_told(service: Service, room: Room) -> None:
     assert line["level"] == "error"
     assert "its disk is full" in line["reason"]
     assert line["hint"] == "make room there"
-    service.listener.wait_for(
-        "STATUS=THE LEDGER CANNOT BE USED: its disk is full; make room there.", timeout_s=35
-    )
+    service.listener.wait_for("STATUS=THE LEDGER CANNOT BE USED: its disk is full; make room there.")

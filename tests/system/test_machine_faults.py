@@ -1,5 +1,6 @@
 """What a machine can do to a daemon: it ends or goes on as promised, and says what to do. The sandbox counts."""
 
+import fcntl
 import os
 import random
 import resource
@@ -8,6 +9,8 @@ import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -22,7 +25,7 @@ from tests.system.service import Service
 from tests.system.world import World
 from wcsync.cli import main
 
-SEEDS = {"short": 20, "full": 200}[os.environ.get("WCSYNC_PROVE", "short")]
+SEEDS = {"short": 8, "full": 200}[os.environ.get("WCSYNC_PROVE", "short")]
 FAKETIME = next(
     (
         str(path)
@@ -35,7 +38,9 @@ FAKETIME = next(
     "",
 )
 
-pytestmark = [pytest.mark.prove, pytest.mark.timeout(120 + 3 * SEEDS)]
+STANDSTILL_S = 4.0
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(240 + 3 * SEEDS)]
 
 
 @pytest.fixture
@@ -69,6 +74,10 @@ def sell(world: World, *buyers: int) -> None:
 def test_a_ledger_restored_from_an_older_copy_finds_all_again_and_makes_nothing_twice(
     world: World, proof: Proof
 ) -> None:
+    """A plain copy of the file, put back by hand: such a ledger cannot know that it is old. What was sold meanwhile it
+    reads again and finds done. What was taken back meanwhile is not proven here, for it would not be found: an order
+    that came and was refunded after the copy is to this ledger one that never gave a seat, and its learner stays in.
+    """
     ledger, copy = world.folder / "ledger.db", world.folder / "copy.db"
     sell(world, 1, 2)
     assert world.run_once() == 0
@@ -130,7 +139,7 @@ def test_a_write_ahead_log_that_is_deleted_ends_the_process_and_nothing_is_done_
     service.start_spoilt()
     service.wait_enrolled()
     (world.folder / "ledger.db-wal").unlink()
-    assert service.ended(30) == 70
+    assert service.ended() == 70
     assert "write-ahead log was deleted" in service.lines("daemon_unsound")[0]["reason"]
     sell(world, 4)
     world.settle()
@@ -140,7 +149,7 @@ def test_a_write_ahead_log_that_is_deleted_ends_the_process_and_nothing_is_done_
 def test_a_write_ahead_log_lost_in_a_crash_costs_nothing(service: Service, proof: Proof) -> None:
     world = service.world
     sell(world, 1, 2, 3)
-    service.start()
+    service.start(fresh=False)
     service.wait_enrolled()
     service.send(signal.SIGKILL)
     service.ended()
@@ -152,22 +161,21 @@ def test_a_write_ahead_log_lost_in_a_crash_costs_nothing(service: Service, proof
 
 def test_a_ledger_that_another_program_holds_is_waited_for_and_told(service: Service, proof: Proof) -> None:
     world = service.world
-    service.start()
-    service.listener.wait_for("READY=1", timeout_s=60)
+    service.start(fresh=False)
+    service.listener.wait_for("READY=1")
     sell(world, 1)
     service.wait_enrolled()
     with closing(sqlite3.connect(world.folder / "ledger.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         sell(world, 2)
-        until(lambda: service.lines("ledger_failing"), "nothing is told", 30)
+        until(lambda: service.lines("ledger_failing"), "nothing is told")
         [line] = service.lines("ledger_failing")
         assert "another program holds it" in line["reason"]
         assert "backup" in line["hint"]
         beats = len(service.listener.beats())
-        sleep(1)
-        assert len(service.listener.beats()) > beats, "it waits, and is not hung"
+        until(lambda: len(service.listener.beats()) > beats + 1, "it is hung, not waiting")
         other.execute("ROLLBACK")
-    service.wait_enrolled(40)
+    service.wait_enrolled()
     until(lambda: service.lines("ledger_recovered"), "it is not told to be over")
     assert service.stop() == 0
     assert not service.lines("worker_failed")
@@ -217,25 +225,25 @@ def test_a_mapping_file_in_trouble_stops_nothing_and_is_told(
     world = service.world
     mapping = world.folder / "mapping.toml"
     good = mapping.read_text()
-    service.start()
-    service.listener.wait_for("READY=1", timeout_s=60)
+    service.start(fresh=False)
+    service.listener.wait_for("READY=1")
     mapping.unlink()
     if what == "folder":
         mapping.mkdir()
     if what == "half":
         mapping.write_text(good[: len(good) // 2])
-    until(lambda: service.lines("mapping_refused"), "the trouble is not told", 20)
+    until(lambda: service.lines("mapping_refused"), "the trouble is not told")
     assert "REFUSED" in run(world, "status").output
     sell(world, 1)
-    service.wait_enrolled(30)
+    service.wait_enrolled()
     service.send(signal.SIGHUP)
-    until(lambda: service.lines("config_reloaded") or service.lines("config_refused"), "no reload", 20)
+    until(lambda: service.lines("config_reloaded") or service.lines("config_refused"), "no reload")
     sell(world, 2)
-    service.wait_enrolled(30)
+    service.wait_enrolled()
     if what == "folder":
         mapping.rmdir()
     mapping.write_text(good)
-    until(lambda: "in force" in run(world, "status").output, "it is not mended", 20)
+    until(lambda: "in force" in run(world, "status").output, "it is not mended")
     assert service.stop() == 0
     tell(proof, world, f"mapping file {what}")
 
@@ -245,8 +253,8 @@ def test_a_reload_without_config_or_credentials_changes_nothing_and_names_the_fi
     service: Service, proof: Proof, name: str
 ) -> None:
     world = service.world
-    service.start()
-    service.listener.wait_for("READY=1", timeout_s=60)
+    service.start(fresh=False)
+    service.listener.wait_for("READY=1")
     (world.folder / name).rename(world.folder / "elsewhere")
     service.send(signal.SIGHUP)
     service.wait_until("config_refused")
@@ -270,8 +278,8 @@ def test_a_process_out_of_file_handles_says_so_and_goes_on_once_there_are_some(
     service: Service, proof: Proof
 ) -> None:
     world = service.world
-    service.start()
-    service.listener.wait_for("READY=1", timeout_s=60)
+    service.start(fresh=False)
+    service.listener.wait_for("READY=1")
     sell(world, 1)
     service.wait_enrolled()
     assert service.process is not None
@@ -286,18 +294,17 @@ def test_a_process_out_of_file_handles_says_so_and_goes_on_once_there_are_some(
     until(
         lambda: "too many files are open" in world.log_path.read_text(),
         "it is not told",
-        30,
-        world.log_path.read_text,
+        log=world.log_path.read_text,
     )
     resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
-    service.wait_enrolled(60)
+    service.wait_enrolled()
     assert service.stop() == 0
     tell(proof, world, "out of file handles")
 
 
 def test_a_start_with_too_few_file_handles_ends_in_words(service: Service) -> None:
     service.start(within=("prlimit", "--nofile=7"))
-    code = service.ended(30)
+    code = service.ended()
     text = service.world.log_path.read_text()
     assert code in {70, 75}, text
     assert "Traceback" not in text or "daemon_unsound" in text
@@ -308,20 +315,20 @@ def test_a_process_that_stands_still_feeds_no_watchdog_and_goes_on_unharmed(
 ) -> None:
     world = service.world
     world.moodle.latency_s = 0.1
-    service.start()
+    service.start(fresh=False)
     service.listener.wait_for("WATCHDOG=1", times=2, timeout_s=60)
     sell(world, *range(8))
-    sleep(0.5)
+    until(world.moodle.active_enrolments, "it is not at work")
     service.send(signal.SIGSTOP)
     stopped_at = monotonic()
-    sleep(4)
+    sleep(STANDSTILL_S)
     late = [beat - stopped_at for beat in service.listener.beats() if beat > stopped_at]
     service.send(signal.SIGCONT)
-    service.wait_enrolled(30)
+    service.wait_enrolled()
     beats = len(service.listener.beats())
     until(lambda: len(service.listener.beats()) > beats, "it is fed no more")
     assert service.stop() == 0
-    assert max(late, default=0.0) < 0.5, "two periods of a watchdog of one second are over"
+    assert max(late, default=0.0) < STANDSTILL_S / 2, "two periods of a watchdog of one second went by unfed"
     tell(proof, world, "stopped and continued")
 
 
@@ -330,12 +337,13 @@ def test_a_log_that_nobody_reads_stops_nothing_and_tells_what_is_lost(service: S
     text = world.config_path.read_text()
     world.config_path.write_text(text.replace('format = "json"', 'format = "json"\nlevel = "debug"'))
     read, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, resource.getpagesize())
     service.start(to=write)
     os.close(write)
-    service.listener.wait_for("READY=1", timeout_s=60)
-    for round_number in range(6):
-        sell(world, *range(round_number * 60, round_number * 60 + 60))
-        service.wait_enrolled(60)
+    service.listener.wait_for("READY=1")
+    for buyers in (range(10), range(10, 20)):
+        sell(world, *buyers)
+        service.wait_enrolled()
     beats = len(service.listener.beats())
     until(lambda: len(service.listener.beats()) > beats + 2, "the watchdog is not fed")
     os.set_blocking(read, False)
@@ -376,30 +384,28 @@ def test_a_clock_that_is_set_and_set_back_loses_and_doubles_nothing(
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
     )
-    service.listener.wait_for("READY=1", timeout_s=60)
+    service.listener.wait_for("READY=1")
     sell(world, 1, 2)
     service.wait_enrolled()
-    for jump in (jump_s, 0):
+    for jumps, jump in enumerate((jump_s, 0), start=1):
         offset.write_text(f"{jump:+d}")
-        until(lambda: _jumps(service) > 0 and True, "the jump is not noticed", 20)
+        until(partial(_jumped, service, jumps), "the jump is not noticed")
         sell(world, 10 + bool(jump), 20 + bool(jump))
         if jump == 0:
-            service.wait_enrolled(60)
+            service.wait_enrolled()
         else:
             sleep(3)
     assert service.stop() == 0
-    assert _jumps(service) == 2
+    assert len(service.lines("clock_jumped")) == 2
     tell(proof, world, f"clock set by {jump_s:+d} s and back")
 
 
-def _jumps(service: Service) -> int:
-    return len(service.lines("clock_jumped"))
+def _jumped(service: Service, times: int) -> bool:
+    return len(service.lines("clock_jumped")) >= times
 
 
 @pytest.mark.parametrize("minutes", [5, -5])
 def test_a_shop_whose_clock_is_minutes_off_loses_nothing(world: World, proof: Proof, minutes: int) -> None:
-    from datetime import UTC, datetime, timedelta
-
     world.shop.clock = lambda: datetime.now(UTC) + timedelta(minutes=minutes)
     for buyer in range(4):
         sell(world, buyer)

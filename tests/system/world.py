@@ -88,7 +88,7 @@ class World:
         return start(*words, "--config", str(self.config_path), log=self.log_path)
 
     def run_once(self) -> int:
-        return self.start("--once").wait(timeout=120)
+        return self.start("--once", fresh=False).wait(timeout=120)
 
     def kill(self, process: Child) -> None:
         process.kill()

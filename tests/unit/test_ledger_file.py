@@ -112,6 +112,12 @@ def test_what_is_written_is_on_disk_before_the_call_returns(path: Path) -> None:
         assert db.execute("PRAGMA journal_size_limit").fetchone()[0] == 4 * 1024**2
 
 
+def test_a_connection_keeps_few_pages_for_a_daemon_has_one_in_each_thread(path: Path) -> None:
+    SqliteLedger(path).close()
+    with closing(connect(path)) as db:
+        assert db.execute("PRAGMA cache_size").fetchone()[0] == -256
+
+
 def test_every_table_is_strict(path: Path) -> None:
     prepare_file(path)
     with closing(connect(path)) as db:

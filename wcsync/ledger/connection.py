@@ -17,6 +17,11 @@ from wcsync.ledger.schema import migrations
 BUSY_TIMEOUT_MS = 10_000
 """How long a command waits for the daemon's transaction, and the other way round."""
 
+CACHE_KIB = 256
+"""Each connection's own cache of pages; a daemon has one for each of its threads. SQLite's own measure, 2 MB, has them
+grow with the ledger to 2 MB times the threads. What one thread writes empties the others' caches, so that more of it
+hardly saves a read."""
+
 _PASSING_CODES = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -37,6 +42,7 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA journal_size_limit = 4194304",
     "PRAGMA secure_delete = ON",  # what is blanked or deleted is not to stay in the file
+    f"PRAGMA cache_size = -{CACHE_KIB}",
 )
 
 
