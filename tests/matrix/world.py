@@ -64,7 +64,7 @@ def wired(wire: Wire) -> Iterator[None]:
     """Every service that is made meanwhile talks over that wire, and whatever waits does so by its clock. Patches,
     because the adapters make for themselves what they need."""
     with pytest.MonkeyPatch.context() as patch, stamina.set_testing(True, attempts=QUICK_TRIES, cap=True):
-        patch.setattr(http, "_Transport", lambda _trust: wire)
+        patch.setattr(http, "KeptConnections", lambda _trusted, _home: wire)
         patch.setattr(
             threesixty_rest, "Throttle", partial(Throttle, sleep=wire.pass_time, clock=wire.seconds)
         )
