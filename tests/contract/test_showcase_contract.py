@@ -686,6 +686,14 @@ def test_what_would_refuse_every_write_blocks(
     assert caught.value.finding.code == code
 
 
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
+def test_half_a_refusal_of_a_write_is_no_firewall(woo: SandboxStage, write: Any) -> None:
+    """WooCommerce spoke, and what it said was damaged on its way: asked again, it says it whole."""
+    woo.fail("status", status=400, body='{"code":"term_exists","mess')
+    with pytest.raises(TransientError, match="half of it"):
+        write(woo.showcase)
+
+
 def test_a_category_is_found_wherever_it_stands_in_the_tree(woo: SandboxStage) -> None:
     below = woo.shop.terms["categories"].insert("R & D")
     assert woo.showcase.ensure_term(TermKind.CATEGORIES, "r & d") == Term(name="R & D", term_id=below)

@@ -403,6 +403,8 @@ def test_an_unreadable_order_is_unreadable_by_its_id_too(woo: SandboxStage) -> N
         (Fault(kind="reset_in_body", times=3), TransientError, "broke off"),
         (Fault(kind="redirect", location="https://www.example.test/x"), ServiceBlocked, "www.example.test"),
         (Fault(kind="status", status=403, body=b"<html>"), ServiceBlocked, "firewall"),
+        (Fault(kind="status", status=403, body=b'{"message":"no"}'), ServiceBlocked, "firewall"),
+        (Fault(kind="status", status=403, body=b'{"code":"rest_f'), TransientError, "half of it"),
         (Fault(kind="status", status=404, body=b"<html>"), ServiceBlocked, "[Pp]ermalinks"),
         (Fault(kind="status", status=401, body=b"<html>"), ServiceBlocked, "password prompt"),
     ],

@@ -132,7 +132,8 @@ class Judge:
         yield from self._storms()
         followed = self._followed()
         for mishap in self.mishaps:
-            passing = mishap.trouble.follows in {Follows.RETRY, Follows.THROUGH}
+            follows = Follows.EITHER if mishap.spoilt_refusal else mishap.trouble.follows
+            passing = follows in {Follows.RETRY, Follows.THROUGH}
             if passing and followed is Follows.STOP and len(self.mishaps) == 1:
                 yield f"{mishap.trouble.name} blocked a service, though it may pass by itself"
             if not mishap.met:

@@ -133,7 +133,6 @@ PART = Scene(
     products=("python", "second"),
     prepare=_buys("python", "second"),
     act=_line_refunded,
-    proves=True,
 )
 CLUB = Scene(name="subscription ends", products=("club",), prepare=_subscribes, act=_unsubscribes)
 GROUP = Scene(name="sale of a group", products=("group",), act=_buys("group"))

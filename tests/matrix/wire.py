@@ -23,13 +23,14 @@ Handle = Callable[[Request], Response]
 @dataclass(kw_only=True)
 class Mishap:
     """A fault that waits for one kind of call: the first `skip` go through, then `times` meet it.
-    `met`: when."""
+    `met`: when. `spoilt_refusal`: it met a refusal, so that what is left may be a firewall's."""
 
     call: Call
     trouble: Trouble
     skip: int = 0
     times: int = 1
     met: list[datetime] = field(default_factory=list)
+    spoilt_refusal: bool = False
 
     def meets(self, call: Call, now: datetime) -> bool:
         if call is not self.call or len(self.met) >= self.times:
@@ -85,13 +86,15 @@ class Wire(httpx.BaseTransport):
         self.pass_time(TRIP_S)
         mishap = next((one for one in self.mishaps if one.meets(call, self.clock())), None)
         if mishap is not None:
-            return self._strike(mishap.trouble, request, asked, handle)
+            return self._strike(mishap, request, asked, handle)
         return answer(self._struck(request, None), handle(asked))
 
     def _strike(
-        self, trouble: Trouble, request: httpx.Request, asked: Request, handle: Handle
+        self, mishap: Mishap, request: httpx.Request, asked: Request, handle: Handle
     ) -> httpx.Response:
+        trouble = mishap.trouble
         response = handle(asked) if trouble.effect is Effect.DONE else None
+        mishap.spoilt_refusal |= response is not None and response.status >= 400
         try:
             return trouble.strike(self._struck(request, response))
         finally:

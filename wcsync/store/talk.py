@@ -23,12 +23,21 @@ class Talk:
     def check(self, reply: Reply) -> None:
         """Raises for a refusal."""
         if reply.status >= 400:
-            raise explain("shop", reply.status, wire.parse_refusal(reply.content), self._way)
+            raise self._refused(explain, reply)
 
     def check_write(self, reply: Reply) -> None:
         """Raises for a refusal to write: reading may still work."""
         if reply.status >= 400:
-            raise explain_write("shop", reply.status, wire.parse_refusal(reply.content), self._way)
+            raise self._refused(explain_write, reply)
+
+    def _refused(
+        self, explained: Callable[[str, int, wire.Refusal | None, Way], WcsyncError], reply: Reply
+    ) -> WcsyncError:
+        """Half a refusal is no firewall's: whoever asks again hears it whole."""
+        if wire.is_damaged(reply.content):
+            finding = not_understood(empty=False, page=False)
+            return TransientError(f"shop: {finding}", finding=finding)
+        return explained("shop", reply.status, wire.parse_refusal(reply.content), self._way)
 
     def understood(self, parse: Callable[[bytes], T], reply: Reply) -> T:
         """What `parse` makes of an answer; raises what it means that it is none."""

@@ -109,6 +109,17 @@ def parse_refusal(content: bytes) -> Refusal | None:
     )
 
 
+def is_damaged(content: bytes) -> bool:
+    """Whether a body begins as JSON and is none: half of it, or garbled on its way."""
+    if content.lstrip()[:1] != b"{":
+        return False
+    try:
+        untyped(content)
+    except MalformedReply:
+        return True
+    return False
+
+
 def says_no_such_order(content: bytes) -> bool:
     refusal = parse_refusal(content)
     return refusal is not None and refusal.code in _NO_SUCH_ORDER
