@@ -80,6 +80,8 @@ class OrdersPoller:
         Safe to repeat and to kill anywhere: what is recorded is recorded, the rest is read again. While the shop is to
         be left alone it is not asked.
         """
+        if not self._looked_at:
+            self._looked_at.append(self.clock())
         began, asked, fresh, complete, failed = monotonic(), True, 0, False, False
         try:
             asked = self.patient.may_call()
@@ -133,8 +135,6 @@ class OrdersPoller:
 
     def _poll_noting(self) -> tuple[PageRecord, bool]:
         started = monotonic()
-        if not self._looked_at:
-            self._looked_at.append(self.clock())
         try:
             self.gate.check()
             record, complete = self._walking().read_on()
