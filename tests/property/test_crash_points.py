@@ -58,9 +58,10 @@ def single(points: Sequence[Point], every: int = 1) -> Iterator[Crash]:
 
 def share(name: str, points: Sequence[Point]) -> Iterator[Crash]:
     """As a die with a seed of its own says."""
-    dice = random.Random(name)
+    quiet = [number for number, point in enumerate(points) if not point.under_way]
+    struck = set(random.Random(name).sample(quiet, max(3, round(SHARE * len(quiet)))))
     for crash in single(points):
-        if points[crash.kills[0]].under_way or dice.random() < SHARE:
+        if points[crash.kills[0]].under_way or crash.kills[0] in struck:
             yield crash
 
 
