@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -152,10 +153,15 @@ def _sentence() -> str:
     frame = sys._getframe(2)
     while frame.f_back is not None:
         frame = frame.f_back
-        path = Path(frame.f_code.co_filename)
-        if path.parent.name == "ledger" and (path.stem == "ledger" or path.stem.startswith("sqlite_")):
+        if _is_ledgers(frame.f_code.co_filename):
             return frame.f_code.co_name
     return "a transaction"
+
+
+@cache
+def _is_ledgers(file: str) -> bool:
+    path = Path(file)
+    return path.parent.name == "ledger" and (path.stem == "ledger" or path.stem.startswith("sqlite_"))
 
 
 class FragileLedger(SqliteLedger):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from tests.points import Killed, Point
@@ -13,7 +14,6 @@ from tests.points_stories import Story
 from tests.points_town import Place, Town, ram, told_faults
 from tests.proofs import Proof
 
-WAITING = "is not enrolled yet"
 PATIENCE = 3
 """A crash makes a story cost so many times the requests at the most."""
 
@@ -41,12 +41,10 @@ class Run:
 
 @dataclass
 class Tally:
-    """What was counted over all troubles of a story, against how it goes undisturbed. `may_wait`: an order may be told
-    once that it waits."""
+    """What was counted over all troubles of a story, against how it goes undisturbed."""
 
     whole: Run
     patience: int = PATIENCE
-    may_wait: bool = False
     trials: int = 0
     lost: int = 0
     doubled: int = 0
@@ -54,8 +52,6 @@ class Tally:
 
     def take(self, trouble: object, run: Run) -> None:
         missing, surplus = self.whole.picture - run.picture, run.picture - self.whole.picture
-        if self.may_wait:
-            surplus = Counter({thing: n for thing, n in surplus.items() if n > 1 or WAITING not in thing})
         self.trials += run.strikes > 0
         self.lost += missing.total()
         self.doubled += surplus.total()
@@ -117,6 +113,7 @@ def _wrong(town: Town, story: Story, before: set[Place]) -> Iterator[str]:
         yield f"let in: {sorted(unpaid)}"
 
 
+@cache
 def tell_undisturbed(folder: Path, story: Story) -> Run:
     whole = tell(folder, story)
     assert not whole.wrong, whole.wrong

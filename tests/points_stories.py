@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tests.points import Killed
-from tests.points_town import BEGIN, CLUB, COURSE, PAGE_SIZE, SECOND, T_SHIRT, Place, Town
+from tests.points_town import BEGIN, CLUB, COURSE, PAGE_SIZE, SECOND, T_SHIRT, WAIT_S, Place, Town
 from wcsync.ledger.desk import Giving
 from wcsync.ledger.mirror import DONE
 from wcsync.model import LineId, OrderId, Person
@@ -39,7 +39,9 @@ def quietly(town: Town) -> None:
 
 
 def polls(town: Town) -> None:
-    assert town.app.poll().complete
+    """By itself, before anything else has a turn."""
+    while not town.poll():
+        town.tick(WAIT_S)
 
 
 def line_of(town: Town, order_id: int) -> LineId:

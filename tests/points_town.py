@@ -7,7 +7,7 @@ import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
@@ -37,6 +37,7 @@ from wcsync.ledger.connection import prepare_file
 from wcsync.lms.moodle.adapter import Moodle
 from wcsync.mappers.notes import told_last
 from wcsync.model import LmsName
+from wcsync.pollers.orders import Pass
 from wcsync.pool import Worker as Hand
 from wcsync.sandbox.exchange import Request, Response
 from wcsync.sandbox.moodle import SandboxMoodle
@@ -116,6 +117,7 @@ class Town:
         self.points = Points(dying=self._leave)
         self.refuse: Refuse = lambda _sql: None
         self._arriving_late = False
+        self._refusals = 0
         self.unannounced: list[str] = []
         self.hanging: list[Hanging] = []
         self.two_at_once = two_at_once
@@ -193,7 +195,9 @@ class Town:
         return Wire(handle, self.points, self.clock, self._hang, self._meanwhile)
 
     def _ask_disk(self, sql: str) -> sqlite3.OperationalError | None:
-        return self.refuse(sql)
+        refusal = self.refuse(sql)
+        self._refusals += refusal is not None
+        return refusal
 
     def _look_for_intent(self, request: Request) -> None:
         """Whoever writes has said so on the disk before, and holds no transaction open."""
@@ -271,11 +275,20 @@ class Town:
             self._guarded(act)
 
     def _guarded(self, act: Callable[[], object]) -> None:
-        """What a disk refuses is the only thing that may go wrong."""
-        try:
+        """What a disk refuses is the only thing that may go wrong, whether the job keeps that to itself or not."""
+        before = self._refusals
+        with suppress(sqlite3.OperationalError):
             act()
-        except sqlite3.OperationalError:
+        if self._refusals > before:
             self.refused()
+
+    def poll(self) -> bool:
+        """One look at the shop. False where the disk kept it from its end: nothing else may."""
+        found, before = list[Pass](), self._refusals
+        self._guarded(lambda: found.append(self.app.poll()))
+        complete = bool(found) and found[0].complete
+        assert complete or self._refusals > before
+        return complete
 
     def _drain(self, workers: Sequence[Hand]) -> None:
         for worker in workers:
@@ -288,7 +301,11 @@ class Town:
     def quiet(self) -> None:
         """Lives on until nothing waits any more, and everything that can come late has come."""
         for _ in range(MOST_ROUNDS):
+            before = self._refusals
             self.turn()
+            if self._refusals > before:
+                self.tick(WAIT_S)  # what could not be written is tried again at each turn
+                continue
             next_at = self._next_at()
             if next_at is None:
                 return

@@ -1,5 +1,5 @@
-"""Killed at any statement of any migration, or in the middle of the commit: opened again, a ledger of whatever age has
-all tables of today and all that was in it."""
+"""Killed at any statement of any migration, or in the middle of the commit or of the checkpoint: opened again, a ledger
+of whatever age has all tables of today and all that was in it."""
 
 import shutil
 import sqlite3
@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from tests.points_town import ram
 from tests.proofs import Proof
+from wcsync.errors import ConfigError
 from wcsync.ledger.connection import connect, migrate, prepare_file, transaction
 from wcsync.ledger.schema import migrations
 
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.prove
 
 NAMES = [migration.name for migration in migrations._migrations]
 FRAME_HEADER, WAL_HEADER = 24, 32
-TORN = 15
-"""So many pages of a commit are torn."""
+TORN = 10
+"""So many pages of a commit, and of a checkpoint, are torn."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def contents(path: Path) -> list[str]:
 
 
 def deaths(path: Path) -> Iterator[Disk]:
-    """Brings a ledger up to date, and yields what lies on the disk at every statement, and in the middle of
-    pages of the commit."""
+    """Brings a ledger up to date, and yields what lies on the disk at every statement, in the middle of pages of the
+    commit, and in the middle of pages that the checkpoint after it brings from one file to the other."""
     states = list[Disk]()
     with closing(connect(path)) as db:
         db.set_trace_callback(lambda _sql: states.append(Disk.of(path)))
@@ -84,11 +85,29 @@ def deaths(path: Path) -> Iterator[Disk]:
         db.set_trace_callback(None)
         [(page_size,)] = db.execute("PRAGMA page_size").fetchall()
         done = Disk.of(path)
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        checked = Disk.of(path)
     yield from states
     pages = range(WAL_HEADER, len(done.wal), page_size + FRAME_HEADER)
     for end in [*pages[:: len(pages) // TORN + 1], pages[-1]]:
         yield Disk(done.ledger, done.wal[: end + page_size // 2])
     yield done
+    brought = range(0, len(checked.ledger), page_size)
+    for start in brought[:: len(brought) // TORN + 1]:
+        end = start + page_size // 2
+        yield Disk(checked.ledger[:end] + done.ledger[end:], done.wal)  # a checkpoint goes from page to page
+    yield Disk(checked.ledger, done.wal)
+    yield checked
+
+
+def opened_again(disk: Disk, path: Path) -> list[str]:
+    """What the next process has then."""
+    disk.put(path)
+    try:
+        prepare_file(path)
+    except (ConfigError, sqlite3.Error) as exc:
+        return [f"cannot be used: {exc}"]
+    return contents(path)
 
 
 @pytest.fixture
@@ -109,9 +128,7 @@ def test_a_migration_is_done_whole_or_not_at_all_wherever_the_process_is_killed(
     found = dict[Disk, list[str]]()
     for state in states:
         if state not in found:
-            state.put(copy)
-            prepare_file(copy)
-            found[state] = contents(copy)
+            found[state] = opened_again(state, copy)
     broken = [state for state in states if found[state] != whole]
     proof.tell(
         "crash points",
@@ -122,5 +139,5 @@ def test_a_migration_is_done_whole_or_not_at_all_wherever_the_process_is_killed(
         states=len(found),
     )
     assert not broken
-    assert len(states) > 50
+    assert len(states) > len(found) > TORN
     assert whole[-1] == "ok"

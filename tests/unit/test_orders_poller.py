@@ -86,6 +86,19 @@ def test_a_new_ledger_begins_now_by_the_shops_clock_and_says_so(spine: Spine, lo
     assert "wcsync backfill" in told["hint"]
 
 
+def test_a_new_ledger_that_cannot_be_written_yet_begins_where_it_was_first_looked_at(spine: Spine) -> None:
+    spine.store.now = T0
+    spine.ledger._db.execute("PRAGMA query_only = 1")
+    assert not spine.poller.poll_once().complete
+    spine.store.put(make_order(1, modified_at=T0 + MINUTE))
+    spine.tick(600)
+    spine.store.now = T0 + 10 * MINUTE
+    spine.ledger._db.execute("PRAGMA query_only = 0")
+    assert spine.poller.poll_once().complete
+    assert position(spine) >= T0 + MINUTE
+    assert known(spine) == {1}
+
+
 def test_what_the_log_calls_the_beginning_is_what_is_asked_for(spine: Spine, logs: list[Any]) -> None:
     spine.poller.poll_once()
     (told,) = [entry for entry in logs if entry["event"] == "ledger_started"]

@@ -53,11 +53,11 @@ class Pass:
 class OrdersPoller:
     """Asks the shop for what changed and records it.
 
-    `start`: where a new ledger begins to read, None = now by the shop's clock. `overlap_s`: how far behind the cursor
-    each poll begins, for changes that became visible late; `tide` knows when none can come any more. `planner` gives
-    the plan in force at that moment. `before_recording` hears of orders before they are recorded. `stopping` says that
-    a long walk is to be left where it is; the next process takes it up there. `explains` knows what is no fault of
-    wcsync, and has told it.
+    `start`: where a new ledger begins to read, None = the first look, by the shop's clock. `overlap_s`: how far
+    behind the cursor each poll begins, for changes that became visible late; `tide` knows when none can come any
+    more. `planner` gives the plan in force at that moment. `before_recording` hears of orders before they are
+    recorded. `stopping` says that a long walk is to be left where it is; the next process takes it up there.
+    `explains` knows what is no fault of wcsync, and has told it.
     """
 
     store: Store
@@ -72,6 +72,7 @@ class OrdersPoller:
     tide: Tide = field(default_factory=lambda: Tide(monotonic))
     explains: Callable[[Exception], bool] = lambda _exc: False
     before_recording: Callable[[Sequence[Order]], None] = lambda _orders: None
+    _looked_at: list[datetime] = field(default_factory=list, repr=False)
 
     def poll_once(self) -> Pass:
         """Reads all that changed since the last poll. Never raises; says in the log why a pass is not complete.
@@ -79,6 +80,8 @@ class OrdersPoller:
         Safe to repeat and to kill anywhere: what is recorded is recorded, the rest is read again. While the shop is to
         be left alone it is not asked.
         """
+        if not self._looked_at:
+            self._looked_at.append(self.clock())
         began, asked, fresh, complete, failed = monotonic(), True, 0, False, False
         try:
             asked = self.patient.may_call()
@@ -160,7 +163,7 @@ class OrdersPoller:
 
     def _begin(self) -> Cursor:
         """A new ledger begins at `start`, or now: a shop's long history is nobody's order of today."""
-        position = self.start or believed(require_time(self.store.fetch_identity().server_time), self.clock())
+        position = self.start or self._first_look()
         self.ledger.start_cursor(CURSOR, position, self.clock())
         log.warning(
             "ledger_started",
@@ -168,6 +171,12 @@ class OrdersPoller:
             hint="orders last changed before this are not read; `wcsync backfill --since T` reads them",
         )
         return Cursor(position=position)
+
+    def _first_look(self) -> datetime:
+        """By the shop's clock. The ledger may have been out of order since, while orders went on coming in."""
+        now = self.clock()
+        shop_now = believed(require_time(self.store.fetch_identity().server_time), now)
+        return shop_now - max(now - self._looked_at[0], timedelta())
 
     def _record(
         self, orders: Iterable[Order], unreadable: Iterable[Unreadable], move: CursorMove | None = None
