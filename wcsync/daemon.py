@@ -42,7 +42,7 @@ class Engine(Protocol):
     """What a daemon drives: everything that is made from one config. `stop` set: begin nothing more.
 
     `prepare()` picks up what is left over, when nobody else works on the ledger any more. `sound()` says why it cannot
-    go on, '' while it can; `state()` tells people how things stand. `longest_s`: no turn of a job or worker is longer.
+    go on, '' while it can; `state()` tells people how things stand. `longest_s`: no job or worker is silent for longer.
     """
 
     stop: threading.Event

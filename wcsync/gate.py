@@ -15,6 +15,7 @@ import structlog
 from wcsync.errors import ServiceBlocked, WcsyncError
 from wcsync.health import Condition, Health
 from wcsync.ledger.base import Ledger
+from wcsync.pulse import holding
 from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ class Gate:
 
         Raises ServiceBlocked if another one answers, and whatever asking raises.
         """
-        with self._lock:
+        with holding(self._lock):
             self._check(self._clock())
 
     def _check(self, now: datetime) -> None:

@@ -40,7 +40,7 @@ class Pool:
     """`threads_each` threads for each worker, one for each of `singles`; all stopped by one event.
 
     A drain works the singles off last: what they have to do follows from what the workers did. `longest_s`: how long
-    one attempt of any of them can take; a thread that is busy for longer is hung. `explains` knows what is no fault of
+    any of them can be silent; a thread that is busy and silent for longer is hung. `explains` knows what is no fault of
     wcsync, and has told it.
     """
 

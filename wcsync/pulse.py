@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 
 FRAMES = 5
+LOCK_LOOK_S = 5.0
+"""How often a thread that waits for another one's lock gives a sign of life."""
 
 _here = threading.local()
 
@@ -73,6 +75,17 @@ def breathe() -> None:
     """As `beat`, but where a turn cannot be left: in the midst of what belongs together."""
     with suppress(AttributeError):
         _here.pulse.beat()
+
+
+@contextmanager
+def holding(lock: threading.Lock) -> Iterator[None]:
+    """The lock, for what takes calls while it is held: whoever waits for it gives signs of life."""
+    while not lock.acquire(timeout=LOCK_LOOK_S):
+        breathe()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ JUMP_S = 3.0
 class Shift:
     """Jobs and workers of one engine at work, from start to settled.
 
-    `sound` says why the work cannot go on, '' while it can. `longest_s`: no turn of a job or worker takes longer.
+    `sound` says why the work cannot go on, '' while it can. `longest_s`: no job or worker is silent for longer.
     `look_s`: how often somebody looks.
     """
 

@@ -11,6 +11,7 @@ from wcsync.errors import TransientError
 from wcsync.http import Reply
 from wcsync.sandbox.faults import Fault
 from wcsync.store.ahead import Ahead
+from wcsync.store.client import WooCommerce
 
 SINCE = BEGIN - timedelta(minutes=1)
 
@@ -65,6 +66,16 @@ def test_a_page_that_fails_fails_when_its_turn_comes() -> None:
             ahead.take(3)
 
 
+def test_a_stale_answer_is_asked_for_anew_and_a_fresh_one_is_not() -> None:
+    shop = Shop()
+    with Ahead(shop.ask, 2) as ahead:
+        ahead.look(1, 3)
+        assert ahead.take(2, lambda reply: reply.content == b"2").content == b"2"
+        assert ahead.take(3, lambda reply: reply.content == b"2").content == b"3"
+        assert ahead.take(4, lambda _reply: True).content == b"4"
+    assert sorted(shop.asked) == [2, 2, 3, 4]
+
+
 def test_a_walk_that_is_left_asks_for_nothing_more() -> None:
     shop = Shop()
     with Ahead(shop.ask, 2) as ahead:
@@ -92,6 +103,33 @@ def test_pages_that_vanish_meanwhile_show_as_a_count_that_shrinks() -> None:
         stage.shop.delete_forever(sold[0])
         totals += [page.total for page in walk]
     assert min(total for total in totals if total is not None) < (totals[0] or 0)
+
+
+def test_an_order_that_comes_between_two_answers_in_the_wrong_order_is_no_order_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with sandbox() as stage:
+        for _ in range(23):
+            stage.buy(BEGIN)
+        overtaken = threading.Event()
+        assert isinstance(stage.store, WooCommerce)
+        talk = stage.store._orders._talk
+        ask = talk.ask
+
+        def late(path: str, query: dict[str, str]) -> Reply:
+            if query.get("page") == "2":
+                overtaken.wait(5.0)
+                stage.buy(BEGIN)
+            reply = ask(path, query)
+            if query.get("page") == "3":
+                overtaken.set()
+            return reply
+
+        monkeypatch.setattr(talk, "ask", late)
+        pages = list(stage.store.fetch_pages(SINCE, at_once=2))
+    totals = [page.total for page in pages if page.total is not None]
+    assert totals == sorted(totals)
+    assert len({order.order_id for page in pages for order in page.orders}) == 24
 
 
 def test_a_page_that_cannot_be_had_ends_the_walk_in_its_place() -> None:

@@ -201,6 +201,21 @@ def test_a_restored_ledger_holds_nothing_of_the_one_before(spine: Spine, copy: P
     assert copy.exists()
 
 
+def test_a_second_restore_leaves_what_the_first_one_set_aside(spine: Spine, copy: Path) -> None:
+    """A backup was the wrong one, or a restore was killed at its very end and is repeated."""
+    take(spine.path, copy, T0)
+    spine.record(make_order(99, email="late@example.test"))
+    spine.close()
+    for _ in range(2):
+        put_back(copy, spine.path)
+    asides = [spine.path.with_name(f"ledger.db.before-restore{ending}") for ending in ("", ".2")]
+    orders = []
+    for aside in asides:
+        with closing(Report(aside)) as report:
+            orders.append(report.summary().orders)
+    assert orders == [21, 20]
+
+
 def test_what_is_no_sound_ledger_is_not_put_back(spine: Spine, copy: Path) -> None:
     copy.write_bytes(b"SQLite format 3\0" + b"x" * 9000)
     with pytest.raises(ConfigError):

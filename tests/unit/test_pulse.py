@@ -8,7 +8,7 @@ import pytest
 from freezegun import freeze_time
 
 from wcsync.http import Outgoing, Service
-from wcsync.pulse import Pulse, asking, beat
+from wcsync.pulse import Pulse, asking, beat, holding
 
 
 def test_a_thread_that_does_not_turn_is_late_and_one_that_does_is_not() -> None:
@@ -35,6 +35,25 @@ def test_a_sign_of_life_from_deep_within_a_turn_renews_the_pulse_of_its_own_thre
         clock.tick(9)
         assert (mine.late, other.late) == (False, True)
         mine.rest(0)
+
+
+def test_who_waits_for_a_lock_that_another_holds_gives_signs_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wcsync.pulse.LOCK_LOOK_S", 0.01)
+    lock, pulse, beats = threading.Lock(), Pulse("waiting", 10), threading.Semaphore(0)
+    monkeypatch.setattr(pulse, "beat", beats.release)
+
+    def wait() -> None:
+        pulse.adopt()
+        with holding(lock):
+            pass
+
+    with lock:
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert all(beats.acquire(timeout=5) for _ in range(3))
+    thread.join(5)
+    assert not thread.is_alive()
+    assert not lock.locked()
 
 
 def test_a_sign_of_life_where_nobody_listens_does_nothing() -> None:

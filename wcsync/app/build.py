@@ -38,8 +38,8 @@ GRACE_S = 60.0
 """No turn of a worker, and none of a poller between two pages, is longer than so many calls that each take all the time
 they may (twice the time-out), and what the ledger and a name server take besides."""
 SILENT_CALLS = 3
-"""Each call is a sign of life: no thread is silent for longer than one takes. The others are for a throttle's waits,
-and for a machine that is short of breath."""
+"""Each call is a sign of life, and who waits for another's call gives some: no thread is silent for longer than one
+takes. The others are for a throttle's waits, and for a machine that is short of breath."""
 MAIL_TURNS, WEB_TURNS = 6, 2
 """So many time-outs a mail or a web call may take at the most."""
 OVERDUE_S = 600.0

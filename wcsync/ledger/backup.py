@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -79,9 +80,10 @@ def prune(folder: Path, keep: int) -> list[Path]:
 def put_back(file: Path, ledger: Path) -> Origin:
     """Makes the copy in `file` the ledger, for a daemon to catch up from. Nobody may work on the ledger meanwhile.
 
-    The ledger that was there stays beside it, with the ending `.before-restore`. `file` may be the ledger itself, where
-    a whole machine was put back: then it is marked and nothing else is done. A copy that bears no mark is taken to be
-    of the moment at which it was last written. Raises ConfigError for a file that is no sound ledger.
+    The ledger that was there stays beside it, with the ending `.before-restore`, and a number where that is taken.
+    `file` may be the ledger itself, where a whole machine was put back: then it is marked and nothing else is done. A
+    copy that bears no mark is taken to be of the moment at which it was last written. Raises ConfigError for a file
+    that is no sound ledger.
     """
     if not file.is_file():
         raise _unusable(file, "there is no such file", "Name a file that `wcsync backup` wrote.")
@@ -184,13 +186,22 @@ def _set_aside(ledger: Path) -> None:
         return
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(ledger)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    aside = ledger.with_name(f"{ledger.name}.before-restore")
-    _remove(aside, *(_beside(aside, ending) for ending in BESIDE))
-    os.link(ledger, aside)
+    aside = _free_name(ledger)
+    if not aside.exists():
+        _remove(*(_beside(aside, ending) for ending in BESIDE))
+        os.link(ledger, aside)
     for ending in BESIDE:
         with suppress(FileNotFoundError):
             _beside(ledger, ending).replace(_beside(aside, ending))
     _sync(ledger.parent)
+
+
+def _free_name(ledger: Path) -> Path:
+    """What an earlier restore set aside stays: it may be the only one that is whole. A killed one's link will do."""
+    asides = (
+        _beside(ledger, f".before-restore{ending}") for ending in chain([""], map(".{}".format, count(2)))
+    )
+    return next(aside for aside in asides if not aside.exists() or aside.samefile(ledger))
 
 
 def _refuse(ledger: Path, file: Path, *, force: bool) -> None:

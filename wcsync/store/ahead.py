@@ -26,10 +26,14 @@ class Ahead:
         """Waits for what is under way, and begins nothing more."""
         self._threads.shutdown(cancel_futures=True)
 
-    def take(self, number: int) -> Reply:
-        """The answer for a page. Raises what asking for it raised."""
+    def take(self, number: int, stale: Callable[[Reply], bool] = lambda _reply: False) -> Reply:
+        """The answer for a page. One that was asked for ahead, and is `stale` by now, is asked for anew.
+
+        Raises what asking for it raised.
+        """
         asked = self._asked.pop(number, None)
-        return asked.result() if asked else self._ask(number)
+        reply = asked.result() if asked else None
+        return self._ask(number) if reply is None or stale(reply) else reply
 
     def look(self, number: int, pages: int) -> None:
         """Asks for those after page `number`, of so many in all."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import count
 from typing import Generic, Protocol, TypeVar
 
@@ -67,7 +68,8 @@ class Listing(Generic[T]):
         """Yields all that changed after `since`, page by page to the end. `at_once`: so many pages are asked for
         at the same time, once the shop said how many there are.
 
-        What vanishes between two pages shows as a count that shrinks, in whatever order they were answered.
+        What vanishes between two pages shows as a count that shrinks. Where it shrinks only because a page was answered
+        before the one that precedes it, and something came in between, it is asked for once more.
         Raises: TransientError, ServiceBlocked.
         """
         statuses = self._fetch_statuses()
@@ -79,11 +81,13 @@ class Listing(Generic[T]):
             yield from self._sheets(first, first_page, ahead)
 
     def _sheets(self, first: Reply, first_page: int, ahead: Ahead) -> Iterator[Sheet[T]]:
-        before = b""
+        before, counted = b"", 0
         for number in count(first_page):
-            reply = ahead.take(number) if number > first_page else first
+            reply = ahead.take(number, partial(_counts_fewer, counted)) if number > first_page else first
             self._check(reply)
-            ahead.look(number, wire.parse_totals(reply.headers).pages or 0)
+            totals = wire.parse_totals(reply.headers)
+            counted = totals.rows or 0
+            ahead.look(number, totals.pages or 0)
             sheet = self._parse_page(reply, number)
             if sheet.rows and reply.content == before:
                 raise self._talk.cached(f"answered page {number} with the page before it")
@@ -139,3 +143,8 @@ class Listing(Generic[T]):
             server_time=reply.server_time,
             last=not rows or (short and 0 < (totals.pages or 0) <= number),
         )
+
+
+def _counts_fewer(than: int, reply: Reply) -> bool:
+    rows = wire.parse_totals(reply.headers).rows
+    return rows is not None and rows < than

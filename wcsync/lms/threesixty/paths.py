@@ -24,6 +24,7 @@ from wcsync.lms.threesixty.scopes import demanding
 from wcsync.lms.threesixty.shelf import Kind, Shelf
 from wcsync.mappers.courses.plain import one_line
 from wcsync.model import Target
+from wcsync.pulse import holding
 from wcsync.times import Clock
 
 OVERLAP = timedelta(days=1)
@@ -74,7 +75,7 @@ class Paths:
         if not named:
             return CourseReading(courses={}, silent=silent)
         try:
-            with self._lock:
+            with holding(self._lock):
                 paths, around = self._read(named.values(), full=full)
                 unread = dict(self._unread(paths))
         except Refused as refusal:

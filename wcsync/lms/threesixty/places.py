@@ -9,6 +9,7 @@ from wcsync.errors import Finding, PermanentError, ServiceBlocked
 from wcsync.lms.threesixty.answers import Enrollment, Group
 from wcsync.lms.threesixty.rest import PATHS_READ, Call, Refused, Rest
 from wcsync.model import CourseId
+from wcsync.pulse import holding
 
 KEPT_S = 600.0
 GROUPS = Call(method="GET", path="/groups", scope="groups:read")
@@ -51,7 +52,7 @@ class Groups:
         return any(group.parent_id == group_id for group in self._list().values())
 
     def _list(self) -> dict[str, Group]:
-        with self._lock:
+        with holding(self._lock):
             if time.monotonic() >= self._kept_until:
                 self._kept, self._kept_until = self._walk(), time.monotonic() + KEPT_S
             return self._kept

@@ -13,6 +13,7 @@ from wcsync.credentials import Secret
 from wcsync.errors import Finding, ServiceBlocked, TransientError
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.lms.threesixty.answers import code_of
+from wcsync.pulse import holding
 
 MARGIN_S = 60.0
 """A token is replaced so long before it expires, but not before half its life: no call may outlive its token."""
@@ -61,7 +62,7 @@ class Tokens:
 
         Raises: TransientError, ServiceBlocked.
         """
-        with self._lock:
+        with holding(self._lock):
             if self._token is None or self._clock() >= self._good_until:
                 self._renew()
             assert self._token is not None
