@@ -21,6 +21,9 @@ from tests.system.world import World
 from wcsync.cli import main
 from wcsync.sandbox.faults import Fault
 
+pytestmark = pytest.mark.prove
+"""Each of these takes processes or a whole daemon of its own."""
+
 SINCE = ("--since", "2000-01-01")
 
 

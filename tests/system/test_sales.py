@@ -6,6 +6,9 @@ from tests.system.till import ANA, BEA, CID, Till
 from wcsync.sandbox.shop_lines import Sold
 from wcsync.sandbox.shop_shapes import read_zone
 
+pytestmark = pytest.mark.prove
+"""Each of these takes processes or a whole daemon of its own."""
+
 # -- who learns ------------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,9 @@ import pytest
 
 from tests.system.till import ANA, BEA, CID, Till
 
+pytestmark = pytest.mark.prove
+"""Each of these takes processes or a whole daemon of its own."""
+
 # -- taking back -----------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,9 @@ from tests.system.service import Service
 from tests.system.world import MOODLE_TOKEN, World
 from wcsync.sandbox.faults import Fault
 
+pytestmark = pytest.mark.prove
+"""Each of these takes processes or a whole daemon of its own."""
+
 
 class Held:
     """The lock that whoever opens a ledger of this folder waits for."""

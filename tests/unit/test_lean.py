@@ -9,6 +9,9 @@ import woocommerce
 
 from wcsync.store.package import load_api
 
+pytestmark = pytest.mark.prove
+"""Each of these takes processes or a whole daemon of its own."""
+
 
 def loaded(code: str) -> set[str]:
     program = f"import sys; {code}; print(*{{name.partition('.')[0] for name in sys.modules}})"
