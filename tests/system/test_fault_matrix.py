@@ -35,6 +35,10 @@ CANNOT_BE_TOLD = {
     ): "Moodle counts nothing beside its lists: this one may be the truth",
     ("courses of a user (Moodle)", EMPTY): "as above",
     ("course skills (Moodle)", EMPTY): "as above",
+    (
+        "groups (360Learning)",
+        EMPTY,
+    ): "a company that shows no group has taken the key's rights away, or seems so",
     ("cover (Moodle)", WITHOUT_END): "half a picture begins as a whole one does",
     ("cover (Moodle)", SIX_HOURS): "a picture is asked for at every run, whatever its server asks",
 }

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -201,21 +201,6 @@ def test_a_restored_ledger_holds_nothing_of_the_one_before(spine: Spine, copy: P
     assert copy.exists()
 
 
-def test_a_second_restore_leaves_what_the_first_one_set_aside(spine: Spine, copy: Path) -> None:
-    """A backup was the wrong one, or a restore was killed at its very end and is repeated."""
-    take(spine.path, copy, T0)
-    spine.record(make_order(99, email="late@example.test"))
-    spine.close()
-    for _ in range(2):
-        put_back(copy, spine.path)
-    asides = [spine.path.with_name(f"ledger.db.before-restore{ending}") for ending in ("", ".2")]
-    orders = []
-    for aside in asides:
-        with closing(Report(aside)) as report:
-            orders.append(report.summary().orders)
-    assert orders == [21, 20]
-
-
 def test_what_is_no_sound_ledger_is_not_put_back(spine: Spine, copy: Path) -> None:
     copy.write_bytes(b"SQLite format 3\0" + b"x" * 9000)
     with pytest.raises(ConfigError):
@@ -223,6 +208,77 @@ def test_what_is_no_sound_ledger_is_not_put_back(spine: Spine, copy: Path) -> No
     with pytest.raises(ConfigError, match="no such file"):
         put_back(copy.with_name("missing.db"), spine.path)
     assert spine.summary().orders == 20
+
+
+def _text(file: Path) -> None:
+    file.write_text("somebody's letter")
+
+
+def _folder_there(file: Path) -> None:
+    file.mkdir()
+
+
+def _another_programs(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("CREATE TABLE songs (title TEXT)")
+
+
+def _of_a_newer_version(file: Path) -> None:
+    SqliteLedger(file).close()
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        db.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('wcsync', 'm999_x', '')"
+        )
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "remedy"),
+    [
+        (_text, "file is not a database", "Name a file that `wcsync backup` wrote"),
+        (Path.touch, "no ledger of wcsync", "Name a file that `wcsync backup` wrote"),
+        (_folder_there, "is no file", "Name a file that `wcsync backup` wrote"),
+        (_another_programs, "no ledger of wcsync", "Name a file that `wcsync backup` wrote"),
+        (_of_a_newer_version, "newer wcsync", "Install that version"),
+        (lambda file: SqliteLedger(file).close(), "nothing was ever read", "Name another copy"),
+    ],
+    ids=["text", "empty", "folder", "another program's", "newer", "never used"],
+)
+def test_a_wrong_file_is_named_with_what_to_name_instead(
+    spine: Spine, copy: Path, make: Callable[[Path], None], message: str, remedy: str
+) -> None:
+    make(copy)
+    with pytest.raises(ConfigError) as caught:
+        put_back(copy, spine.path)
+    problem = caught.value.problems[0]
+    assert problem.where == str(copy)
+    assert message in problem.message
+    assert remedy in problem.remedy
+    assert spine.summary().orders == 20
+
+
+def test_a_second_restore_leaves_what_the_first_one_put_aside(spine: Spine, copy: Path) -> None:
+    """Who restored the wrong backup restores another one: the ledger of before both is the one to go back to."""
+    take(spine.path, copy, T0)
+    spine.record(make_order(99, email="late@example.test"))
+    spine.close()
+    put_back(copy, spine.path)
+    put_back(copy, spine.path)
+    with closing(Report(spine.path.with_name("ledger.db.before-restore"))) as report:
+        assert report.summary().orders == 21
+    with closing(Report(spine.path.with_name("ledger.db.before-restore-2"))) as report:
+        assert report.summary().orders == 20
+
+
+def test_a_restore_that_was_killed_and_is_repeated_puts_the_ledger_aside_once(
+    spine: Spine, copy: Path
+) -> None:
+    take(spine.path, copy, T0)
+    spine.close()
+    first = spine.path.with_name("ledger.db.before-restore")
+    os.link(spine.path, first)  # as it is between the two names
+    put_back(copy, spine.path)
+    assert first.exists()
+    assert not spine.path.with_name("ledger.db.before-restore-2").exists()
 
 
 def test_a_damaged_ledger_is_replaced_by_its_backup(spine: Spine, copy: Path) -> None:

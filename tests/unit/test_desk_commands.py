@@ -388,6 +388,20 @@ def test_where_no_address_comes_in_nothing_is_done(spine: Spine, words: tuple[st
     assert (result.exit_code, "nothing was done: no line came in" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("words", [("forget", "-"), ("relink", "-", BEA.email)], ids=["forget", "relink"])
+def test_a_line_that_is_no_text_is_nobodys_address(spine: Spine, words: tuple[str, ...]) -> None:
+    result = wcsync(spine, *words, stdin=b"jos\xe9@example.test\n")
+    assert (result.exit_code, "is no text in UTF-8" in result.stderr) == (2, True), result.output
+
+
+def test_bytes_that_a_plain_locale_lets_through_are_no_text_either(
+    spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wcsync.cli.asking._typed_or_piped", lambda _name: "jos\udce9@example.test")
+    result = wcsync(spine, "forget", "-")
+    assert (result.exit_code, "is no text in UTF-8" in result.stderr) == (2, True), result.output
+
+
 # -- forget ----------------------------------------------------------------------------------------------------------
 
 

@@ -186,6 +186,24 @@ def test_an_order_that_cannot_be_read_is_for_a_person_and_not_deleted(spine: Spi
     assert parked(spine) == [(3, "unreadable")]
 
 
+def test_a_shop_that_asks_the_proof_to_wait_is_left_alone_by_all(
+    spine: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sell_and_enrol(spine, 1, 3)
+    del spine.store.orders[3]
+
+    def busy(_order_id: OrderId) -> None:
+        raise TransientError("shop: asked to wait", retry_after_s=3600)
+
+    monkeypatch.setattr(spine.store, "fetch_order", busy)
+    patient = spine.poller.patient
+    with pytest.raises(TransientError):
+        prove(spine, patients={CAMPUS: spine.patient, SHOP: patient})
+    assert not patient.may_call()
+    spine.tick(3700)
+    assert patient.may_call()
+
+
 def test_a_learner_taken_out_in_the_lms_is_for_a_person(spine: Spine) -> None:
     sell_and_enrol(spine, 1, 3)
     take_out(spine, 2)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -30,6 +30,7 @@ STEP_PAGES = 512
 """So many pages are copied at a time: 2 MB, some milliseconds."""
 BESIDE = ("-wal", "-shm", "-journal")
 """How SQLite calls the files beside a database."""
+_NAME_ANOTHER = "Name a file that `wcsync backup` wrote."
 _DATED = "wcsync-{:%Y%m%dT%H%M%SZ}.db"
 _DATED_NAME = re.compile(r"wcsync-\d{8}T\d{6}Z\.db")
 
@@ -80,20 +81,21 @@ def prune(folder: Path, keep: int) -> list[Path]:
 def put_back(file: Path, ledger: Path) -> Origin:
     """Makes the copy in `file` the ledger, for a daemon to catch up from. Nobody may work on the ledger meanwhile.
 
-    The ledger that was there stays beside it, with the ending `.before-restore`, and a number where that is taken.
-    `file` may be the ledger itself, where a whole machine was put back: then it is marked and nothing else is done. A
-    copy that bears no mark is taken to be of the moment at which it was last written. Raises ConfigError for a file
-    that is no sound ledger.
+    The ledger that was there stays beside it, with the ending `.before-restore`, and a number where a restore of before
+    took that name. `file` may be the ledger itself, where a whole machine was put back: then it is marked and nothing
+    else is done. A copy that bears no mark is taken to be of the moment at which it was last written. Raises
+    ConfigError for a file that is no sound ledger.
     """
     if not file.is_file():
-        raise _unusable(file, "there is no such file", "Name a file that `wcsync backup` wrote.")
+        message = "that is no file" if file.exists() else "there is no such file"
+        raise _unusable(file, message, _NAME_ANOTHER)
     target = Path(os.path.realpath(ledger))
     with _explained(file, "put back"):
         if ledger.exists() and file.samefile(ledger):
-            return _mark(target)
+            return _mark(target, file)
         with _part(target) as part:
             _copy(file, part, None)
-            found = _mark(part)
+            found = _mark(part, file)
             with part.open("rb") as handle:
                 give_to_folder_owner(handle.fileno(), target.parent)
             _sync(part)
@@ -107,17 +109,34 @@ def put_back(file: Path, ledger: Path) -> Origin:
 def _copy(source: Path, part: Path, taken_at: datetime | None) -> tuple[int, int]:
     """Copies, marks where a time is given, and verifies. How many orders and enrolments there are."""
     with closing(_opened(source)) as live, closing(sqlite3.connect(part, isolation_level=None)) as copy:
+        if taken_at is None:
+            _require_ours(source, live)
         live.execute("BEGIN")  # one moment, however long it takes and whatever is written meanwhile
         counted = _counts(live)
         live.backup(copy, pages=STEP_PAGES)
         live.execute("ROLLBACK")
         copy.execute("PRAGMA journal_mode = DELETE").fetchall()  # one file, with none beside it
         if taken_at is None:
-            migrate(part, copy)
+            migrate(source, copy)
         else:
             origin.mark(copy, taken_at)
         _verify(source, copy, counted)
     return counted
+
+
+def _require_ours(source: Path, db: sqlite3.Connection) -> None:
+    try:
+        tables = {
+            row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        }
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError as exc:
+        raise _unusable(
+            source, f"that is no sound backup ({exc}); nothing was changed", _NAME_ANOTHER
+        ) from exc
+    if not {"orders", "enrolments"} <= tables:
+        raise _unusable(source, "that is no ledger of wcsync; nothing was changed", _NAME_ANOTHER)
 
 
 def _opened(source: Path) -> sqlite3.Connection:
@@ -140,15 +159,15 @@ def _verify(source: Path, copy: sqlite3.Connection, counted: tuple[int, int]) ->
         )
 
 
-def _mark(path: Path) -> Origin:
-    """Brings a mark that it bears, or one of its last moment."""
+def _mark(path: Path, named: Path) -> Origin:
+    """Brings a mark that it bears, or one of its last moment. `named`: as which file a person knows it."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        migrate(path, db)
+        migrate(named, db)
         known = origin.read(db)
         if known is None or known.restored_at is not None:
             last = origin.newest(db)
             if last is None:
-                raise _unusable(path, "nothing was ever read into this ledger", "Name another copy.")
+                raise _unusable(named, "nothing was ever read into this ledger", "Name another copy.")
             origin.mark(db, last)
             known = origin.read(db)
         assert known is not None
@@ -186,7 +205,7 @@ def _set_aside(ledger: Path) -> None:
         return
     with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(ledger)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    aside = _free_name(ledger)
+    aside = _aside(ledger)
     if not aside.exists():
         _remove(*(_beside(aside, ending) for ending in BESIDE))
         os.link(ledger, aside)
@@ -196,12 +215,14 @@ def _set_aside(ledger: Path) -> None:
     _sync(ledger.parent)
 
 
-def _free_name(ledger: Path) -> Path:
-    """What an earlier restore set aside stays: it may be the only one that is whole. A killed one's link will do."""
-    asides = (
-        _beside(ledger, f".before-restore{ending}") for ending in chain([""], map(".{}".format, count(2)))
+def _aside(ledger: Path) -> Path:
+    """A name that is free, or that a restore which was killed gave this very ledger."""
+    names = (f"{ledger.name}.before-restore{f'-{number}' if number > 1 else ''}" for number in count(1))
+    return next(
+        one
+        for one in map(ledger.with_name, names)
+        if not os.path.lexists(one) or (one.exists() and one.samefile(ledger))
     )
-    return next(aside for aside in asides if not aside.exists() or aside.samefile(ledger))
 
 
 def _refuse(ledger: Path, file: Path, *, force: bool) -> None:

@@ -153,7 +153,7 @@ class Reconciler:
     def _ask(self, order_id: OrderId, sighting: Sighting) -> bool:
         """Has one order read as any other. False if the shop does not know it."""
         self._pause()
-        order = self.store.fetch_order(order_id)
+        order = self._fetch_order(order_id)
         if order is None:
             return False
         orders, unreadable = ((), (order,)) if isinstance(order, Unreadable) else ((order,), ())
@@ -163,6 +163,15 @@ class Reconciler:
         if not isinstance(order, Unreadable):
             sighting.see(order)
         return True
+
+    def _fetch_order(self, order_id: OrderId) -> Order | Unreadable | None:
+        """A shop that asks to be left alone is left alone by everybody, not by the proof alone."""
+        try:
+            return self.store.fetch_order(order_id)
+        except TransientError as exc:
+            if exc.retry_after_s is not None:
+                self.patients[SHOP].note_error(exc)
+            raise
 
     # -- learners ------------------------------------------------------------------------------------------------
     def _look(self, depth: Depth, sample: int, remarks: list[Remark]) -> list[LmsLook]:
