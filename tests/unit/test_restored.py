@@ -258,6 +258,22 @@ def test_an_order_whose_address_was_put_right_since_is_held_until_that_is_said_a
     assert spine.rows("SELECT ours FROM enrolments WHERE applied = 'in' AND ours = 0") == []
 
 
+def test_an_order_whose_decision_the_backup_holds_goes_on(spine: Restorable) -> None:
+    order = spine.buy(2, "ann@example.test")
+    spine.live()
+    spine.ledger.desk.relink("ann@example.test", Person(email=ANA[0]), spine.plan, spine.clock())
+    spine.live()
+    assert tells_of_a_decision(spine.store.notes[2])
+    spine.back_up()
+    spine.store.put(replace(order, modified_at=spine.clock()))
+    spine.restore()
+    hindsight = Hindsight(
+        store=spine.store, ledger=spine.ledger, planner=lambda: spine.plan, clock=spine.clock
+    )
+    hindsight.look([replace(order, modified_at=spine.clock())])
+    assert spine.rows("SELECT order_id FROM holds") == []
+
+
 def test_a_note_that_was_tried_before_the_backup_is_overtaken_by_what_the_shop_says_now(
     spine: Restorable,
 ) -> None:

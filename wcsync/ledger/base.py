@@ -141,6 +141,9 @@ class Ledger(Protocol):
     def read_origin(self) -> Origin | None:
         """What this ledger knows of itself as a copy; None if it never was one."""
 
+    def read_note_digests(self, order_id: OrderId) -> frozenset[str]:
+        """By what each note about the order that this ledger ever had is known in the shop."""
+
     def begin_restored(self, now: datetime) -> Origin | None:
         """Called by whoever begins to work on the ledger. If it is a backup that nobody worked on yet: from now on all
         that came after it counts as possibly done. None: it is none. Safe to repeat."""

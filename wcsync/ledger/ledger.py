@@ -45,7 +45,7 @@ from wcsync.ledger.connection import connect, prepare_file, require_sound, trans
 from wcsync.ledger.desk import Desk
 from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.mirror import Mirror
-from wcsync.ledger.order_notes import note_waiting
+from wcsync.ledger.order_notes import note_waiting, read_digests
 from wcsync.ledger.proof import Proof
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import instant_of
@@ -201,6 +201,9 @@ class SqliteLedger:
     # -- a copy --------------------------------------------------------------------------------------------------
     def read_origin(self) -> Origin | None:
         return origin.read(self._db)
+
+    def read_note_digests(self, order_id: OrderId) -> frozenset[str]:
+        return read_digests(self._db, order_id)
 
     def begin_restored(self, now: datetime) -> Origin | None:
         with transaction(self._db) as db:

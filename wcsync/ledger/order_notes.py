@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from wcsync.ledger.outbox import queue, said_last, take_back_unsent, wanted_channels
+from wcsync.ledger.outbox import digests_of, queue, said_last, take_back_unsent, wanted_channels
 from wcsync.ledger.parking import FOUND_ENROLMENT, WITHDRAW_ASKED
 from wcsync.mappers.notes import (
     NOTE_CHANNEL,
@@ -16,7 +16,7 @@ from wcsync.mappers.notes import (
     parse_lines,
     same_news,
 )
-from wcsync.model import Desired, LearnerKey, Outcome
+from wcsync.model import Desired, LearnerKey, OrderId, Outcome
 from wcsync.retry import State
 from wcsync.sale import Cause
 from wcsync.times import render_instant
@@ -85,6 +85,10 @@ def _note(db: sqlite3.Connection, order_id: int, now: datetime, *, waiting: bool
         return False
     queue(db, NOTE_CHANNEL, subject, payload=payload, digest=digest_note(subject, lines), now=now)
     return True
+
+
+def read_digests(db: sqlite3.Connection, order_id: OrderId) -> frozenset[str]:
+    return digests_of(db, NOTE_CHANNEL, f"order {order_id}")
 
 
 def _is_told(line: NoteLine, known: Collection[NoteLine]) -> bool:

@@ -63,6 +63,14 @@ def said_last(db: sqlite3.Connection, channel: str, subject: str) -> str | None:
     return None if row is None else str(row["payload"])
 
 
+def digests_of(db: sqlite3.Connection, channel: str, subject: str) -> frozenset[str]:
+    """Of all messages that were ever made about a subject."""
+    rows = db.execute(
+        "SELECT digest FROM outbox WHERE channel = ? AND subject = ?", (channel, subject)
+    ).fetchall()
+    return frozenset(row["digest"] for row in rows)
+
+
 def queue(
     db: sqlite3.Connection, channel: str, subject: str, *, payload: str, digest: str, now: datetime
 ) -> None:

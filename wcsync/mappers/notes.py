@@ -4,7 +4,7 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -131,9 +131,11 @@ def same_news(line: NoteLine) -> Iterator[NoteLine]:
         yield from (replace(line, fate=fate, reason="") for fate in OVER)
 
 
-def tells_of_a_decision(notes: Iterable[str]) -> bool:
-    """Whether one of our notes tells of what a person decided, and the order itself does not say."""
-    ours = [" ".join(html.unescape(text).split()) for text in notes if _MARK.search(text)]
+def tells_of_a_decision(notes: Iterable[str], known: Collection[str] = ()) -> bool:
+    """Whether one of our notes tells of what a person decided, and the order itself does not say. `known`: the digests
+    of notes that do not count."""
+    news = [text for text in notes if set(_MARK.findall(text)) - set(known)]
+    ours = [" ".join(html.unescape(text).split()) for text in news]
     return any(said in text for said in _DECIDED for text in ours)
 
 

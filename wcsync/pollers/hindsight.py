@@ -43,7 +43,8 @@ class Hindsight:
                 self._looked.add(order.order_id)
 
     def _look_at(self, order_id: OrderId) -> None:
-        if not tells_of_a_decision(self.store.fetch_notes(order_id) or ()):
+        known = self.ledger.read_note_digests(order_id)
+        if not tells_of_a_decision(self.store.fetch_notes(order_id) or (), known):
             return
         if self.ledger.desk.hold(order_id, REASON, self.planner(), self.clock()):
             log.warning("decision_lost", order_id=order_id, hint=REASON)
