@@ -396,6 +396,7 @@ def test_no_secret_is_in_the_process_list(world: World) -> None:
 
 
 @pytest.mark.parametrize("words", [("--json",), ()], ids=["json", "text"])
+@pytest.mark.prove
 def test_the_demo_agrees_with_the_lms_and_ends_with_unexplained_0(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(main, ["demo", "--orders", "12", *words])
     assert result.exit_code == 0, result.output

@@ -16,6 +16,9 @@ from wcsync.app import App
 from wcsync.config import load_config
 from wcsync.sandbox.faults import Fault
 
+pytestmark = pytest.mark.prove
+"""Each of these takes a whole daemon of its own."""
+
 
 @pytest.fixture
 def time() -> Iterator[Any]:
