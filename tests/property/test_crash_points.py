@@ -19,8 +19,6 @@ from tests.proofs import Proof
 FULL = os.environ.get("WCSYNC_PROVE", "short") == "full"
 PAIRS = 500 if FULL else 3
 """So many times each story is struck twice."""
-SHARE = 1.0 if FULL else 0.1
-"""So much of the points at which no call is under way is struck; of those at which one is, all are."""
 SOME = 60
 """In the default run every so-many-th point is struck."""
 FATES: tuple[Fate, ...] = ("never", "lost", "late")
@@ -56,15 +54,6 @@ def single(points: Sequence[Point], every: int = 1) -> Iterator[Crash]:
                 yield Crash((number,), fate, point.name)
 
 
-def share(name: str, points: Sequence[Point]) -> Iterator[Crash]:
-    """As a die with a seed of its own says."""
-    quiet = [number for number, point in enumerate(points) if not point.under_way]
-    struck = set(random.Random(name).sample(quiet, max(3, round(SHARE * len(quiet)))))
-    for crash in single(points):
-        if points[crash.kills[0]].under_way or crash.kills[0] in struck:
-            yield crash
-
-
 def pairs(name: str, points: Sequence[Point]) -> Iterator[Crash]:
     """A second crash while the first is mended, as a die with a seed of its own says."""
     dice = random.Random(name)
@@ -94,7 +83,7 @@ def test_a_story_ends_as_ever_though_its_process_dies_at_some_points(folder: Pat
 def test_a_story_ends_as_ever_wherever_its_process_dies(folder: Path, name: str, proof: Proof) -> None:
     story, began = STORIES[name], perf_counter()
     whole = tell_undisturbed(folder, story)
-    told(proof, name, strike(folder, story, share(name, whole.points), whole), began)
+    told(proof, name, strike(folder, story, single(whole.points), whole), began)
 
 
 @pytest.mark.prove

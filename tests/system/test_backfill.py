@@ -174,7 +174,7 @@ def test_a_shop_that_fails_in_the_middle_leaves_what_was_read(world: World, *, a
 def test_a_stopped_reading_keeps_what_was_read_and_says_how_to_go_on(world: World, sign: int) -> None:
     for buyer in range(6):
         world.sell(buyer, 0)
-    world.shop.faults.add(Fault(kind="delay_before", match=third_page, seconds=4))
+    world.shop.faults.add(Fault(kind="delay_before", match=third_page, seconds=8))
     process = start(world)
     deadline = monotonic() + 20
     while not any(third_page(request) for request in world.shop.requests) and not world.shop.faults.fired:

@@ -17,7 +17,7 @@ from tests.matrix.wire import Mishap
 from tests.proofs import Proof
 
 FULL = os.environ.get("WCSYNC_PROVE") == "full"
-SHARE = 1 if FULL else 18
+SHARE = 1 if FULL else 6
 """Of the cells of each call every so manieth is tried."""
 COSTLY = () if FULL else ("cover (Moodle)", "image upload (shop)")
 """Of these every second of that share: a day passes in a trial before all is shown."""
