@@ -170,6 +170,15 @@ def test_a_shop_that_fails_in_the_middle_leaves_what_was_read(world: World, *, a
     assert document(world, "backfill", *SINCE)["fresh"] == 2
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Whoever is started in the background is told to ignore Ctrl-C, and so would be whom it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "term"])
 def test_a_stopped_reading_keeps_what_was_read_and_says_how_to_go_on(world: World, sign: int) -> None:
     for buyer in range(6):

@@ -16,18 +16,21 @@ class Fitness:
         self._ledger = ledger
         self._path = path
         self._file = file_identity(path)
-        self._wal: tuple[int, int] | None = None
+        self._wal = self._write_ahead_log()
 
     def lost(self) -> str:
         """Why this process cannot do its work any more; '' while it can."""
         if file_identity(self._path) != self._file:
             return "the ledger's file was deleted or replaced while it was in use"
-        wal = file_identity(self._path.with_name(f"{self._path.name}-wal"))
+        wal = self._write_ahead_log()
         if self._wal not in {None, wal}:
             return "the ledger's write-ahead log was deleted or replaced while it was in use"
         self._wal = wal
         ailing = self._ledger.ailment.words
         return f"the ledger: {ailing.reason}; {ailing.hint}" if ailing is not None and ailing.damaged else ""
+
+    def _write_ahead_log(self) -> tuple[int, int] | None:
+        return file_identity(self._path.with_name(f"{self._path.name}-wal"))
 
     def words(self) -> list[str]:
         """For people, where the ledger ails."""
