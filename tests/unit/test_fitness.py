@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes import T0
 from wcsync.app.fitness import Fitness
 from wcsync.ledger.ledger import SqliteLedger
 
@@ -22,6 +23,8 @@ def test_a_ledger_as_it_was_opened_is_fit(ledger: SqliteLedger) -> None:
 
 def test_a_write_ahead_log_deleted_before_the_first_look_is_noticed(ledger: SqliteLedger) -> None:
     fitness = Fitness(ledger, ledger.path)
+    ledger.record_channels(["order notes"], T0)
+    fitness.begin()
     ledger.path.with_name("ledger.db-wal").unlink()
     assert "write-ahead log was deleted" in fitness.lost()
 

@@ -132,6 +132,7 @@ class App:
                 "`wcsync backfill --since T`",
             )
         self.ledger.record_channels([channel.name for channel in self.channels], now)
+        self._fitness.begin()
         self._tell_missing_lmss()
         self._replan_owed.set()
 

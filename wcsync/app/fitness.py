@@ -16,6 +16,10 @@ class Fitness:
         self._ledger = ledger
         self._path = path
         self._file = file_identity(path)
+        self._wal: tuple[int, int] | None = None
+
+    def begin(self) -> None:
+        """Something was written: from now on there is a write-ahead log."""
         self._wal = self._write_ahead_log()
 
     def lost(self) -> str:
