@@ -134,7 +134,8 @@ def _notes(sold: Sold) -> Iterator[str]:
     for order_id, order in sold.shop.orders.items():
         notes = notes_of(sold.shop, order_id)
         if order["status"] == "completed":
-            yield from (f"a further note at order {order_id}: {note}" for note in notes[1:])
+            first = told_last(notes[:1])
+            yield from (f"a further note at order {order_id}, after {first}: {note}" for note in notes[1:])
         else:
             marks = [told_last([note]) for note in notes]
             yield from (f"order {order_id} says the same twice" for one, two in pairwise(marks) if one == two)
