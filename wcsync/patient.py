@@ -72,6 +72,14 @@ class Patient:
         else:
             self.note(Sign.REFUSED, str(exc))
 
+    def note_wish(self, exc: WcsyncError) -> float | None:
+        """Takes in, of what a call raised, only that the service asks to be left alone, which all are to heed. For how
+        many seconds it asks; None if it does not."""
+        if not isinstance(exc, TransientError) or exc.retry_after_s is None:
+            return None
+        self.note_error(exc)
+        return exc.retry_after_s
+
     def worked_since(self, instant: datetime | None) -> bool:
         """Whether a call worked after `instant`, as far as this process knows."""
         with self._lock:

@@ -37,7 +37,7 @@ def app(folder: Path, settings: str) -> App:
 
 def test_the_nights_are_as_the_config_says(tmp_path: Path) -> None:
     made = app(tmp_path, 'at = "04:30"\nlook_back_days = 10\nlms = "all"\nsample = 7\n')
-    nights = build_nights(made.reconciler(), made.crew, lambda _name: True)
+    nights = build_nights(made.reconciler(), made.crew)
     assert (nights.at, nights.look_back) == (time(4, 30), timedelta(days=10))
     assert (nights.lms, nights.sample) == (Depth.ALL, 7)
     made.close()

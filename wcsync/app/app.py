@@ -32,7 +32,7 @@ from wcsync.app.proof import build_catch_up, build_halts, build_nights, build_re
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence
 from wcsync.config import Config
-from wcsync.errors import TransientError, WcsyncError
+from wcsync.errors import WcsyncError
 from wcsync.gate import SHOP, Answerer, Gate
 from wcsync.health import Condition, Sign
 from wcsync.ledger.base import PageRecord
@@ -208,26 +208,24 @@ class App:
         if self.config.course_sync.enabled:
             jobs.append(Job(name="courses", every_s=periods.COURSES_EVERY_S, run=self._mirror().run_if_due))
         if self.config.reconcile.enabled:
-            nights = build_nights(self.reconciler(), self.crew, lambda name: self._patients[name].may_call())
+            nights = build_nights(self.reconciler(), self.crew)
             jobs.append(Job(name="reconcile", every_s=periods.RECONCILE_EVERY_S, run=nights.run_if_due))
         return [*(replace(job, run=self._fitness.sparing(job.run)) for job in jobs), self._fitness.job()]
 
     def _catch_up(self) -> CatchUp:
-        return build_catch_up(self.reconciler(), self.crew, lambda name: self._patients[name].may_call())
+        return build_catch_up(self.reconciler(), self.crew)
 
     def _mirror(self) -> CourseMirror:
         """The one that turns by itself."""
-        return self.courses(
-            lambda: self.mapping.current, lambda name: self._patients[name].may_call(), self._heed
-        )
+        return self.courses(lambda: self.mapping.current, self.crew.may_call, self._heed)
 
     def _heed(self, name: str, exc: WcsyncError | None) -> None:
         """Only an LMS that asks to be left alone is left alone as a whole for what the mirror met there. It is found
         well again by the mirror only where nobody else has work there who would find that out."""
         patient = self._patients[name]
-        if isinstance(exc, TransientError) and exc.retry_after_s is not None:
-            patient.note_error(exc)
-        elif exc is None and not patient.is_up() and self.ledger.next_due_at(LmsName(name)) is None:
+        if exc is not None:
+            patient.note_wish(exc)
+        elif not patient.is_up() and self.ledger.next_due_at(LmsName(name)) is None:
             patient.note(Sign.WORKED)
 
     def _look_for_trouble(self) -> None:

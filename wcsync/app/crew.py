@@ -42,6 +42,9 @@ class Crew:
     def plan(self) -> PlanOrder:
         return self.planner().plan
 
+    def may_call(self, name: str) -> bool:
+        return self.patients[name].may_call()
+
     def orders(self) -> OrdersPoller:
         hindsight = Hindsight(store=self.store, ledger=self.ledger, planner=self.plan, clock=self.clock)
         return OrdersPoller(

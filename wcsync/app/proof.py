@@ -1,6 +1,6 @@
 """The proof for one config: what compares shop, ledger and LMS, and when."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 
@@ -47,7 +47,7 @@ def build_reconciler(crew: Crew, poller: OrdersPoller) -> Reconciler:
     )
 
 
-def build_nights(reconciler: Reconciler, crew: Crew, healthy: Callable[[str], bool]) -> Nights:
+def build_nights(reconciler: Reconciler, crew: Crew) -> Nights:
     settings = crew.config.reconcile
     return Nights(
         reconciler=reconciler,
@@ -57,11 +57,11 @@ def build_nights(reconciler: Reconciler, crew: Crew, healthy: Callable[[str], bo
         look_back=timedelta(days=settings.look_back_days),
         lms=Depth(settings.lms),
         sample=settings.sample,
-        healthy=healthy,
+        healthy=crew.may_call,
     )
 
 
-def build_catch_up(reconciler: Reconciler, crew: Crew, healthy: Callable[[str], bool]) -> CatchUp:
+def build_catch_up(reconciler: Reconciler, crew: Crew) -> CatchUp:
     def settled() -> bool:
         with closing(Report(crew.config.ledger.path)) as report:
             return not report.due()
@@ -71,7 +71,7 @@ def build_catch_up(reconciler: Reconciler, crew: Crew, healthy: Callable[[str], 
         ledger=crew.ledger,
         clock=crew.clock,
         settled=settled,
-        healthy=healthy,
+        healthy=crew.may_call,
     )
 
 

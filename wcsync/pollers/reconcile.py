@@ -169,8 +169,7 @@ class Reconciler:
         try:
             return self.store.fetch_order(order_id)
         except TransientError as exc:
-            if exc.retry_after_s is not None:
-                self.patients[SHOP].note_error(exc)
+            self.patients[SHOP].note_wish(exc)
             raise
 
     # -- learners ------------------------------------------------------------------------------------------------

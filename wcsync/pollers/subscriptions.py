@@ -7,7 +7,7 @@ from time import monotonic
 
 import structlog
 
-from wcsync.errors import REMOTE_ERRORS, TransientError, WcsyncError
+from wcsync.errors import REMOTE_ERRORS, WcsyncError
 from wcsync.gate import Gate
 from wcsync.ledger.base import Cursor, CursorMove, Ledger, PageRecord
 from wcsync.model import PlanOrder, SubscriptionPage, Unreadable
@@ -140,10 +140,8 @@ class SubscriptionsPoller:
 
     def _asked_wait_s(self, exc: WcsyncError) -> float:
         """Only a shop that asks to be left alone is left alone as a whole. If it is down, its orders will tell."""
-        if isinstance(exc, TransientError) and exc.retry_after_s is not None:
-            self.patient.note_error(exc)
-            return exc.retry_after_s
-        return self.every_s
+        asked_s = self.patient.note_wish(exc)
+        return self.every_s if asked_s is None else asked_s
 
     def _note_trouble(self, reason: str) -> None:
         if not self._trouble:
