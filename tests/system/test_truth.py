@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.proofs import Proof
+from tests.system.killing import sized
 from tests.system.listener import Listener
 from tests.system.service import Service
 from tests.system.world import World
@@ -28,7 +29,7 @@ BREATH_S = 1.0
 PROBED_S = PROBES[Condition.DOWN].delay_s(2, jitter=1.0)
 """A site that was found down, and once more, is asked again after so long at the most."""
 WATCHDOG_S = 1.0
-ROUNDS = 3
+ROUNDS = sized(1, 10)
 
 pytestmark = pytest.mark.prove
 
