@@ -409,7 +409,8 @@ def test_more_than_was_asked_for_is_refused_and_nothing_is_done(
     assert "call it once for each" in result.stderr
     work(spine)
     assert inside(spine) == {(ANA.email, "42")}
-    assert spine.ledger.desk.trace(ANA.email).known
+    key = spine.ledger.identify(ANA.email)
+    assert spine.ledger.read_learners([key])[key].email == ANA.email
 
 
 def test_empty_lines_around_an_address_are_nobody(spine: Spine) -> None:

@@ -44,7 +44,7 @@ def test_a_public_address_is_public_however_it_is_wrapped(form: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["::", "::1", "fe80::1%2", "fec0::1", "fd00::1", "ff02::1", "2001:db8::1", "64:ff9b:1::", "224.0.0.1"],
+    ["::", "::1", "fe80::1%eth0", "fec0::1", "fd00::1", "ff02::1", "2001:db8::1", "64:ff9b:1::", "224.0.0.1"],
 )
 def test_an_address_of_no_public_machine_is_inner(address: str) -> None:
     assert not is_public(address)
@@ -64,5 +64,6 @@ def test_a_teredo_address_of_an_inner_server_is_inner() -> None:
     assert not is_public("2001:0:a00:1:0:0:f7f7:f7f7")
 
 
-def test_a_plain_address_is_judged_as_it_is() -> None:
-    assert is_public("2a00:1450:4001:830::200e")
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:4700::6810:84e5", "2a00:1450:4001:830::200e"])
+def test_a_plain_address_is_judged_as_it_is(address: str) -> None:
+    assert is_public(address)
