@@ -119,6 +119,11 @@ class Desk(Protocol):
     def hold(self, order_id: OrderId, reason: str, plan: PlanOrder, now: datetime) -> bool:
         """From now on nothing is done about an order, known or not. False if it was held already."""
 
+    def hold_back(
+        self, order_id: OrderId, reason: str, since: datetime, plan: PlanOrder, now: datetime
+    ) -> bool:
+        """As `hold`, but wcsync's own act, and only once from `since` on: who released the order meant it."""
+
     def release(self, order_id: OrderId, plan: PlanOrder, now: datetime) -> bool:
         """Ends a hold and plans the order by what the shop said meanwhile. False if it was not held."""
 

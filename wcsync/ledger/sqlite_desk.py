@@ -81,6 +81,15 @@ class SqliteDesk:
                 self._replan(db, [order_id], plan, now)
             return held
 
+    def hold_back(
+        self, order_id: OrderId, reason: str, since: datetime, plan: PlanOrder, now: datetime
+    ) -> bool:
+        with transaction(self._connect()) as db:
+            held = decisions.hold_back(db, order_id, reason, since, now)
+            if held:
+                self._replan(db, [order_id], plan, now)
+            return held
+
     def release(self, order_id: OrderId, plan: PlanOrder, now: datetime) -> bool:
         with transaction(self._connect()) as db:
             released = decisions.release(db, order_id, now)
