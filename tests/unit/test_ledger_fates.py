@@ -54,7 +54,7 @@ def give_up(spine: Spine) -> None:
 
 def drop(spine: Spine) -> None:
     give_up(spine)
-    spine.ledger.drop_dead(1, T0)
+    spine.ledger.desk.drop_dead(1, T0)
 
 
 def wait_for_budget(spine: Spine) -> None:

@@ -382,7 +382,7 @@ def test_alerts_that_waited_in_the_backup_are_not_sent_any_more(spine: Restorabl
     spine.back_up()
     spine.restore()
     spine.live()
-    assert spine.ledger.claim_message("mail", spine.clock()) is None
+    assert spine.ledger.post.claim("mail", spine.clock()) is None
 
 
 def test_a_seat_whose_end_was_told_is_not_told_again_because_a_later_order_covers_it(

@@ -89,7 +89,7 @@ def dead_drop(*, config_path: Path | None, order: str) -> None:
         order_id = _known(report, order, LIST_DEAD)
         before = report.dead()
         with opened_ledger(config_path) as ledger:
-            dropped = ledger.drop_dead(order_id, utc_now())
+            dropped = ledger.desk.drop_dead(order_id, utc_now())
         rows = _gone(before, report.dead(), _dead_key)
     _require(dropped, LIST_DEAD)
     for row in rows:
@@ -160,7 +160,7 @@ def parked_drop(*, config_path: Path | None, order: str, line_id: int | None) ->
         order_id = _known(report, order, LIST_PARKED)
         before = _parked_of(report, order_id)
         with opened_ledger(config_path) as ledger:
-            dropped = ledger.drop_parked(order_id, line_id, utc_now())
+            dropped = ledger.desk.drop_parked(order_id, line_id, utc_now())
         rows = _gone(before, _parked_of(report, order_id), _parked_key)
     _require(dropped, LIST_PARKED)
     for row in rows:

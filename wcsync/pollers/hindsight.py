@@ -44,7 +44,7 @@ class Hindsight:
                 self._looked.add(order.order_id)
 
     def _look_at(self, order_id: OrderId, restored_at: datetime) -> None:
-        known = self.ledger.read_note_digests(order_id)
+        known = self.ledger.post.read_digests(order_id)
         if not tells_of_a_decision(self.store.fetch_notes(order_id) or (), known):
             return
         if self.ledger.desk.hold_back(order_id, REASON, restored_at, self.planner(), self.clock()):
