@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, PassingTrouble, Problem
 from wcsync.ledger.schema import migrations
+from wcsync.rights import barrier
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a command waits for the daemon's transaction, and the other way round."""
@@ -221,7 +222,9 @@ def unusable(path: Path, what: str, remedy: str = "", *, cause: Exception | None
         "Check [ledger] path in the config, the folder's owner and free space; restore a backup if it is damaged."
     )
     kind = PassingTrouble if cause is not None and may_pass(cause) else ConfigError
-    return kind([Problem(where=str(path), message=f"the ledger {what}", remedy=advice)])
+    rights = "" if cause is None else barrier(path, to_write=True)
+    message = f"the ledger {what}{f'; {rights}' if rights else ''}"
+    return kind([Problem(where=str(path), message=message, remedy=advice)])
 
 
 def may_pass(exc: Exception) -> bool:
