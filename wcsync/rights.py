@@ -7,6 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 
+def with_rights(reason: str, path: Path, *, to_write: bool) -> str:
+    """The reason why the file at `path` cannot be had, and what keeps this process from it, if its rights do."""
+    found = barrier(path, to_write=to_write)
+    return f"{reason}; {found}" if found else reason
+
+
 def barrier(path: Path, *, to_write: bool) -> str:
     """What keeps this process from reading, or also writing, the file at `path`: itself, or its folder. '' if neither
     does, or nobody can tell."""

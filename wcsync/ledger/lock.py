@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wcsync.errors import ConfigError, PassingTrouble, Problem, WcsyncError
 from wcsync.ledger.connection import give_to_folder_owner, may_pass
-from wcsync.rights import barrier
+from wcsync.rights import with_rights
 
 INSTANCE = ".lock"
 """Ends the name of the file that the one process holds which works on this ledger."""
@@ -71,10 +71,10 @@ def _process_named(handle: int) -> int:
 
 def no_folder(ledger: Path, exc: OSError) -> Problem:
     """That the ledger's folder is not there, or not ours."""
-    rights = barrier(ledger, to_write=True)
+    reason = with_rights(exc.strerror or str(exc), ledger, to_write=True)
     return Problem(
         where=str(ledger.parent),
-        message=f"the ledger's folder cannot be used ({exc.strerror}{f'; {rights}' if rights else ''})",
+        message=f"the ledger's folder cannot be used ({reason})",
         remedy="systemd makes it when the service starts; by hand: install -d -m 700 and give it to the daemon's user.",
     )
 

@@ -76,26 +76,18 @@ class SqliteDesk:
 
     def hold(self, order_id: OrderId, reason: str, plan: PlanOrder, now: datetime) -> bool:
         with transaction(self._connect()) as db:
-            held = decisions.hold(db, order_id, reason, now)
-            if held:
-                self._replan(db, [order_id], plan, now)
-            return held
+            return self._if_done(db, order_id, plan, now, done=decisions.hold(db, order_id, reason, now))
 
     def hold_back(
         self, order_id: OrderId, reason: str, since: datetime, plan: PlanOrder, now: datetime
     ) -> bool:
         with transaction(self._connect()) as db:
             held = decisions.hold_back(db, order_id, reason, since, now)
-            if held:
-                self._replan(db, [order_id], plan, now)
-            return held
+            return self._if_done(db, order_id, plan, now, done=held)
 
     def release(self, order_id: OrderId, plan: PlanOrder, now: datetime) -> bool:
         with transaction(self._connect()) as db:
-            released = decisions.release(db, order_id, now)
-            if released:
-                self._replan(db, [order_id], plan, now)
-            return released
+            return self._if_done(db, order_id, plan, now, done=decisions.release(db, order_id, now))
 
     def trace(self, email: str) -> Trace | None:
         return erasing.trace(self._connect(), self._identify(email))
@@ -146,6 +138,13 @@ class SqliteDesk:
 
     def wipe(self) -> bool:
         return erasing.wipe(self._connect())
+
+    def _if_done(
+        self, db: sqlite3.Connection, order_id: OrderId, plan: PlanOrder, now: datetime, *, done: bool
+    ) -> bool:
+        if done:
+            self._replan(db, [order_id], plan, now)
+        return done
 
     def _replan(
         self, db: sqlite3.Connection, orders: Sequence[OrderId], plan: PlanOrder, now: datetime
