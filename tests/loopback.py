@@ -1,67 +1,37 @@
 """A server on loopback that misbehaves byte by byte, in clear or over TLS."""
 
-import contextlib
 import socket
 import ssl
 import struct
-import threading
 import time
 from collections.abc import Callable
+
+from tests.listening import Listening
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Script = Callable[[socket.socket], None]
 
 
-class Loopback:
-    """Accepts connections; the n-th request over all of them is answered by the n-th script, the last one stays."""
+class Loopback(Listening):
+    """The n-th request over all connections is answered by the n-th script, the last one stays."""
 
     def __init__(self, *scripts: bytes | Script, tls: ssl.SSLContext | None = None) -> None:
         self.scripts = list(scripts)
         self.tls = tls
         self.requests: list[bytes] = []
-        self.connections = 0
-        self._open: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self._start(self._accept)
+        super().__init__()
 
     @property
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in list(self._threads):
-            thread.join(5)
-            assert not thread.is_alive()
-
-    def _start(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self.connections += 1
-                self._open.append(connection)
-                self._start(self._serve, connection)
-
-    def _serve(self, connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), contextlib.closing(connection):
-            if self.tls is None:
-                self._answer(connection)
-            else:
-                with self.tls.wrap_socket(connection, server_side=True) as secured:
-                    self._answer(secured)
+    def serve(self, connection: socket.socket) -> None:
+        if self.tls is None:
+            self._answer(connection)
+        else:
+            with self.tls.wrap_socket(connection, server_side=True) as secured:
+                self._answer(secured)
 
     def _answer(self, connection: socket.socket) -> None:
         while request := read_request(connection):

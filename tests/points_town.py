@@ -266,11 +266,11 @@ class Town:
             app.poll,
             app.subscriptions.poll_once if self.shop.offers_subscriptions else app.replan_if_owed,
             app.replan_if_owed,
-            app._end_expired,
+            app.house.end_expired,
             lambda: self._drain(app.pool._workers[:1]),
-            app._tell_waiting,
+            app.house.tell_waiting,
             lambda: self._drain(app.pool._singles),
-            app._keep_house,
+            app.house.keep,
         ):
             self._guarded(act)
 

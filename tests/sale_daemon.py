@@ -127,7 +127,7 @@ class SaleDaemon(ShopReading):
         }
         self.patients = {name: self._patient(name) for name in self.lmss}
         self.workers = [self._worker(name) for name in self.lmss]
-        ledger.record_channels([NOTE_CHANNEL], self.here())
+        ledger.post.record_channels([NOTE_CHANNEL], self.here())
         self.messenger = Messenger(
             channel=OrderNotes(store=store, ledger=ledger, clock=self.here, quarantine_s=QUARANTINE_S),
             ledger=ledger,

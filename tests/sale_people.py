@@ -63,7 +63,7 @@ class SalePeople(SaleShop):
 
     def revive(self) -> int:
         """Somebody mended what the dead rows died of."""
-        return self.ledger.revive(None, None, None, self.plan, self.here())
+        return self.ledger.desk.revive(None, None, None, self.plan, self.here())
 
     # -- by hand, in an LMS ------------------------------------------------------------------------------------------
     def take_by_hand(self, address: str, place: str) -> None:

@@ -4,16 +4,15 @@ import base64
 import contextlib
 import socket
 import ssl
-import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from typing import Self
 
-TIMEOUT_S = 10.0
+from tests.listening import TIMEOUT_S, Listening
+
 DROP = "drop"
 """Instead of an answer the connection is closed."""
 
@@ -35,7 +34,7 @@ class Letter:
         return str(self.message.get_content())
 
 
-class SmtpServer:
+class SmtpServer(Listening):
     """`answers[verb]` are given one by one instead of the usual answer to that verb ("GREET", "EHLO", "STARTTLS",
     "AUTH", "MAIL", "RCPT", "DATA", "END", "QUIT"), or with an address to one recipient ("RCPT ana@example.test").
     "END" is the end of the letter: it is taken first if the answer is a drop.
@@ -54,51 +53,15 @@ class SmtpServer:
     ) -> None:
         self.letters: list[Letter] = []
         self.verbs: list[str] = []
-        self.connections = 0
         self.answers: defaultdict[str, deque[str]] = defaultdict(deque)
         self.tls, self.starttls, self.login, self.slow = tls, starttls, login, slow
-        self._open: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._start(self._accept)
+        super().__init__()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for connection in self._open:
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
-        for thread in list(self._threads):
-            thread.join(TIMEOUT_S)
-            assert not thread.is_alive()
-        for connection in self._open:
-            connection.close()
-
-    def _start(self, target: object, *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)  # type: ignore[arg-type]  # any callable
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self.connections += 1
-                self._open.append(connection)
-                self._start(self._serve, connection)
-
-    def _serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket) -> None:
         connection.settimeout(TIMEOUT_S)
-        with contextlib.suppress(OSError), contextlib.closing(connection):
-            if self.tls is not None:
-                connection = self.tls.wrap_socket(connection, server_side=True)
-                self._open.append(connection)
-            _Conversation(self, connection).run()
+        if self.tls is not None:
+            connection = self.keep(self.tls.wrap_socket(connection, server_side=True))
+        _Conversation(self, connection).run()
 
 
 class _Conversation:
@@ -157,7 +120,7 @@ class _Conversation:
             return False
         if self.server.starttls is not None and self.last.startswith("220"):
             self.connection = self.server.starttls.wrap_socket(self.connection, server_side=True)
-            self.server._open.append(self.connection)
+            self.server.keep(self.connection)
             self.lines = self.connection.makefile("rb")
         return True
 

@@ -95,7 +95,7 @@ class Spine:
             quarantine_s=QUARANTINE_S,
             clock=self.clock,
         )
-        ledger.record_channels([NOTE_CHANNEL], self.clock())
+        ledger.post.record_channels([NOTE_CHANNEL], self.clock())
         self.confirmer = Confirmer(
             lms=self.lms,
             ledger=ledger,

@@ -1,7 +1,13 @@
 """wcsync carries every paid WooCommerce order into the LMS, exactly once."""
 
+import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
+
+with suppress(ValueError):  # only the main thread can see to it
+    if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a bell rung before the daemon listens would end it
 
 _BALLAST = ("httpx._main", "rich")
 """httpx would load a command line of its own, structlog a painter of tracebacks, and both rich and pygments with them:

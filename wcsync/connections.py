@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 
 import httpcore
@@ -15,6 +15,12 @@ import httpx
 from wcsync.errors import ConfigError, Problem
 
 KEEPALIVE_S = 120.0
+
+_IN_THE_LAST_32_BITS = tuple(map(IPv6Network, ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")))
+"""Where an IPv6 address is an IPv4 one written otherwise: compatible, mapped, translated, NAT64 (RFC 6052)."""
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+"""Prefixes for NAT64 that each network may divide as it likes (RFC 8215)."""
+_NOWHERE = IPv4Address(0)
 
 
 class _Deadline(threading.local):
@@ -72,7 +78,7 @@ class _Backend(httpcore.SyncBackend):
     ) -> httpcore.NetworkStream:
         limit_s = self._deadline.cut(timeout)
         inner = super().connect_tcp(host, port, limit_s, local_address, socket_options)
-        if self._home not in {None, host} and not _is_public(inner.get_extra_info("server_addr")[0]):
+        if self._home not in {None, host} and not is_public(inner.get_extra_info("server_addr")[0]):
             inner.close()  # by the address that was reached: what a name means may change between two looks
             raise InsideError
         return _Stream(inner, self._deadline)
@@ -99,10 +105,43 @@ class KeptConnections(httpx.HTTPTransport):
         return super().handle_request(request)
 
 
-def _is_public(address: str) -> bool:
+def is_public(address: str) -> bool:
+    """Whether that address, of either kind, lies outside of this machine and of every private network.
+
+    One that carries an IPv4 address is a way to that one: it is judged by what it carries.
+    """
     found = ip_address(address.partition("%")[0])
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return (mapped or found).is_global
+    carried = _carried(found) if isinstance(found, IPv6Address) else ()
+    return all(_lies_outside(one) for one in carried or (found,))
+
+
+def _lies_outside(address: IPv4Address | IPv6Address) -> bool:
+    site_local = isinstance(address, IPv6Address) and address.is_site_local
+    return address.is_global and not address.is_multicast and not site_local
+
+
+def _carried(address: IPv6Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses in it; none: it is no other way to write or to reach one."""
+    if address in _LOCAL_NAT64:
+        return _translated(int(address))
+    if address.teredo is not None:
+        return address.teredo
+    if address.sixtofour is not None:
+        return (address.sixtofour,)
+    if any(address in network for network in _IN_THE_LAST_32_BITS):
+        return (IPv4Address(int(address) & 0xFFFF_FFFF),)
+    return ()
+
+
+def _translated(number: int) -> tuple[IPv4Address, ...]:
+    """What a translator with a prefix of 48, 56, 64 or 96 bits would read; which length is used there nobody tells.
+
+    https://www.rfc-editor.org/rfc/rfc6052#section-2.2
+    """
+    bits = f"{number:0128b}"
+    texts = (bits[48:64] + bits[72:88], bits[56:64] + bits[72:96], bits[72:104], bits[96:])
+    found = [IPv4Address(int(text, 2)) for text in texts]
+    return tuple(one for one in found if one.packed[0]) or (_NOWHERE,)
 
 
 @functools.cache

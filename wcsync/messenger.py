@@ -47,7 +47,7 @@ class Messenger:
             self._conclude(*self._unsettled.popleft())
         if not self.patient.may_call() or not self.ready():
             return False
-        message = self.ledger.claim_message(self.channel.name, self.clock())
+        message = self.ledger.post.claim(self.channel.name, self.clock())
         if message is None:
             return False
         started = monotonic()
@@ -103,7 +103,7 @@ class Messenger:
         return _Ending(outcome=delivery.value)
 
     def _announce(self, message: Message) -> None:
-        if not self.ledger.record_message_sending(message, self.clock()):
+        if not self.ledger.post.record_sending(message, self.clock()):
             raise TransientError("the message was taken over by another thread; nothing was sent")
 
     def _after_trouble(self, message: Message, exc: TransientError) -> "_Ending":
@@ -138,9 +138,9 @@ class Messenger:
     def _settle(self, message: Message, ending: "_Ending") -> bool:
         now = self.clock()
         if ending.outcome in set(Delivery):
-            return self.ledger.settle_sent(message, now)
+            return self.ledger.post.settle_sent(message, now)
         if ending.outcome == "dead":
-            return self.ledger.settle_message_dead(message, ending.reason, now)
+            return self.ledger.post.settle_dead(message, ending.reason, now)
         deferral = Deferral(
             retry_at=now + timedelta(seconds=ending.wait_s),
             kind="transient",
@@ -148,7 +148,7 @@ class Messenger:
             counted=ending.counted,
             open_since=now if ending.answer_lost else message.open_since,
         )
-        return self.ledger.settle_message_deferred(message, deferral, now)
+        return self.ledger.post.settle_deferred(message, deferral, now)
 
     def _tell(self, message: Message, ending: "_Ending", duration_ms: int) -> None:
         say = log.bind(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.daemon_files import LEDGER, academy_section, campus_section, store_section, write_secrets
 from tests.fakes import FakeClock
 from tests.matrix.calls import ACADEMY, CAMPUS, HOOK, SHOP
 from tests.matrix.wire import Handle
@@ -39,11 +40,7 @@ Shown = tuple[str, frozenset[str], tuple[bytes, ...]]
 Seat = tuple[str, str, str]
 """Who is let into what: (LMS, course, address)."""
 
-CONFIG = """
-[store]
-url = "{shop}"
-consumer_key = {{ file = "key" }}
-consumer_secret = {{ file = "key_secret" }}
+SETTINGS = """
 [orders]
 start = "2026-03-19T00:00:00Z"
 page_size = 2
@@ -51,17 +48,6 @@ page_size = 2
 deleted = "end"
 max_withdrawals = 1000
 max_withdrawals_share = 1.0
-[[lms]]
-name = "campus"
-kind = "moodle"
-url = "{campus}"
-token = {{ file = "token" }}
-[[lms]]
-name = "academy"
-kind = "360learning"
-url = "{academy}"
-client_id = {{ file = "academy_id" }}
-client_secret = {{ file = "academy_secret" }}
 [[alerts.web]]
 name = "web"
 url = "{hook}/hook"
@@ -76,8 +62,6 @@ ownership = "own"
 enabled = {proves}
 look_back_days = 2
 lms = "all"
-[ledger]
-path = "ledger.db"
 [mapping]
 path = "mapping.toml"
 """
@@ -242,12 +226,11 @@ class Stage:
         self.products = {name: self.shop.add_product(name.title(), sku=name.upper()) for name in self.rows}
 
     def _write_files(self) -> None:
-        for name, secret in SECRETS.items():
-            path = self.folder / name
-            path.touch(mode=0o600)
-            path.write_text(secret)
+        write_secrets(self.folder, SECRETS)
         flags = {"mirrors": str(self.mirrors).lower(), "proves": str(self.proves).lower()}
-        (self.folder / "config.toml").write_text(CONFIG.format(**URLS, **flags))
+        sites = store_section(URLS[SHOP]) + campus_section(URLS[CAMPUS]) + academy_section(URLS[ACADEMY])
+        settings = SETTINGS.format(hook=URLS[HOOK], **flags)
+        (self.folder / "config.toml").write_text(sites + settings + LEDGER)
         rows = {name: {"product_id": self.products[name], **self.rows[name]} for name in self.mapped}
         texts = ("\n".join(["[[map]]", *(_line(*pair) for pair in row.items())]) for row in rows.values())
         (self.folder / "mapping.toml").write_text("\n\n".join(texts) + "\n")

@@ -105,6 +105,10 @@ WORDS: dict[str, tuple[Callable[[Spine], None], Word]] = {
     "end": (trashed, lambda desk, spine: desk.end(OrderId(7), None, None, spine.plan, spine.clock())),
     "allow": (refunded, lambda desk, spine: desk.allow(OrderId(7), spine.clock())),
     "hold": (lambda _: None, lambda desk, spine: desk.hold(OrderId(7), "why", spine.plan, spine.clock())),
+    "hold_back": (
+        lambda _: None,
+        lambda desk, spine: desk.hold_back(OrderId(7), "why", spine.clock(), spine.plan, spine.clock()),
+    ),
     "release": (held, lambda desk, spine: desk.release(OrderId(7), spine.plan, spine.clock())),
     "relink": (
         lambda _: None,

@@ -22,11 +22,8 @@ STEPS = (
     "claim",
     "record_sending",
     "settle_applied",
-    "claim_message",
-    "record_message_sending",
-    "settle_sent",
-    "settle_message_deferred",
 )
+POST_STEPS = ("claim", "record_sending", "settle_sent", "settle_deferred")
 STORY = ("completed", "refunded", "completed")
 TOLD = ("is enrolled", "has ended", "is enrolled")
 
@@ -66,8 +63,9 @@ class Street(Spine):
 
     def _open(self) -> SqliteLedger:
         ledger = super()._open()
-        for step in STEPS:
-            setattr(ledger, step, self.around(getattr(ledger, step)))
+        for part, steps in ((ledger, STEPS), (ledger.post, POST_STEPS)):
+            for step in steps:
+                setattr(part, step, self.around(getattr(part, step)))
         ledger._db.execute(
             "PRAGMA synchronous = OFF"
         )  # no power is cut here, and this runs some hundred times

@@ -6,48 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 
-from tests.conftest import FULL
+from tests.machines import STEPS, play
 from tests.proofs import Proof
 from tests.sale_stage import ADDRESSES, DAY, DAYS, GROUP, LATER_TERMS, NEW, UNTIL
 from tests.sale_troubles import SaleTroubles
-from tests.sale_world import SaleWorld, Tally
+from tests.sale_world import SaleWorld
 from wcsync.sandbox.shop_lines import Sold
 
 EXAMPLES = {"short": 25, "full": 1500}[os.environ.get("WCSYNC_PROVE", "short")]
-STEPS = 50
-PLAY = settings(
-    deadline=None,
-    derandomize=not FULL,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
-)
+COUNTS = {name: name for name in ("seats", "accounts", "notes")}
 
 
 class Sales(SaleTroubles):
     """All that may happen, in any order."""
-
-
-def play(proof: Proof, what: str, examples: int, steps: int) -> None:
-    Sales.tally = tally = Tally()
-    try:
-        run_state_machine_as_test(
-            Sales, settings=settings(PLAY, max_examples=examples, stateful_step_count=steps)
-        )
-    finally:
-        proof.tell(
-            "state machine",
-            what,
-            trials=tally.lives,
-            lost=tally.lost,
-            doubled=tally.doubled,
-            steps=tally.steps,
-            seats=tally.seats,
-            accounts=tally.accounts,
-            notes=tally.notes,
-        )
 
 
 def test_what_the_trash_took_before_it_was_sold_is_not_sold_by_a_later_mapping(tmp_path: Path) -> None:
@@ -129,10 +101,10 @@ def test_a_sale_read_after_its_time_is_told_of_although_the_learner_was_put_out_
 
 
 def test_a_sale_lives_as_a_plain_reading_of_the_shop_says(proof: Proof) -> None:
-    play(proof, "a few sales", 10, 25)
+    play(Sales, proof, "a few sales", 10, 25, **COUNTS)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(7200)
 def test_many_sales_live_as_a_plain_reading_of_the_shop_says(proof: Proof) -> None:
-    play(proof, "sales", EXAMPLES, STEPS)
+    play(Sales, proof, "sales", EXAMPLES, STEPS, **COUNTS)

@@ -274,7 +274,7 @@ class World(RuleBasedStateMachine):
         self.wait(4000)
         assert spine.poller.poll_once().complete
         spine.settle()
-        if spine.ledger.revive(None, None, None, spine.plan, spine.clock()):
+        if spine.ledger.desk.revive(None, None, None, spine.plan, spine.clock()):
             spine.settle()
         expected = set().union(*(paid_for(order, self.sold) for order in spine.store.orders.values()))
         assert spine.lms.active() == expected

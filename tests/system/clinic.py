@@ -12,6 +12,7 @@ from typing import Any
 import trustme
 from click.testing import CliRunner, Result
 
+from tests.daemon_files import write_secrets
 from tests.openapi import WatchedThreeSixty
 from wcsync.cli import main
 from wcsync.sandbox.moodle import SandboxMoodle
@@ -51,9 +52,7 @@ class Clinic:
         self.lms: dict[str, Lms] = {}
         self.shop = self._open_shop(server_side(ca.issue_cert("127.0.0.1")))
         self.store["ca_file"] = f'"{ca_path}"'
-        for name, secret in SECRETS.items():
-            (folder / name).touch(mode=0o600)
-            (folder / name).write_text(secret)
+        write_secrets(folder, SECRETS)
         self.course = "42"
 
     @cached_property

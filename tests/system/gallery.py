@@ -12,6 +12,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
+from tests.daemon_files import LEDGER, academy_section, campus_section, store_section, write_secrets
 from wcsync.cli import main
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.shop import SandboxShop
@@ -28,29 +29,6 @@ SECRETS = {
     "academy_id": "galleryid",
     "academy_secret": "gallerysecret",
 }
-CONFIG = """
-[store]
-url = "{shop}"
-consumer_key = {{ file = "key" }}
-consumer_secret = {{ file = "key_secret" }}
-timeout_s = 1
-[[lms]]
-name = "campus"
-kind = "moodle"
-url = "{moodle}"
-token = {{ file = "token" }}
-timeout_s = 1
-[[lms]]
-name = "academy"
-kind = "360learning"
-url = "{academy}"
-client_id = {{ file = "academy_id" }}
-client_secret = {{ file = "academy_secret" }}
-timeout_s = 1
-[ledger]
-path = "ledger.db"
-"""
-
 Json = dict[str, Any]
 
 
@@ -197,11 +175,10 @@ class Gallery:
         self.paths.append(path)
 
     def _write_files(self) -> None:
-        for name, secret in SECRETS.items():
-            (self.folder / name).touch(mode=0o600)
-            (self.folder / name).write_text(secret)
+        write_secrets(self.folder, SECRETS)
+        sites = ((store_section, self.shop), (campus_section, self.moodle), (academy_section, self.academy))
         self._config.write_text(
-            CONFIG.format(shop=self.shop.url, moodle=self.moodle.url, academy=self.academy.url)
+            "".join(section(site.url, "timeout_s = 1") for section, site in sites) + LEDGER
         )
         (self.folder / "mapping.toml").write_text("")
         for product_id, course in zip(self.products, self.courses, strict=False):

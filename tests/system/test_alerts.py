@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.daemon_files import alerts_section, write_secrets
 from tests.smtp import SmtpServer
 from tests.system.world import MOODLE_TOKEN, World
 from wcsync.cli import main
@@ -42,6 +43,13 @@ def hook() -> Iterator[Hook]:
         yield server
 
 
+HEARTBEAT = """
+[heartbeat]
+url = { file = "ping" }
+every_s = 1
+"""
+
+
 def tell(world: World, post: SmtpServer, hook: Hook) -> None:
     """Adds every way to the world's config."""
     secrets = {
@@ -49,34 +57,9 @@ def tell(world: World, post: SmtpServer, hook: Hook) -> None:
         "hook": f"{hook.url}/hook/marked_path",
         "ping": f"{hook.url}/ping/marked_path",
     }
-    for name, secret in secrets.items():
-        path = world.folder / name
-        path.touch(mode=0o600)
-        path.write_text(secret)
+    write_secrets(world.folder, secrets)
     with world.config_path.open("a") as config:
-        config.write(
-            f"""
-[alerts]
-quiet_s = 0
-batch_s = 0
-[alerts.mail]
-host = "127.0.0.1"
-port = {post.port}
-security = "none"
-user = "wcsync"
-password = {{ file = "smtp" }}
-sender = "wcsync@shop.example.test"
-to = ["ops@shop.example.test"]
-timeout_s = 2
-[[alerts.web]]
-name = "chat"
-url = {{ file = "hook" }}
-timeout_s = 2
-[heartbeat]
-url = {{ file = "ping" }}
-every_s = 1
-"""
-        )
+        config.write(alerts_section(post.port) + HEARTBEAT)
 
 
 def block(world: World) -> None:

@@ -193,8 +193,10 @@ def test_a_stopped_reading_keeps_what_was_read_and_says_how_to_go_on(world: Worl
         assert monotonic() < deadline
         sleep(0.02)
     process.send_signal(sign)
+    asked_at = monotonic()
     _, told = process.communicate(timeout=20)
     assert process.returncode == 130, told
+    assert monotonic() - asked_at < 4, "it waited for the page that was under way"
     assert b"Traceback" not in told
     assert b"Repeat the same command to go on" in told
     world.shop.faults.clear()

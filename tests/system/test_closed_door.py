@@ -14,6 +14,7 @@ from typing import Self
 import pytest
 from click.testing import CliRunner
 
+from tests.daemon_files import alerts_section, write_secrets
 from tests.proofs import Proof
 from tests.smtp import SmtpServer
 from tests.system.world import MOODLE_TOKEN, SHOP_SECRET, World
@@ -95,30 +96,9 @@ def in_files(folder: Path, secrets: tuple[str, ...], *, kept_in: set[str]) -> li
 def guarded(world: World) -> Iterator[World]:
     """The world with two ways of being told, each with a secret."""
     with SmtpServer(login=("wcsync", SMTP_PASSWORD)) as post, Hook() as hook:
-        for name, secret in (("smtp", SMTP_PASSWORD), ("hook", f"{hook.url}/hook/{HOOK_KEY}")):
-            (world.folder / name).touch(mode=0o600)
-            (world.folder / name).write_text(secret)
+        write_secrets(world.folder, {"smtp": SMTP_PASSWORD, "hook": f"{hook.url}/hook/{HOOK_KEY}"})
         with world.config_path.open("a") as config:
-            config.write(
-                f"""
-[alerts]
-quiet_s = 0
-batch_s = 0
-[alerts.mail]
-host = "127.0.0.1"
-port = {post.port}
-security = "none"
-user = "wcsync"
-password = {{ file = "smtp" }}
-sender = "wcsync@shop.example.test"
-to = ["ops@shop.example.test"]
-timeout_s = 2
-[[alerts.web]]
-name = "chat"
-url = {{ file = "hook" }}
-timeout_s = 2
-"""
-            )
+            config.write(alerts_section(post.port))
         yield world
 
 

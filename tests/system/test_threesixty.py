@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from tests.daemon_files import LEDGER, academy_section, store_section, write_secrets
 from tests.openapi import WatchedThreeSixty
 from wcsync.cli import main
 from wcsync.sandbox.faults import Fault
@@ -15,22 +16,6 @@ from wcsync.sandbox.shop import SandboxShop
 
 EMAIL = "anna.marked@personal.example.test"
 
-CONFIG = """
-[store]
-url = "{shop}"
-consumer_key = {{ file = "key" }}
-consumer_secret = {{ file = "key_secret" }}
-[orders]
-start = "2000-01-01"
-[[lms]]
-name = "academy"
-kind = "360learning"
-url = "{academy}"
-client_id = {{ file = "academy_id" }}
-client_secret = {{ file = "academy_secret" }}
-[ledger]
-path = "ledger.db"
-"""
 SECRETS = {
     "key": "ck_sandbox",
     "key_secret": "cs_sandbox",
@@ -47,10 +32,11 @@ class Academy:
         self.product = shop.add_product("Python")
         self.group = company.add_group("Python")
         path, _ = company.add_path("Python", self.group)
-        for name, secret in SECRETS.items():
-            (folder / name).write_text(secret)
-            (folder / name).chmod(0o600)
-        (folder / "config.toml").write_text(CONFIG.format(shop=shop.url, academy=company.url))
+        write_secrets(folder, SECRETS)
+        orders = '[orders]\nstart = "2000-01-01"\n'
+        (folder / "config.toml").write_text(
+            store_section(shop.url) + orders + academy_section(company.url) + LEDGER
+        )
         (folder / "mapping.toml").write_text(
             f'[[map]]\nproduct_id = {self.product}\nlms = "academy"\ngroup = "{self.group}"\npath = "{path}"\n'
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from tests.daemon_files import LEDGER, academy_section, campus_section, store_section, write_secrets
 from wcsync.cli import main
 from wcsync.sandbox.moodle import SandboxMoodle
 from wcsync.sandbox.moodle_records import Enrolment
@@ -23,29 +24,10 @@ FILES = {
     "academy_id": "sandboxid",
     "academy_secret": "sandboxsecret",
 }
-CONFIG = """
-[store]
-url = "{shop}"
-consumer_key = {{ file = "key" }}
-consumer_secret = {{ file = "key_secret" }}
+ORDERS = """
 [orders]
 start = "2000-01-01"
 page_size = 25
-[[lms]]
-name = "campus"
-kind = "moodle"
-url = "{campus}"
-token = {{ file = "token" }}
-{campus_keys}
-[[lms]]
-name = "academy"
-kind = "360learning"
-url = "{academy}"
-client_id = {{ file = "academy_id" }}
-client_secret = {{ file = "academy_secret" }}
-[ledger]
-path = "ledger.db"
-{sections}
 """
 
 
@@ -57,17 +39,17 @@ class Till:
     ) -> None:
         self.folder, self.time, self.shop, self.moodle, self.academy = folder, time, shop, moodle, academy
         self.rows: list[str] = []
-        for name, secret in FILES.items():
-            (folder / name).touch(mode=0o600)
-            (folder / name).write_text(secret)
+        write_secrets(folder, FILES)
         self.configure()
 
     def configure(self, sections: str = "", campus_keys: str = "") -> None:
         """The config with more in it."""
-        urls = {"shop": self.shop.url, "campus": self.moodle.url, "academy": self.academy.url}
-        (self.folder / "config.toml").write_text(
-            CONFIG.format(sections=sections, campus_keys=campus_keys, **urls)
+        sites = (
+            store_section(self.shop.url),
+            campus_section(self.moodle.url, campus_keys),
+            academy_section(self.academy.url),
         )
+        (self.folder / "config.toml").write_text("".join((*sites, ORDERS, LEDGER, sections)))
 
     # -- the shop ----------------------------------------------------------------------------------------------------
     def sells_course(self, terms: str = "", **product: Any) -> tuple[int, int]:

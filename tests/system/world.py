@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
 
+from tests.daemon_files import write_secrets
 from tests.system.nursery import Child, Nursery, printed
 from tests.system.stock import Stock, take_stock
 from wcsync.ledger.report import Report, Summary
@@ -152,10 +153,7 @@ class World:
         return read == {number: order["status"] for number, order in self.shop.orders.items()}
 
     def _write_files(self, orders: str, timeout_s: float, quarantine_s: float) -> None:
-        for name, secret in (("key", "ck_sandbox"), ("secret", SHOP_SECRET), ("token", MOODLE_TOKEN)):
-            path = self.folder / name
-            path.touch(mode=0o600)
-            path.write_text(secret)
+        write_secrets(self.folder, {"key": "ck_sandbox", "secret": SHOP_SECRET, "token": MOODLE_TOKEN})
         self.config_path.write_text(
             f"""
 [store]

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from tests.stages import BEGIN, sandbox
 from wcsync.errors import TransientError
 from wcsync.http import Reply
 from wcsync.sandbox.faults import Fault
-from wcsync.store.ahead import Ahead
+from wcsync.store.ahead import Ahead, Left
 from wcsync.store.client import WooCommerce
 
 SINCE = BEGIN - timedelta(minutes=1)
@@ -142,3 +143,67 @@ def test_a_page_that_cannot_be_had_ends_the_walk_in_its_place() -> None:
         assert [next(walk).number, next(walk).number] == [1, 2]
         with pytest.raises(TransientError):
             next(walk)
+
+
+# -- interrupted -------------------------------------------------------------------------------------------------------
+
+
+class Stuck:
+    """Answers the first page at once and the others when it is let."""
+
+    def __init__(self) -> None:
+        self.let = threading.Event()
+        self.answered: list[int] = []
+
+    def ask(self, number: int) -> Reply:
+        if number > 1:
+            assert self.let.wait(20.0)
+        self.answered.append(number)
+        return Reply(status=200, headers={}, content=b"")
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit, SystemExit])
+def test_whoever_is_interrupted_waits_for_no_page_that_is_under_way(kind: type[BaseException]) -> None:
+    shop, left = Stuck(), Left()
+    with suppress(kind), Ahead(shop.ask, 2, left) as ahead:
+        ahead.look(1, 9)
+        raise kind
+    assert shop.answered == []
+    shop.let.set()
+    left.settle()
+    assert sorted(shop.answered) == [2, 3]
+
+
+def test_a_walk_that_fails_waits_for_the_pages_under_way() -> None:
+    shop = Stuck()
+    threading.Timer(0.05, shop.let.set).start()
+    with suppress(TransientError), Ahead(shop.ask, 2) as ahead:
+        ahead.look(1, 9)
+        raise TransientError("page 1")
+    assert sorted(shop.answered) == [2, 3]
+
+
+def test_a_walk_that_follows_one_that_was_left_asks_no_more_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with sandbox() as stage:
+        for _ in range(23):
+            stage.buy(BEGIN)
+        assert isinstance(stage.store, WooCommerce)
+        talk = stage.store._orders._talk
+        ask, let, asked = talk.ask, threading.Event(), []
+
+        def late(path: str, query: dict[str, str]) -> Reply:
+            asked.append(query.get("page", ""))
+            if query.get("page") == "3" and not let.is_set():
+                assert let.wait(20.0)
+                asked.append("let")
+            return ask(path, query)
+
+        monkeypatch.setattr(talk, "ask", late)
+        walk = stage.store.fetch_pages(SINCE, at_once=2)
+        next(walk)
+        next(walk)
+        walk.close()  # type: ignore[attr-defined]  # it is a generator, as one that an interrupt ends
+        threading.Timer(0.05, let.set).start()
+        again = list(stage.store.fetch_pages(SINCE, at_once=2))
+    assert len(again) > 4
+    assert "1" not in asked[asked.index("3") : asked.index("let")], asked

@@ -107,7 +107,7 @@ def test_a_read_again_order_keeps_its_entry(spine: Spine) -> None:
 def test_an_entry_that_somebody_dropped_stays_dropped(spine: Spine) -> None:
     order = sold(spine)
     pass_time(spine, 7200)
-    spine.ledger.drop_parked(order.order_id, None, spine.clock())
+    spine.ledger.desk.drop_parked(order.order_id, None, spine.clock())
     pass_time(spine, 7200)
     assert kinds(spine) == []
 
@@ -257,7 +257,7 @@ def test_two_courses_of_one_line_are_two_things_to_look_at(spine: Spine) -> None
 def test_a_dropped_entry_of_two_courses_stays_dropped_when_one_of_them_shows(spine: Spine) -> None:
     sold(spine, sku="BOTH")
     pass_time(spine, 3600)
-    spine.ledger.drop_parked(1017, None, spine.clock())
+    spine.ledger.desk.drop_parked(1017, None, spine.clock())
     spine.lms.arrives = lambda seat: seat.course_id == "42"
     pass_time(spine, 7200)
     assert kinds(spine) == []

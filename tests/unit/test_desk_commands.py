@@ -388,6 +388,36 @@ def test_where_no_address_comes_in_nothing_is_done(spine: Spine, words: tuple[st
     assert (result.exit_code, "nothing was done: no line came in" in result.stderr) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "stdin"),
+    [
+        pytest.param(("forget", "-"), f"{ANA.email}\n{BEA.email}\n", id="a list to forget"),
+        pytest.param(("relink", ANA.email, "-"), "eve@example.test\neve@example.org\n", id="two for NEW"),
+        pytest.param(("relink", "-", "-"), f"{ANA.email}\neve@example.test\nbea@b.test\n", id="a third"),
+        pytest.param(("forget", "-"), ANA.email + " " * 5000 + "x", id="no end"),
+    ],
+)
+def test_more_than_was_asked_for_is_refused_and_nothing_is_done(
+    spine: Spine, words: tuple[str, ...], stdin: str
+) -> None:
+    """Whoever pipes a list in would believe that all of it was done."""
+    spine.record(sold(quantity="1"))
+    work(spine)
+    result = wcsync(spine, *words, stdin=stdin.encode())
+    assert result.exit_code == 2, result.output
+    assert "nothing was done: more came in than" in result.stderr
+    assert "call it once for each" in result.stderr
+    work(spine)
+    assert inside(spine) == {(ANA.email, "42")}
+    key = spine.ledger.identify(ANA.email)
+    assert spine.ledger.read_learners([key])[key].email == ANA.email
+
+
+def test_empty_lines_around_an_address_are_nobody(spine: Spine) -> None:
+    spine.record(sold(quantity="1"))
+    assert "is erased" in wcsync(spine, "forget", "-", stdin=f"\n {ANA.email} \r\n\n".encode()).stdout
+
+
 @pytest.mark.parametrize("words", [("forget", "-"), ("relink", "-", BEA.email)], ids=["forget", "relink"])
 def test_a_line_that_is_no_text_is_nobodys_address(spine: Spine, words: tuple[str, ...]) -> None:
     result = wcsync(spine, *words, stdin=b"jos\xe9@example.test\n")
@@ -397,7 +427,7 @@ def test_a_line_that_is_no_text_is_nobodys_address(spine: Spine, words: tuple[st
 def test_bytes_that_a_plain_locale_lets_through_are_no_text_either(
     spine: Spine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wcsync.cli.asking._typed_or_piped", lambda _name: "jos\udce9@example.test")
+    monkeypatch.setattr("wcsync.cli.asking._typed_or_piped", lambda _asked: ["jos\udce9@example.test"])
     result = wcsync(spine, "forget", "-")
     assert (result.exit_code, "is no text in UTF-8" in result.stderr) == (2, True), result.output
 

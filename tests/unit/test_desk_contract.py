@@ -279,6 +279,20 @@ class DeskContract(ABC):
         spine.work()
         assert spine.lms.enrolled == {}
 
+    def test_what_was_held_back_is_held_until_it_is_released_and_not_again(
+        self, spine: Spine, desk: Desk
+    ) -> None:
+        began = spine.clock()
+        assert desk.hold_back(OrderId(7), "lost", began, spine.plan, spine.clock())
+        spine.record(sold(quantity="1"))
+        assert kinds(spine) == ["held"]
+        spine.tick(60)
+        assert desk.release(OrderId(7), spine.plan, spine.clock())
+        assert not desk.hold_back(OrderId(7), "lost", began, spine.plan, spine.clock())
+        spine.work()
+        assert (len(spine.lms.enrolled), kinds(spine)) == (1, [])
+        assert desk.hold_back(OrderId(7), "lost", spine.clock(), spine.plan, spine.clock())
+
     # -- another address ---------------------------------------------------------------------------------------------
     def test_another_address_gets_in_and_the_old_one_goes(self, spine: Spine) -> None:
         spine.record(sold(quantity="1"))

@@ -23,7 +23,7 @@ def test_a_ledger_as_it_was_opened_is_fit(ledger: SqliteLedger) -> None:
 
 def test_a_write_ahead_log_deleted_before_the_first_look_is_noticed(ledger: SqliteLedger) -> None:
     fitness = Fitness(ledger, ledger.path)
-    ledger.record_channels(["order notes"], T0)
+    ledger.post.record_channels(["order notes"], T0)
     fitness.begin()
     ledger.path.with_name("ledger.db-wal").unlink()
     assert "write-ahead log was deleted" in fitness.lost()

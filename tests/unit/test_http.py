@@ -29,7 +29,6 @@ from tests.loopback import (
     then_leave,
     then_reset,
 )
-from wcsync import connections
 from wcsync.errors import ConfigError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.http import Outgoing, Reply, Service
 from wcsync.retry import LONGEST_ASKED_WAIT_S
@@ -613,23 +612,3 @@ def test_an_lms_of_our_own_network_may_show_its_pictures(serve: Serve) -> None:
     server = serve(OK)
     with contextlib.closing(Service("pictures", timeout_s=2, home="127.0.0.1")) as service:
         assert service.fetch(lambda: Outgoing(method="GET", url=server.url)).content == b"ok"
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("93.184.215.14", True),
-        ("2606:4700::6810:84e5", True),
-        ("127.0.0.1", False),
-        ("169.254.169.254", False),
-        ("10.0.0.1", False),
-        ("192.168.1.1", False),
-        ("0.0.0.0", False),  # noqa: S104  nothing listens
-        ("::1", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("::ffff:169.254.169.254", False),
-    ],
-)
-def test_what_leads_inside(address: str, public: bool) -> None:
-    assert connections._is_public(address) is public

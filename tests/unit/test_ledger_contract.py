@@ -183,7 +183,7 @@ class ReadingContract(LedgerContract):
     ) -> None:
         order = make_order(lines=(make_line(quantity="3"),))
         stage.record(order)
-        assert stage.ledger.drop_parked(1, None, T0) == 1
+        assert stage.ledger.desk.drop_parked(1, None, T0) == 1
         stage.record(later(order, "completed"))
         assert stage.kinds() == []
         more = make_order(lines=(make_line(quantity="4"),), modified_at=T0 + timedelta(minutes=9))
@@ -192,10 +192,10 @@ class ReadingContract(LedgerContract):
 
     def test_only_the_named_line_is_dropped(self, stage: Stage) -> None:
         stage.record(make_order(lines=(make_line(1, quantity="3"), make_line(2, quantity="2"))))
-        assert stage.ledger.drop_parked(1, 2, T0) == 1
+        assert stage.ledger.desk.drop_parked(1, 2, T0) == 1
         assert [entry["line_id"] for entry in stage.parked()] == [1]
-        assert stage.ledger.drop_parked(1, 2, T0) == 0
-        assert stage.ledger.drop_parked(99, None, T0) == 0
+        assert stage.ledger.desk.drop_parked(1, 2, T0) == 0
+        assert stage.ledger.desk.drop_parked(99, None, T0) == 0
 
     # -- the mapping's edits -----------------------------------------------------------------------------------------
     def test_lines_the_mapping_has_learnt_are_enrolled(self, stage: Stage) -> None:

@@ -15,7 +15,7 @@ from wcsync.errors import PermanentError
 from wcsync.ledger.base import Deferral
 from wcsync.ledger.report import Report
 from wcsync.model import LineId, Order, OrderId, Person
-from wcsync.sale import Access, Refund, RefundLine, Terms
+from wcsync.sale import Access, Refund, RefundLine, Terms, Withdrawal
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def give_up(spine: Spine) -> None:
 
 def drop(spine: Spine) -> None:
     give_up(spine)
-    spine.ledger.drop_dead(1, T0)
+    spine.ledger.desk.drop_dead(1, T0)
 
 
 def wait_for_budget(spine: Spine) -> None:
@@ -128,6 +128,26 @@ def test_each_paid_line_has_its_fate(spine: Spine, act: Callable[[Spine], object
     act(spine)
     assert fates(spine) == [fate]
     assert spine.summary().unexplained == 0
+
+
+@pytest.mark.parametrize("on_withdraw", [Withdrawal.KEEP, Withdrawal.ASK, Withdrawal.UNENROL])
+@pytest.mark.parametrize("then", [None, Withdrawal.UNENROL], ids=["sold alike", "sold to be unenrolled"])
+def test_a_time_that_was_over_when_it_was_read_is_explained_where_a_refund_left_its_learner(
+    spine: Spine, on_withdraw: Withdrawal, then: Withdrawal | None
+) -> None:
+    """Whoever was left in the course, or is out, is so by the refund; the time sold since ran out by itself."""
+    spine.mapping.terms["PY-101"] = Terms(on_withdraw=on_withdraw)
+    spine.record(refunded(enrolled(spine), 1))
+    spine.work()
+    outcome = spine.rows("SELECT outcome, applied, revision FROM enrolments")
+    spine.mapping.terms["PY-101"] = Terms(access=Access(days=1), on_withdraw=then or on_withdraw)
+    spine.tick(3 * 86400)
+    spine.record(make_order(2))
+    spine.work()
+    assert fates(spine, 1, 2) == ["ended", "ended"]
+    assert spine.summary().unexplained == 0
+    if on_withdraw is not Withdrawal.UNENROL:
+        assert spine.rows("SELECT outcome, applied, revision FROM enrolments") == outcome
 
 
 def test_the_fates_of_several_orders_are_told_line_by_line(spine: Spine) -> None:

@@ -364,7 +364,7 @@ class LifeContract(LedgerContract):
 
     def test_a_repeat_that_a_person_dropped_stays_dropped(self, stage: Stage) -> None:
         stage.record(make_order(1), make_order(2))
-        stage.ledger.drop_parked(2, None, T0)
+        stage.ledger.desk.drop_parked(2, None, T0)
         stage.record(later(make_order(2), "completed"), later(make_order(1), "completed"))
         assert stage.kinds() == []
 

@@ -326,7 +326,7 @@ class LimitsContract(LedgerContract):
     def test_what_holds_for_another_learner_of_the_line_stays(self, stage: Stage) -> None:
         order = make_order(lines=(make_line(quantity="2"),))
         stage.record(order)
-        stage.ledger.drop_parked(1, None, T0)
+        stage.ledger.desk.drop_parked(1, None, T0)
         line = stage.ledger.desk.read_open_seats(OrderId(1))[0]
         given = Person(email="bea@example.test")
         giving = Giving(order_id=line.order_id, line_id=line.line_id, learners=(given,))

@@ -120,7 +120,7 @@ def test_a_dropped_row_is_explained_and_not_enrolled(spine: Spine, report: Repor
     spine.lms.before_write = dead
     spine.record(make_order())
     spine.work()
-    spine.ledger.drop_dead(1, T0)
+    spine.ledger.desk.drop_dead(1, T0)
     assert report.summary() == replace(NOTHING, orders=1, lines=1, dropped=1)
 
 
@@ -131,7 +131,7 @@ def test_a_row_dropped_after_it_was_once_enrolled_is_not_counted_as_enrolled(
     spine.record(order)
     spine.work()
     spine.execute("UPDATE enrolments SET state = 'dead', revision = revision + 1")
-    spine.ledger.drop_dead(1, T0)
+    spine.ledger.desk.drop_dead(1, T0)
     assert (report.summary().enrolled, report.summary().unexplained) == (0, 0)
 
 
@@ -147,7 +147,7 @@ def test_a_refunded_line_is_withdrawn_and_no_paid_line_any_more(spine: Spine, re
 def test_an_unreadable_order_counts_as_parked_until_it_is_dropped(spine: Spine, report: Report) -> None:
     spine.ledger.record_page((), [Unreadable(order_id=OrderId(9), reason="half")], spine.plan, None, T0)
     assert report.summary().parked == 1
-    spine.ledger.drop_parked(9, None, T0)
+    spine.ledger.desk.drop_parked(9, None, T0)
     assert report.summary().parked == 0
 
 

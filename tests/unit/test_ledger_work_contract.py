@@ -238,7 +238,7 @@ class WorkContract(LedgerContract):
         stage.record(make_order())
         stage.ledger.settle_dead(stage.claim(), surrender(), T0)
         assert (stage.ledger.claim(CAMPUS, at(99999)), stage.summary().dead) == (None, 1)
-        assert stage.ledger.revive(None, None, None, stage.plan, at(5)) == 1
+        assert stage.ledger.desk.revive(None, None, None, stage.plan, at(5)) == 1
         assert stage.claim(at(5)).attempts == 1
 
     @pytest.mark.parametrize(
@@ -264,14 +264,14 @@ class WorkContract(LedgerContract):
         stage.record(make_order(lines=(make_line(sku="BOTH"),)))
         for _ in range(2):
             stage.ledger.settle_dead(stage.claim(), surrender(), T0)
-        assert stage.ledger.revive(lms, course_id, order_id, stage.plan, T0) == revived
+        assert stage.ledger.desk.revive(lms, course_id, order_id, stage.plan, T0) == revived
         assert stage.summary().dead == 2 - revived
 
     def test_a_revived_line_that_never_got_in_follows_the_mapping_of_today(self, stage: Stage) -> None:
         stage.record(make_order())
         stage.ledger.settle_dead(stage.claim(), surrender(), T0)
         stage.mapping.by_sku["PY-101"] = ("campus", "44")
-        assert stage.ledger.revive(None, None, None, stage.plan, at(5)) == 1
+        assert stage.ledger.desk.revive(None, None, None, stage.plan, at(5)) == 1
         assert stage.claim(at(5)).course_id == "44"
         assert (stage.summary().dead, stage.summary().unexplained) == (0, 0)
 
@@ -281,7 +281,7 @@ class WorkContract(LedgerContract):
         stage.ledger.record_sending(claim, T0, enrolling=True)
         stage.ledger.settle_dead(claim, surrender(), T0)
         stage.mapping.by_sku["PY-101"] = ("campus", "44")
-        stage.ledger.revive(None, None, None, stage.plan, at(5))
+        stage.ledger.desk.revive(None, None, None, stage.plan, at(5))
         assert stage.claim(at(5)).course_id == "42"
 
     def test_a_revived_line_with_a_seat_that_got_in_keeps_what_was_sold(self, stage: Stage) -> None:
@@ -290,7 +290,7 @@ class WorkContract(LedgerContract):
         dead = stage.claim()
         stage.ledger.settle_dead(dead, surrender(), T0)
         stage.mapping.by_sku["BOTH"] = ("campus", "44")
-        stage.ledger.revive(None, None, None, stage.plan, at(5))
+        stage.ledger.desk.revive(None, None, None, stage.plan, at(5))
         assert stage.claim(at(5)).course_id == dead.course_id
 
     def test_a_dropped_dead_row_leaves_the_list_until_its_wish_changes(self, stage: Stage) -> None:
@@ -299,10 +299,10 @@ class WorkContract(LedgerContract):
         claim = stage.claim()
         stage.ledger.record_sending(claim, T0, enrolling=True)
         stage.ledger.settle_dead(claim, surrender(), T0)
-        assert stage.ledger.drop_dead(2, T0) == 0
-        assert stage.ledger.drop_dead(1, T0) == 1
+        assert stage.ledger.desk.drop_dead(2, T0) == 0
+        assert stage.ledger.desk.drop_dead(1, T0) == 1
         assert (stage.summary().dead, stage.summary().unexplained) == (0, 0)
-        assert stage.ledger.revive(None, None, None, stage.plan, T0) == 0
+        assert stage.ledger.desk.revive(None, None, None, stage.plan, T0) == 0
         stage.record(later(order, "refunded"))
         assert stage.claim(at(1)).desired is Desired.OUT
 

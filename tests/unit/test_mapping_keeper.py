@@ -1,6 +1,5 @@
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -12,6 +11,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from tests.fakes import CAMPUS, FakeClock, make_line
+from tests.unprivileged import without_rights
 from wcsync.credentials import read_plain_file
 from wcsync.errors import ConfigError
 from wcsync.ledger.ledger import SqliteLedger
@@ -443,19 +443,6 @@ def test_a_file_that_is_missing_for_a_moment_is_no_trouble(watch: Watch, logs: l
     watch.desk.write(GOOD)
     watch.look(3)
     assert events(logs) == []
-
-
-@contextmanager
-def without_rights() -> Iterator[None]:
-    """What root may read, a daemon's own user may not."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_a_file_that_may_no_longer_be_read_is_told_and_mended_by_a_chmod(

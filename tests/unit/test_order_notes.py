@@ -104,7 +104,7 @@ def test_what_was_mended_later_is_told_again(spine: Spine) -> None:
     order = sold(spine)
     spine.send()
     spine.lms.before_write = lambda _what: None
-    spine.ledger.revive(None, None, None, spine.plan, spine.clock())
+    spine.ledger.desk.revive(None, None, None, spine.plan, spine.clock())
     spine.work()
     spine.send()
     assert ["could NOT" in notes(spine, order)[0], "is enrolled" in notes(spine, order)[1]] == [True, True]
@@ -221,7 +221,7 @@ def test_an_order_that_waits_long_is_told_so_once_and_then_that_it_is_in(spine: 
     for _ in range(5):
         spine.tick(600)
         spine.work()
-        spine.ledger.record_waiting(spine.clock(), spine.clock())
+        spine.ledger.post.record_waiting(spine.clock(), spine.clock())
         spine.send()
     assert ["not enrolled yet" in note for note in notes(spine, order)] == [True]
     spine.lms.before_read = lambda: None
@@ -234,7 +234,7 @@ def test_an_order_that_waits_shortly_is_told_nothing(spine: Spine) -> None:
     spine.tick(600)
     order = buy(spine, modified_at=spine.clock())
     spine.poller.poll_once()
-    assert spine.ledger.record_waiting(T0, spine.clock()) == 0
+    assert spine.ledger.post.record_waiting(T0, spine.clock()) == 0
     assert spine.send() == 0
     assert notes(spine, order) == []
 
@@ -242,14 +242,14 @@ def test_an_order_that_waits_shortly_is_told_nothing(spine: Spine) -> None:
 def test_waiting_is_told_once_however_often_it_is_looked_at(spine: Spine) -> None:
     buy(spine)
     spine.poller.poll_once()
-    assert [spine.ledger.record_waiting(spine.clock(), spine.clock()) for _ in range(3)] == [1, 0, 0]
+    assert [spine.ledger.post.record_waiting(spine.clock(), spine.clock()) for _ in range(3)] == [1, 0, 0]
     assert len(spine.rows("SELECT key FROM outbox")) == 1
 
 
 def test_news_that_nobody_sent_yet_is_overtaken_by_newer_news(spine: Spine) -> None:
     order = buy(spine)
     spine.poller.poll_once()
-    spine.ledger.record_waiting(spine.clock(), spine.clock())
+    spine.ledger.post.record_waiting(spine.clock(), spine.clock())
     spine.work()
     spine.send()
     assert ["is enrolled" in note for note in notes(spine, order)] == [True]
@@ -468,7 +468,7 @@ def test_a_bug_in_a_note_is_no_bug_in_the_rest(spine: Spine) -> None:
 
 def test_without_the_channel_nothing_is_queued_and_what_was_is_dropped(spine: Spine) -> None:
     sold(spine)
-    spine.ledger.record_channels([], spine.clock())
+    spine.ledger.post.record_channels([], spine.clock())
     assert spine.send() == 0
     spine.tick(5)
     sold(spine, order_id=1018, modified_at=spine.clock())
@@ -478,9 +478,9 @@ def test_without_the_channel_nothing_is_queued_and_what_was_is_dropped(spine: Sp
 
 
 def test_what_was_settled_before_notes_were_switched_on_is_no_news(spine: Spine) -> None:
-    spine.ledger.record_channels([], spine.clock())
+    spine.ledger.post.record_channels([], spine.clock())
     order = sold(spine, lines=(make_line(1), make_line(2, sku="UNKNOWN"), make_line(3, quantity="3")))
-    spine.ledger.record_channels([NOTE_CHANNEL], spine.clock())
+    spine.ledger.post.record_channels([NOTE_CHANNEL], spine.clock())
     spine.ledger.replan_unmapped(spine.plan, spine.clock())
     spine.tick(60)
     spine.store.change(order.order_id, spine.clock())  # a bulk edit that changes nothing that was sold
@@ -496,13 +496,13 @@ def test_what_was_settled_before_notes_were_switched_on_is_no_news(spine: Spine)
 
 def test_a_message_taken_over_by_another_is_not_sent(spine: Spine) -> None:
     order = sold(spine)
-    message = spine.ledger.claim_message("note", spine.clock())
+    message = spine.ledger.post.claim("note", spine.clock())
     assert message is not None
     other = SqliteLedger(spine.path)
     other.recover(spine.clock(), spine.clock())
     other.close()
-    assert not spine.ledger.record_message_sending(message, spine.clock())
-    assert not spine.ledger.settle_sent(message, spine.clock())
+    assert not spine.ledger.post.record_sending(message, spine.clock())
+    assert not spine.ledger.post.settle_sent(message, spine.clock())
     spine.tick(QUARANTINE_S + 1)
     spine.send()
     assert len(notes(spine, order)) == 1
@@ -529,7 +529,7 @@ def test_who_is_in_is_not_told_to_wait_while_something_about_it_changes(spine: S
     spine.execute(CHANGED_WISH)
     spine.tick(3600)
     spine.work()
-    assert spine.ledger.record_waiting(spine.clock(), spine.clock()) == 0
+    assert spine.ledger.post.record_waiting(spine.clock(), spine.clock()) == 0
     spine.lms.before_read = lambda: None
     spine.settle()
     spine.send()
@@ -550,7 +550,7 @@ def test_an_order_that_was_told_to_wait_is_told_when_there_is_nothing_to_wait_fo
     spine.lms.before_read = lambda: _raise(TransientError("campus: maintenance", whole_service=True))
     order = sold(spine)
     spine.tick(3600)
-    spine.ledger.record_waiting(spine.clock(), spine.clock())
+    spine.ledger.post.record_waiting(spine.clock(), spine.clock())
     spine.send()
     spine.tick(60)
     spine.store.change(order.order_id, spine.clock(), status="refunded")

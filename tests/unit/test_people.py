@@ -1,9 +1,7 @@
 """The lists of what needs a person, and the commands that take entries off them, by number or id."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from tests.fakes import T0, make_line, make_order
 from tests.spine import Spine
+from tests.unprivileged import without_rights
 from wcsync.cli import main
 from wcsync.cli.lists import age
 from wcsync.cli.orders import word_for
@@ -157,18 +156,6 @@ def test_an_age_is_told_in_the_unit_a_person_would_use(spine: Spine, seconds: in
     assert age(render_instant(T0), spine.clock()) == text
 
 
-@contextmanager
-def somebody_else() -> Iterator[None]:
-    """Without root's right to look into every folder."""
-    ours = os.geteuid()
-    if ours == 0:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(ours)
-
-
 @pytest.mark.parametrize("open_it", [Report, Rehearsal])
 def test_a_ledger_in_a_folder_of_somebody_else_is_told_from_one_that_is_not_there(
     tmp_path: Path, open_it: Callable[[Path], object]
@@ -177,7 +164,7 @@ def test_a_ledger_in_a_folder_of_somebody_else_is_told_from_one_that_is_not_ther
     folder.mkdir()
     folder.chmod(0)
     try:
-        with somebody_else(), pytest.raises(ConfigError, match="cannot be read"):
+        with without_rights(), pytest.raises(ConfigError, match="cannot be read"):
             open_it(folder / "ledger.db")
     finally:
         folder.chmod(0o700)

@@ -252,7 +252,7 @@ def test_what_a_person_dropped_stays_dropped_and_counts_so(spine: Spine) -> None
     sell_and_enrol(spine, 1, 3)
     take_out(spine, 2)
     prove(spine)
-    spine.ledger.drop_parked(2, None, spine.clock())
+    spine.ledger.desk.drop_parked(2, None, spine.clock())
     reckoning = prove(spine)
     assert parked(spine) == []
     assert (reckoning.counts()["dropped"], reckoning.counts()["enrolled"]) == (1, 2)

@@ -1,6 +1,7 @@
 """A ledger that was restored from a backup: what came since counts as possibly done."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 
 from tests.fakes import T0, make_line, make_order, make_refund
 from tests.spine import QUARANTINE_S, Spine
+from wcsync.cli.timeline import timeline
 from wcsync.errors import TransientError
 from wcsync.ledger.backup import put_back, take
+from wcsync.ledger.report import Report
 from wcsync.mappers.notes import tells_of_a_decision
 from wcsync.model import Order, Person
 from wcsync.pollers.catching_up import tell_restored
@@ -55,6 +58,27 @@ class Restorable(Spine):
         self._open()
         tell_restored(self.ledger, self.clock())
         self.ledger.recover(self.clock(), self.clock())
+
+
+def lost_decision(spine: Restorable) -> Order:
+    """Restored; the address of order 2, which came after the backup, was put right meanwhile, and its note says so."""
+    spine.back_up()
+    order = spine.buy(2, "ann@example.test")
+    spine.live()
+    spine.ledger.desk.relink("ann@example.test", Person(email=ANA[0]), spine.plan, spine.clock())
+    spine.live()
+    assert tells_of_a_decision(spine.store.notes[2])
+    spine.restore()
+    return order
+
+
+def watched(spine: Restorable) -> Hindsight:
+    """A process that begins now: it remembers nothing of those before it."""
+    hindsight = Hindsight(
+        store=spine.store, ledger=spine.ledger, planner=lambda: spine.plan, clock=spine.clock
+    )
+    spine.poller = replace(spine.poller, before_recording=hindsight.look)
+    return hindsight
 
 
 @pytest.fixture
@@ -236,18 +260,9 @@ def test_a_restored_ledger_stays_one_and_is_begun_once(spine: Restorable) -> Non
 def test_an_order_whose_address_was_put_right_since_is_held_until_that_is_said_again(
     spine: Restorable,
 ) -> None:
-    spine.back_up()
-    spine.buy(2, "ann@example.test")
-    spine.live()
-    spine.ledger.desk.relink("ann@example.test", Person(email=ANA[0]), spine.plan, spine.clock())
-    spine.live()
-    assert tells_of_a_decision(spine.store.notes[2])
+    lost_decision(spine)
+    watched(spine)
     writes = list(spine.lms.writes)
-    spine.restore()
-    hindsight = Hindsight(
-        store=spine.store, ledger=spine.ledger, planner=lambda: spine.plan, clock=spine.clock
-    )
-    spine.poller = replace(spine.poller, before_recording=hindsight.look)
     spine.live()
     assert spine.lms.writes == writes
     assert [row["order_id"] for row in spine.rows("SELECT order_id FROM holds")] == [2]
@@ -256,6 +271,52 @@ def test_an_order_whose_address_was_put_right_since_is_held_until_that_is_said_a
     spine.live()
     assert spine.lms.writes == writes
     assert spine.rows("SELECT ours FROM enrolments WHERE applied = 'in' AND ours = 0") == []
+
+
+def test_an_order_that_a_person_released_is_not_held_again_by_the_next_process(spine: Restorable) -> None:
+    order = lost_decision(spine)
+    watched(spine)
+    spine.live()
+    assert [row["order_id"] for row in spine.rows("SELECT order_id FROM holds")] == [2]
+    spine.ledger.desk.release(order.order_id, spine.plan, spine.clock())
+    spine.reopen()
+    watched(spine)
+    spine.tick(1)
+    spine.store.put(replace(order, modified_at=spine.clock()))
+    spine.live()
+    assert spine.rows("SELECT order_id FROM holds") == []
+    assert ("ann@example.test", "42") in spine.lms.active()
+
+
+def test_a_decision_that_is_lost_a_second_time_holds_the_order_again(spine: Restorable) -> None:
+    order = lost_decision(spine)
+    watched(spine)
+    spine.live()
+    spine.ledger.desk.release(order.order_id, spine.plan, spine.clock())
+    spine.back_up()
+    spine.ledger.desk.relink("ann@example.test", Person(email=ANA[0]), spine.plan, spine.clock())
+    spine.live()
+    spine.restore()
+    watched(spine)
+    spine.tick(1)
+    spine.store.put(replace(order, modified_at=spine.clock()))
+    spine.live()
+    assert [row["order_id"] for row in spine.rows("SELECT order_id FROM holds")] == [2]
+
+
+def test_a_hold_for_a_lost_decision_is_told_as_an_act_of_wcsync(spine: Restorable) -> None:
+    lost_decision(spine)
+    watched(spine)
+    spine.live()
+    with closing(Report(spine.path)) as report:
+        story = report.order_of(2)
+    assert story is not None
+    (held,) = [moment for moment in timeline(story) if moment["what"].startswith("held")]
+    assert (held["by"], held["what"]) == (
+        "wcsync",
+        "held, as the restored ledger may lack a person's decision",
+    )
+    assert "a person" not in next(row["reason"] for row in story["parked"] if row["kind"] == "held")
 
 
 def test_an_order_whose_decision_the_backup_holds_goes_on(spine: Restorable) -> None:
@@ -267,10 +328,7 @@ def test_an_order_whose_decision_the_backup_holds_goes_on(spine: Restorable) -> 
     spine.back_up()
     spine.store.put(replace(order, modified_at=spine.clock()))
     spine.restore()
-    hindsight = Hindsight(
-        store=spine.store, ledger=spine.ledger, planner=lambda: spine.plan, clock=spine.clock
-    )
-    hindsight.look([replace(order, modified_at=spine.clock())])
+    watched(spine).look([replace(order, modified_at=spine.clock())])
     assert spine.rows("SELECT order_id FROM holds") == []
 
 
@@ -324,7 +382,7 @@ def test_alerts_that_waited_in_the_backup_are_not_sent_any_more(spine: Restorabl
     spine.back_up()
     spine.restore()
     spine.live()
-    assert spine.ledger.claim_message("mail", spine.clock()) is None
+    assert spine.ledger.post.claim("mail", spine.clock()) is None
 
 
 def test_a_seat_whose_end_was_told_is_not_told_again_because_a_later_order_covers_it(

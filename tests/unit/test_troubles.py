@@ -135,26 +135,26 @@ class Desk:
         return planner.plan(order, known, circumstances)
 
     def claim(self, way: str) -> Message | None:
-        return self.ledger.claim_message(way, self.clock())
+        return self.ledger.post.claim(way, self.clock())
 
     def deliver(self, way: str = "mail") -> list[str]:
         """Has everything that waits in a way delivered. What it said, as `began service/campus`."""
         said = []
         while (message := self.claim(way)) is not None:
             said += [f"{item.turn} {item.key}" for item in parse_news(message.payload)]
-            self.ledger.settle_sent(message, self.clock())
+            self.ledger.post.settle_sent(message, self.clock())
         self.heard[way] += said
         return said
 
     def give_up(self, way: str) -> None:
         message = self.claim(way)
         assert message is not None
-        self.ledger.settle_message_dead(message, f"{self.rules.ways[way]}: refused", self.clock())
+        self.ledger.post.settle_dead(message, f"{self.rules.ways[way]}: refused", self.clock())
 
     def news(self, way: str = "mail") -> tuple[News, ...]:
         message = self.claim(way)
         assert message is not None
-        self.ledger.settle_sent(message, self.clock())
+        self.ledger.post.settle_sent(message, self.clock())
         return parse_news(message.payload)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
@@ -369,7 +369,7 @@ def test_a_mass_failure_is_a_message_and_then_one_now_and_again(desk: Desk) -> N
         desk.wait(30)
         if (message := desk.claim("mail")) is not None:
             sizes.append(len(parse_news(message.payload)))
-            desk.ledger.settle_sent(message, desk.clock())
+            desk.ledger.post.settle_sent(message, desk.clock())
     desk.wait(1000)
     sizes.append(len(desk.deliver()))
     assert sum(sizes) == 300
@@ -394,7 +394,7 @@ def test_a_row_that_was_mended_before_its_batch_is_never_mentioned(desk: Desk) -
     desk.deliver()
     desk.kill_rows(2)
     desk.wait(60)
-    desk.ledger.drop_dead(2, desk.clock())
+    desk.ledger.desk.drop_dead(2, desk.clock())
     desk.wait(2000)
     assert desk.deliver() == []
 
@@ -405,7 +405,7 @@ def test_rows_that_a_person_dealt_with_are_told_as_over_together(desk: Desk) -> 
     assert len(desk.deliver()) == 50
     desk.wait(1800)
     for number in range(1, 51):
-        desk.ledger.drop_dead(number, desk.clock())
+        desk.ledger.desk.drop_dead(number, desk.clock())
     desk.wait(400)
     said = desk.deliver()
     assert len(said) == 50
@@ -418,18 +418,18 @@ def test_a_parked_entry_is_told_and_told_as_over(desk: Desk) -> None:
     [item] = desk.news()
     assert item.title.startswith("order 7")
     desk.wait(1000)
-    desk.ledger.drop_parked(7, None, desk.clock())
+    desk.ledger.desk.drop_parked(7, None, desk.clock())
     desk.wait(400)
     [said] = desk.deliver()
     assert said.startswith("ended parked/7/")
 
 
 def test_a_note_that_was_given_up_is_told_once_and_never_as_over(desk: Desk) -> None:
-    desk.ledger.record_channels([NOTE_CHANNEL, "mail", "web"], desk.clock())
+    desk.ledger.post.record_channels([NOTE_CHANNEL, "mail", "web"], desk.clock())
     desk.kill_rows(17)
     message = desk.claim(NOTE_CHANNEL)
     assert message is not None
-    desk.ledger.settle_message_dead(message, "shop: there is no order 17 any more", desk.clock())
+    desk.ledger.post.settle_dead(message, "shop: there is no order 17 any more", desk.clock())
     desk.look()
     assert "began message/note/order 17/1" in desk.deliver()
     desk.wait(3600)
@@ -530,7 +530,7 @@ def test_a_message_that_may_have_arrived_is_left_as_it_is(desk: Desk) -> None:
     lost = Deferral(
         retry_at=desk.clock(), kind="transient", reason="lost", counted=True, open_since=desk.clock()
     )
-    desk.ledger.settle_message_deferred(message, lost, desk.clock())
+    desk.ledger.post.settle_deferred(message, lost, desk.clock())
     desk.well()
     desk.wait(400)
     assert desk.deliver() == ["began service/campus", "ended service/campus"]
@@ -544,7 +544,7 @@ def test_a_message_under_way_is_followed_by_the_next_not_overtaken(desk: Desk) -
     desk.wait(30)
     assert desk.claim("mail") is None
     assert message is not None
-    desk.ledger.settle_sent(message, desk.clock())
+    desk.ledger.post.settle_sent(message, desk.clock())
     assert desk.deliver() == ["began service/shop"]
 
 
@@ -554,7 +554,7 @@ def test_two_ways_that_give_everything_up_do_not_keep_each_other_busy(desk: Desk
     for _ in range(100):
         for way in ("mail", "web"):
             if (message := desk.claim(way)) is not None:
-                desk.ledger.settle_message_dead(message, "refused", desk.clock())
+                desk.ledger.post.settle_dead(message, "refused", desk.clock())
         desk.wait(30)
     assert len(desk.rows("SELECT * FROM outbox")) <= 4
 

@@ -432,7 +432,7 @@ def test_what_was_half_done_and_is_found_later_is_ours(spine: Spine) -> None:
     order = make_order()
     spine.record(order)
     spine.work()
-    assert spine.ledger.revive(None, None, None, spine.plan, spine.clock()) == 1
+    assert spine.ledger.desk.revive(None, None, None, spine.plan, spine.clock()) == 1
     spine.work()
     assert spine.row()["outcome"] == "already"
     spine.record(refund(order))
@@ -574,7 +574,7 @@ def test_a_row_is_dead_after_its_last_attempt_and_can_be_revived(tmp_path: Path)
     spine.record(make_order())
     spine.settle()
     assert (spine.row()["state"], spine.row()["attempts"], spine.summary().dead) == ("dead", 3, 1)
-    assert spine.ledger.revive(None, None, 1, spine.plan, spine.clock()) == 1
+    assert spine.ledger.desk.revive(None, None, 1, spine.plan, spine.clock()) == 1
     spine.settle()
     assert spine.lms.active() == {ANA}
     spine.close()

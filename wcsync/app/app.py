@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,15 +20,16 @@ from wcsync.app.build import (
     build_rules,
     build_store,
     longest_silence_s,
-    longest_turn_s,
     planner_by,
     target_keys,
     tempo,
 )
 from wcsync.app.crew import Crew
 from wcsync.app.fitness import Fitness
+from wcsync.app.house import House
 from wcsync.app.looks import Looks
 from wcsync.app.proof import build_catch_up, build_halts, build_nights, build_reconciler
+from wcsync.app.replanning import Replanning
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence
 from wcsync.config import Config
@@ -83,8 +84,6 @@ class App:
         self.clock = clock
         self._dice = dice
         self.stop = threading.Event()
-        self._replan_owed = threading.Event()
-        self._planned_by: Mapping | None = None
         self.looks = Looks(Cadence.begin(tempo(config)), self.poll)
         self.ledger = ledger or SqliteLedger(config.ledger.path)
         self._fitness = Fitness(self.ledger, config.ledger.path)
@@ -96,6 +95,7 @@ class App:
         self.mapping = MappingKeeper(config.mapping.path, target_keys(config), self.ledger, clock)
         self._patients = {name: self._patient(name) for name in self.gates}
         self.crew = crew = self._made_crew()
+        self._replanning = Replanning(self.ledger, self.mapping, crew.plan, clock, self._at_page, self.stop)
         self.poller = crew.orders()
         self.subscriptions = crew.subscriptions()
         self._retention = Retention(self.ledger, clock, config.retention.days)
@@ -111,6 +111,9 @@ class App:
             singles=crew.singles(self.channels, lambda: self._watch.looked),
             longest_s=self.longest_s,
             explains=self.ledger.ailment.explains,
+        )
+        self.house = House(
+            config=config, ledger=self.ledger, mapping=self.mapping, clock=clock, wake=self.pool.wake
         )
 
     # -- the daemon's work ---------------------------------------------------------------------------------------
@@ -134,17 +137,17 @@ class App:
                 hint="orders read before count by the new paid_statuses once they are read again: "
                 "`wcsync backfill --since T`",
             )
-        self.ledger.record_channels([channel.name for channel in self.channels], now)
+        self.ledger.post.record_channels([channel.name for channel in self.channels], now)
         self._fitness.begin()
-        self._tell_missing_lmss()
-        self._replan_owed.set()
+        self.house.tell_missing_lmss(self.lmss)
+        self._replanning.owe()
 
     def poll(self) -> Pass:
         """One look at the shop."""
         mapping = self.mapping.current
         found = self.poller.poll_once()
         if self.mapping.current is not mapping:
-            self._replan_owed.set()  # a page by the mapping before may have come after the replanning by the new one
+            self._replanning.owe()  # a page by the mapping before may have come after the replanning by the new one
         self.pool.wake()
         if found.complete and self._heartbeat is not None and not self.sound():
             self._heartbeat.beat()
@@ -159,8 +162,7 @@ class App:
 
         Apart from the look at the file: that one may hang and be left behind, this one writes to the ledger.
         """
-        if self._replan_owed.is_set() or self.mapping.current is not self._planned_by:
-            self._replan()
+        if self._replanning.run_if_owed():
             self.pool.wake()
 
     def run_cycle(self) -> bool:
@@ -169,9 +171,9 @@ class App:
         complete = self.poll().complete
         self.subscriptions.poll_once()
         self.replan_if_owed()
-        self._end_expired()
+        self.house.end_expired()
         self.pool.drain()
-        self._tell_waiting()
+        self.house.tell_waiting()
         self.pool.drain()
         if self.config.course_sync.enabled:
             self._mirror().run_if_due()
@@ -195,9 +197,9 @@ class App:
             Job(
                 name="subscriptions", every_s=periods.SUBSCRIPTIONS_EVERY_S, run=self.subscriptions.run_if_due
             ),
-            Job(name="expiry", every_s=periods.EXPIRY_EVERY_S, run=self._end_expired),
-            Job(name="leases", every_s=60, run=self._keep_house),
-            Job(name="waiting", every_s=60, run=self._tell_waiting),
+            Job(name="expiry", every_s=periods.EXPIRY_EVERY_S, run=self.house.end_expired),
+            Job(name="leases", every_s=60, run=self.house.keep),
+            Job(name="waiting", every_s=60, run=self.house.tell_waiting),
             Job(name="retention", every_s=periods.RETENTION_EVERY_S, run=self._retention.run_if_due),
             Job(name="halts", every_s=60, run=build_halts(self.config, self.clock).look),
         ]
@@ -242,7 +244,7 @@ class App:
         self.mapping.load()
         record = self.poller.read_since(since, on_page)
         self.mapping.refresh()
-        self._replan()  # rows added while it was read
+        self._replanning.run()  # rows added while it was read
         return record
 
     def reread(self, order_id: OrderId) -> PageRecord | None:
@@ -330,14 +332,6 @@ class App:
     def _patient(self, name: str) -> Patient:
         return Patient(name=name, ledger=self.ledger, clock=self.clock, dice=self._dice)
 
-    def _at_batch(self) -> bool:
-        """As `_at_page`, and a breath in which others may write."""
-        self.stop.wait(periods.BREATH_S)
-        stopping = self._at_page()
-        if stopping:
-            self._replan_owed.set()
-        return stopping
-
     def _at_page(self) -> bool:
         """Whether a walk is to end. That it asks, at every page, is its sign of life."""
         beat()
@@ -346,25 +340,6 @@ class App:
     def _planner(self) -> Planner:
         return planner_by(self.config, self.mapping.current, self.ledger)
 
-    def _replan(self) -> None:
-        self._replan_owed.clear()  # first: what is owed from now on is owed again
-        self._planned_by = self.mapping.current
-        try:
-            record = self.ledger.replan_unmapped(self.crew.plan(), self.clock(), self._at_batch)
-        except BaseException:
-            self._replan_owed.set()
-            raise
-        if record.lines > record.unmapped:
-            log.info("lines_replanned", orders=record.fresh, still_unmapped=record.unmapped)
-
-    def _tell_missing_lmss(self) -> None:
-        """Enrolments that wait for an LMS which left the config have nobody to work on them."""
-        with closing(Report(self.config.ledger.path)) as report:
-            waiting = report.due_by_lms()
-        for name in sorted(waiting.keys() - self.lmss.keys()):
-            hint = f'they wait until an [[lms]] section is called "{name}" again'
-            log.error("lms_missing", lms=name, rows=waiting[name], hint=hint)
-
     def sound(self) -> str:
         """Why this process cannot do its work any more; '' while it can."""
         return self._fitness.lost() or ("" if self.pool.alive() else "a worker thread has ended")
@@ -372,39 +347,13 @@ class App:
     def state(self) -> str:
         """How things stand, in a few sentences for people."""
         try:
-            return self._state()
+            return " ".join([*self._failed(), *in_words(self.ledger, self.gates, self.clock())])
         except Exception as exc:
             if self.ledger.ailment.explains(exc):
                 return " ".join(self._failed())
             raise
 
-    def _state(self) -> str:
-        now = self.clock()
-        healths = {name: self.ledger.read_service(name, now).health for name in self.gates}
-        with closing(Report(self.config.ledger.path)) as report:
-            due = report.due()
-        words = [in_words(name, health) for name, health in healths.items()]
-        return " ".join([*self._failed(), *words, f"Due: {due}."])
-
     def _failed(self) -> list[str]:
         return self._fitness.words() or (
             ["ORDERS CANNOT BE RECORDED, see the log."] if self.looks.failed else []
         )
-
-    def _end_expired(self) -> None:
-        """Access whose time is over ends, whoever carries that out."""
-        if self.ledger.end_expired(self.clock()):
-            self.pool.wake()
-
-    def _tell_waiting(self) -> None:
-        now = self.clock()
-        self.ledger.record_waiting(now - timedelta(seconds=self.config.notes.waiting_after_s), now)
-
-    def _keep_house(self) -> None:
-        self.mapping.tell_if_stuck()
-        now = self.clock()
-        recovered = self.ledger.recover(
-            now - max(periods.LEASE_LIMIT, timedelta(seconds=longest_turn_s(self.config))), now
-        )
-        if recovered:
-            log.warning("leases_recovered", rows=recovered)

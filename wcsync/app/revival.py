@@ -16,7 +16,7 @@ def revive(
     order_id: int | None,
 ) -> int:
     """Lets dead enrolments be tried again; those that never got in by the mapping of today. Returns how many."""
-    return ledger.revive(lms, course_id, order_id, plan_of_today(config, ledger), utc_now())
+    return ledger.desk.revive(lms, course_id, order_id, plan_of_today(config, ledger), utc_now())
 
 
 def plan_of_today(config: Config, ledger: SqliteLedger) -> PlanOrder:

@@ -1,30 +1,55 @@
 """Addresses that need not stand in a command: everybody on a machine can list the words of its processes."""
 
 import sys
+from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
 from wcsync.cli.next_steps import EXIT_USAGE, give_up
 
 STDIN = "-"
-LONGEST = 1000
+LONGEST = 4096
+"""So many letters are read at the most."""
 
 
-def read_address(word: str, name: str) -> str:
-    """The word itself; for `-` a line that is piped in, or typed where there is a terminal. Ends with 2 without one."""
-    if word != STDIN:
-        return word
+def read_addresses(**words: str) -> list[str]:
+    """The words themselves, in their order; for each `-` a line that is piped in, or typed where there is a terminal.
+
+    What is piped in must hold one line for each `-`, and nothing else: ends with 2 otherwise.
+    """
+    asked = [name for name, word in words.items() if word == STDIN]
     try:
-        address = _typed_or_piped(name)
-        address.encode()  # in a plain locale any byte comes in, as half a character
+        came = _typed_or_piped(asked) if asked else []
+        "".join(came).encode()  # in a plain locale any byte comes in, as half a character
     except UnicodeError:
-        give_up(f"nothing was done: what came in for {name} is no text in UTF-8", EXIT_USAGE)
-    if not address:
-        give_up(f"nothing was done: no line came in for {name}", EXIT_USAGE)
-    return address
+        give_up(f"nothing was done: what came in for {_listed(asked)} is no text in UTF-8", EXIT_USAGE)
+    if len(came) < len(asked):
+        give_up(f"nothing was done: no line came in for {asked[len(came)]}", EXIT_USAGE)
+    if len(came) > len(asked):
+        _refuse_more(asked)
+    found = iter(came)
+    return [next(found) if word == STDIN else word for word in words.values()]
 
 
-def _typed_or_piped(name: str) -> str:
-    if sys.stdin is not None and sys.stdin.isatty():
-        return str(click.prompt(name, err=True))
-    return "" if sys.stdin is None else sys.stdin.readline(LONGEST).strip()
+def _typed_or_piped(asked: Sequence[str]) -> list[str]:
+    if sys.stdin is None:
+        return []
+    if sys.stdin.isatty():
+        return [str(click.prompt(name, err=True)) for name in asked]
+    text = sys.stdin.read(LONGEST + 1)
+    if len(text) > LONGEST:
+        _refuse_more(asked)
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def _refuse_more(asked: Sequence[str]) -> NoReturn:
+    one = "one line" if len(asked) == 1 else "one line each"
+    give_up(
+        f"nothing was done: more came in than {one} for {_listed(asked)}; for several people call it once for each",
+        EXIT_USAGE,
+    )
+
+
+def _listed(asked: Sequence[str]) -> str:
+    return " and ".join(asked)

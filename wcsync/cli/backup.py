@@ -7,7 +7,7 @@ import click
 
 from wcsync import screen
 from wcsync.app import utc_now
-from wcsync.cli.common import main, opened_report, sealed_config, with_config, with_json
+from wcsync.cli.common import NamedPath, main, opened_report, sealed_config, with_config, with_json
 from wcsync.cli.next_steps import typed
 from wcsync.ledger import backup as backups
 from wcsync.ledger.backup import Backup
@@ -16,7 +16,7 @@ from wcsync.times import render_instant
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=NamedPath())
 @click.option("--keep", type=click.IntRange(1), help="FILE is a folder: leave so many backups in it.")
 @click.option("--force", is_flag=True, help="Overwrite FILE even if it is no backup of wcsync.")
 @with_json
@@ -51,7 +51,7 @@ def backup(*, config_path: Path | None, file: Path, keep: int | None, force: boo
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=NamedPath())
 @with_json
 @with_config
 def restore(*, config_path: Path | None, file: Path, as_json: bool) -> None:

@@ -126,7 +126,8 @@ PARKED = {
     ),
     "held": Cause(
         title="Order on hold",
-        means="a person said `wcsync hold`: nobody is enrolled or withdrawn by this order",
+        means="a person said `wcsync hold`, or a restored ledger lacks a decision: nobody is enrolled or withdrawn by "
+        "this order",
         do="release it once that is settled",
         command="release {order}",
     ),

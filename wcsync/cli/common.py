@@ -117,11 +117,25 @@ def main() -> None:
             stream.reconfigure(errors="replace")
 
 
+class NamedPath(click.Path):
+    """A path that somebody named: an empty text is what a shell makes of a variable that is not set."""
+
+    def __init__(self, *, dir_okay: bool = True) -> None:
+        super().__init__(dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail(
+                "the path is empty (a variable that is not set?); write one, `.` for this folder", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
 def with_config(command: Command) -> Command:
     option = click.option(
         "--config",
         "config_path",
-        type=click.Path(path_type=Path),
+        type=NamedPath(),
         help="The config file; without it /etc/wcsync/config.toml, then ./config.toml.",
     )
     return option(in_plain_words(command))

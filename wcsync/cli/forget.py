@@ -7,7 +7,7 @@ import click
 
 from wcsync import screen
 from wcsync.app import utc_now
-from wcsync.cli.asking import read_address
+from wcsync.cli.asking import read_addresses
 from wcsync.cli.common import EXIT_BUSY, main, opened_ledger, opened_report, with_config
 from wcsync.cli.next_steps import give_up, orders_in_words, typed
 from wcsync.ledger.desk import Trace
@@ -20,11 +20,11 @@ from wcsync.model import CourseId, LmsName
 def forget(*, config_path: Path | None, email: str) -> None:
     """Erase the person with the address EMAIL from the ledger.
 
-    EMAIL may be -: it is then read, so that nobody sees it in the list of processes.
+    EMAIL may be -: then one line of stdin is read, or it is asked for, so that nobody sees it in the list of processes.
     Address, names and fields go for good, with every copy in the ledger's files; counts and the proof stay. The LMS
     accounts are named and not touched. Repeating is safe.
     """
-    email = read_address(email, "EMAIL")
+    (email,) = read_addresses(EMAIL=email)
     with opened_report(config_path) as report, opened_ledger(config_path) as ledger:
         found = ledger.desk.forget(email, utc_now())
         orders = orders_in_words(report.numbers_of(found.orders)) if found else ""

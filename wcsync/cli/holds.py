@@ -15,7 +15,7 @@ from wcsync.cli.next_steps import (
     typed,
     who_does_it,
 )
-from wcsync.cli.orders import find_order
+from wcsync.cli.orders import find_order, parse_id
 from wcsync.ledger.report import Report
 from wcsync.model import OrderId
 
@@ -75,11 +75,11 @@ def _held_order(report: Report, order: str) -> int:
 
 
 def _as_id(order: str) -> int:
-    text = order.strip().removeprefix("id:")
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and 0 < int(text) < 2**63):
+    order_id = parse_id(order)
+    if order_id is None:
         give_up(
             f"nothing was done: wcsync has read no order {order}, and this is no id; the id of an order stands in the "
             "address of its page in the shop",
-            EXIT_USAGE if not text else 1,
+            EXIT_USAGE if not order.strip().removeprefix("id:") else 1,
         )
-    return int(text)
+    return order_id

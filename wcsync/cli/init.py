@@ -14,7 +14,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 
 from wcsync import screen
-from wcsync.cli.common import EXIT_CONFIG, in_plain_words, main
+from wcsync.cli.common import EXIT_CONFIG, NamedPath, in_plain_words, main
 from wcsync.cli.folder import make_file, make_folder, open_to_others
 from wcsync.cli.starter import (
     CREDENTIALS,
@@ -49,7 +49,7 @@ INSTANCE = re.compile("[a-z0-9-]{1,24}")
 
 
 @main.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=NamedPath())
 @click.option("--shop-url", default="", help="The shop's address, as in a browser.")
 @click.option(
     "--lms", "kinds", multiple=True, type=click.Choice(sorted(KINDS)), help="Its kind; may be given again."

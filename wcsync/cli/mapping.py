@@ -17,6 +17,7 @@ from wcsync.app import build_lmss, build_store, target_keys, utc_now
 from wcsync.cli.common import (
     EXIT_CONFIG,
     EXIT_UNAVAILABLE,
+    NamedPath,
     main,
     read_config,
     sealed_config,
@@ -213,7 +214,7 @@ def _document(found: "Suggestions", troubles: Dictionary[str, str]) -> dict[str,
 
 
 @mapping.command("export")
-@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", required=False, type=NamedPath(dir_okay=False))
 @click.option(
     "--delimiter",
     type=click.Choice(list(DELIMITERS)),

@@ -35,6 +35,13 @@ def find_order(report: Report, text: str) -> int | None:
     return int(found[0]["order_id"]) if found else None
 
 
+def parse_id(text: str) -> int | None:
+    """The id that a person typed, with `id:` before it or not; None if it is none."""
+    word = text.strip().removeprefix("id:")
+    is_one = word.isascii() and word.isdecimal() and len(word) < 20 and 0 < int(word) < 2**63
+    return int(word) if is_one else None
+
+
 def _ambiguity(text: str, found: list[dict[str, object]]) -> str:
     lines = [f"{text!r} may mean several orders; nothing was done. Say which by its id:"]
     for row in found:

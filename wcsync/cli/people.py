@@ -25,7 +25,7 @@ from wcsync.cli.common import (
 )
 from wcsync.cli.lists import enrolment, print_dead, print_parked
 from wcsync.cli.next_steps import typed, who_does_it
-from wcsync.cli.orders import find_order, name_order
+from wcsync.cli.orders import find_order, name_order, parse_id
 from wcsync.ledger.report import Report
 from wcsync.model import CourseId, LmsName, OrderId
 
@@ -89,7 +89,7 @@ def dead_drop(*, config_path: Path | None, order: str) -> None:
         order_id = _known(report, order, LIST_DEAD)
         before = report.dead()
         with opened_ledger(config_path) as ledger:
-            dropped = ledger.drop_dead(order_id, utc_now())
+            dropped = ledger.desk.drop_dead(order_id, utc_now())
         rows = _gone(before, report.dead(), _dead_key)
     _require(dropped, LIST_DEAD)
     for row in rows:
@@ -160,7 +160,7 @@ def parked_drop(*, config_path: Path | None, order: str, line_id: int | None) ->
         order_id = _known(report, order, LIST_PARKED)
         before = _parked_of(report, order_id)
         with opened_ledger(config_path) as ledger:
-            dropped = ledger.drop_parked(order_id, line_id, utc_now())
+            dropped = ledger.desk.drop_parked(order_id, line_id, utc_now())
         rows = _gone(before, _parked_of(report, order_id), _parked_key)
     _require(dropped, LIST_PARKED)
     for row in rows:
@@ -179,13 +179,13 @@ def _known(report: Report, order: str, hint: str) -> int:
 
 def _as_id(order: str) -> int:
     """An order that is not in the ledger can be asked for by its id alone."""
-    text = order.strip().removeprefix("id:").removeprefix("#")
-    if not (text.isascii() and text.isdecimal() and len(text) < 20 and 0 < int(text) < 2**63):
+    order_id = parse_id(order.strip().removeprefix("#"))
+    if order_id is None:
         screen.say(
             f"the ledger has no order {order}, and this is no id to ask the shop for; {LIST_PARKED}", err=True
         )
         sys.exit(EXIT_UNEXPLAINED)
-    return int(text)
+    return order_id
 
 
 def _require(done: int, hint: str) -> None:

@@ -6,7 +6,7 @@ import click
 
 from wcsync import screen
 from wcsync.app import plan_of_today, utc_now
-from wcsync.cli.asking import read_address
+from wcsync.cli.asking import read_addresses
 from wcsync.cli.common import main, opened_ledger, opened_report, sealed_config, with_config
 from wcsync.cli.next_steps import EXIT_USAGE, give_up, orders_in_words, typed, who_does_it
 from wcsync.config import Config
@@ -27,10 +27,11 @@ def relink(*, config_path: Path | None, old: str, new: str, force: bool) -> None
     For a mistyped address: withdrawn there, enrolled here, a note beside the orders; orders to come that say OLD mean
     NEW. Refused where NEW is another learner already. Repeating is safe; the way back is the same with the two swapped.
 
-    Either may be -: it is then read, OLD before NEW, so that nobody sees it in the list of processes.
+    Either may be -: then a line of stdin is read, or it is asked for, OLD before NEW, so that nobody sees it in
+    the list of processes.
     """
     config = sealed_config(config_path)
-    old, new = read_address(old, "OLD"), read_address(new, "NEW")
+    old, new = read_addresses(OLD=old, NEW=new)
     _check_addresses(config, old, new, config_path)
     with opened_report(config_path) as report, opened_ledger(config_path) as ledger:
         before = ledger.desk.trace(old)

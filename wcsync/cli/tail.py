@@ -15,7 +15,7 @@ from typing import IO, Any
 import click
 
 from wcsync import screen
-from wcsync.cli.common import EXIT_UNAVAILABLE, in_plain_words, main, sealed_config
+from wcsync.cli.common import EXIT_UNAVAILABLE, NamedPath, in_plain_words, main, sealed_config
 from wcsync.cli.orders import find_order
 from wcsync.cli.sentences import render_sentence, services_of
 from wcsync.errors import ConfigError
@@ -50,9 +50,7 @@ _HASH = re.compile(r"[0-9a-f]{1,64}")
 @click.option("-u", "--unit", help="Read the journal of this unit.  [default: wcsync]")
 @click.option("--since", help="Read the journal from then on, as journalctl understands it: today, -2h.")
 @click.option("-f", "--follow", is_flag=True, help="Read the journal and go on as it grows.")
-@click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), help="The config, to find the ledger."
-)
+@click.option("--config", "config_path", type=NamedPath(), help="The config, to find the ledger.")
 @in_plain_words
 def tail(
     *,

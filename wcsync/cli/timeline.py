@@ -27,6 +27,7 @@ ACTIONS = {
     "end_decided": "a person said that it ends",
     "end_outlived": "that word has done its work, as the shop took it back",
     "held": "held, by a person",
+    "held_back": "held, as the restored ledger may lack a person's decision",
     "released": "released, by a person",
     "seat_assigned": "a seat given to a learner, by a person",
     "withdrawal_allowed": "the withdrawal allowed, by a person",

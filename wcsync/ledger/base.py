@@ -7,6 +7,7 @@ from typing import Protocol
 from wcsync.health import Health
 from wcsync.ledger.desk import Desk
 from wcsync.ledger.mirror import Mirror
+from wcsync.ledger.post import Post
 from wcsync.ledger.proof import Proof
 from wcsync.ledger.values import (
     FEW,
@@ -25,13 +26,10 @@ from wcsync.ledger.values import (
     TroubleRecord,
     Walk,
 )
-from wcsync.mappers.troubles import Look, Rules
 from wcsync.model import (
     Applied,
-    CourseId,
     LearnerKey,
     LmsName,
-    Message,
     Order,
     OrderId,
     Person,
@@ -82,6 +80,13 @@ class Ledger(Protocol):
     @property
     def desk(self) -> Desk:
         """What people decide about orders and learners."""
+
+    @property
+    def post(self) -> Post:
+        """What is told to people, and whether it went out."""
+
+    def read_learners(self, keys: Iterable[LearnerKey]) -> dict[LearnerKey, Person]:
+        """Who these learners are; those who were erased are left out."""
 
     # -- reading orders ------------------------------------------------------------------------------------------
     def read_cursor(self, name: str) -> Cursor | None:
@@ -140,9 +145,6 @@ class Ledger(Protocol):
     # -- a copy --------------------------------------------------------------------------------------------------
     def read_origin(self) -> Origin | None:
         """What this ledger knows of itself as a copy; None if it never was one."""
-
-    def read_note_digests(self, order_id: OrderId) -> frozenset[str]:
-        """By what each note about the order that this ledger ever had is known in the shop."""
 
     def begin_restored(self, now: datetime) -> Origin | None:
         """Called by whoever begins to work on the ledger. If it is a backup that nobody worked on yet: from now on all
@@ -231,61 +233,5 @@ class Ledger(Protocol):
 
     def record_refusal(self, problems: Sequence[str], now: datetime) -> None:
         """Keeps what is wrong with the mapping file, for `status`; nothing, once it is mended."""
-
-    # -- messages ------------------------------------------------------------------------------------------------
-    def record_channels(self, channels: Sequence[str], now: datetime) -> None:
-        """Keeps which channels are wanted: only for those are messages made. Unsent ones of others are dropped."""
-
-    def claim_message(self, channel: str, now: datetime) -> Message | None:
-        """Leases the oldest due message of a channel; messages about one subject in the order they were made."""
-
-    def record_message_sending(self, message: Message, now: datetime) -> bool:
-        """Writes down that the message is about to go out. False if the lease is no longer ours."""
-
-    def settle_sent(self, message: Message, now: datetime) -> bool:
-        """The message was delivered. False if the lease is not ours."""
-
-    def settle_message_deferred(self, message: Message, deferral: Deferral, now: datetime) -> bool:
-        """The message waits for another try. False if the lease is not ours."""
-
-    def settle_message_dead(self, message: Message, reason: str, now: datetime) -> bool:
-        """The message is given up. False if the lease is not ours."""
-
-    def record_waiting(self, wished_before: datetime, now: datetime) -> int:
-        """Has a note made for each order whose enrolments wait since before that instant. Returns for how many.
-
-        Safe to repeat: an order is told once that it waits.
-        """
-
-    def read_learners(self, keys: Iterable[LearnerKey]) -> dict[LearnerKey, Person]:
-        """Who these learners are; those who were erased are left out."""
-
-    def record_troubles(self, rules: Rules, look: Look) -> TroubleRecord:
-        """Compares what is wrong now with what people were told, keeps the difference, and makes one message of it
-        for each way. Safe to repeat: each trouble is told once when it begins and once when it is over.
-
-        Writes nothing while nothing changes.
-        """
-
-    # -- what people decide --------------------------------------------------------------------------------------
-    def revive(
-        self,
-        lms: LmsName | None,
-        course_id: CourseId | None,
-        order_id: int | None,
-        plan: PlanOrder,
-        now: datetime,
-    ) -> int:
-        """Dead enrolments become due again with a fresh count of attempts; all, or those named. Returns how many.
-
-        Lines of which no seat ever reached an LMS are planned anew, so that a mapping row that was wrong on the day
-        of the sale can be put right.
-        """
-
-    def drop_dead(self, order_id: int, now: datetime) -> int:
-        """Dead enrolments of an order leave the list for good, until their wish changes. Returns how many."""
-
-    def drop_parked(self, order_id: int, line_id: int | None, now: datetime) -> int:
-        """Parked entries of an order (or one line) leave the list: a person dealt with them. Returns how many."""
 
     def close(self) -> None: ...

@@ -13,6 +13,7 @@ from sqlite_utils import Database
 
 from wcsync.errors import ConfigError, PassingTrouble, Problem
 from wcsync.ledger.schema import migrations
+from wcsync.rights import with_rights
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a command waits for the daemon's transaction, and the other way round."""
@@ -221,7 +222,10 @@ def unusable(path: Path, what: str, remedy: str = "", *, cause: Exception | None
         "Check [ledger] path in the config, the folder's owner and free space; restore a backup if it is damaged."
     )
     kind = PassingTrouble if cause is not None and may_pass(cause) else ConfigError
-    return kind([Problem(where=str(path), message=f"the ledger {what}", remedy=advice)])
+    message = (
+        f"the ledger {what}" if cause is None else with_rights(f"the ledger {what}", path, to_write=True)
+    )
+    return kind([Problem(where=str(path), message=message, remedy=advice)])
 
 
 def may_pass(exc: Exception) -> bool:

@@ -32,6 +32,7 @@ _QUESTIONS = """
         OR kind LIKE '%\\_asked' ESCAPE '\\')
     AND (:line_id IS NULL OR line_id IN (0, :line_id)) ORDER BY line_id, kind
 """
+_HELD_BACK = "SELECT 1 FROM audit WHERE subject = ? AND action = 'held_back' AND at >= ? LIMIT 1"
 _LIVE = "SELECT count(*) FROM entitlements WHERE order_id = ? AND live = 1"
 
 
@@ -91,19 +92,33 @@ def live_keys(db: sqlite3.Connection, order_id: OrderId) -> set[Key]:
 
 
 def hold(db: sqlite3.Connection, order_id: OrderId, reason: str, now: datetime) -> bool:
-    cursor = db.execute(
-        "INSERT INTO holds (order_id, reason, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (order_id, plain(blot_addresses(reason)), render_instant(now)),
-    )
-    if cursor.rowcount:
+    held = _hold(db, order_id, reason, now)
+    if held:
         audit(db, "operator", "held", f"order {order_id}", "", now)
-    return cursor.rowcount > 0
+    return held
+
+
+def hold_back(db: sqlite3.Connection, order_id: OrderId, reason: str, since: datetime, now: datetime) -> bool:
+    """Holds an order without a person's word, unless that was done before from `since` on."""
+    done = db.execute(_HELD_BACK, (f"order {order_id}", render_instant(since))).fetchone() is not None
+    held = not done and _hold(db, order_id, reason, now)
+    if held:
+        audit(db, "orders", "held_back", f"order {order_id}", "", now)
+    return held
 
 
 def release(db: sqlite3.Connection, order_id: OrderId, now: datetime) -> bool:
     cursor = db.execute("DELETE FROM holds WHERE order_id = ?", (order_id,))
     if cursor.rowcount:
         audit(db, "operator", "released", f"order {order_id}", "", now)
+    return cursor.rowcount > 0
+
+
+def _hold(db: sqlite3.Connection, order_id: OrderId, reason: str, now: datetime) -> bool:
+    cursor = db.execute(
+        "INSERT INTO holds (order_id, reason, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (order_id, plain(blot_addresses(reason)), render_instant(now)),
+    )
     return cursor.rowcount > 0
 
 

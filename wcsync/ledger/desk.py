@@ -119,6 +119,11 @@ class Desk(Protocol):
     def hold(self, order_id: OrderId, reason: str, plan: PlanOrder, now: datetime) -> bool:
         """From now on nothing is done about an order, known or not. False if it was held already."""
 
+    def hold_back(
+        self, order_id: OrderId, reason: str, since: datetime, plan: PlanOrder, now: datetime
+    ) -> bool:
+        """As `hold`, but wcsync's own act, and only once from `since` on: who released the order meant it."""
+
     def release(self, order_id: OrderId, plan: PlanOrder, now: datetime) -> bool:
         """Ends a hold and plans the order by what the shop said meanwhile. False if it was not held."""
 
@@ -141,6 +146,26 @@ class Desk(Protocol):
 
     def blank_idle(self, idle_since: datetime, now: datetime) -> int:
         """Forgets everybody who has had no live access, no order and nothing under way since then. Returns how many."""
+
+    def revive(
+        self,
+        lms: LmsName | None,
+        course_id: CourseId | None,
+        order_id: int | None,
+        plan: PlanOrder,
+        now: datetime,
+    ) -> int:
+        """Dead enrolments become due again with a fresh count of attempts; all, or those named. Returns how many.
+
+        Lines of which no seat ever reached an LMS are planned anew, so that a mapping row that was wrong on the day
+        of the sale can be put right.
+        """
+
+    def drop_dead(self, order_id: int, now: datetime) -> int:
+        """Dead enrolments of an order leave the list for good, until their wish changes. Returns how many."""
+
+    def drop_parked(self, order_id: int, line_id: int | None, now: datetime) -> int:
+        """Parked entries of an order (or one line) leave the list: a person dealt with them. Returns how many."""
 
     def wipe(self) -> bool:
         """Writes the file anew, so that nothing of what was blanked is left in it or beside it. False if somebody else

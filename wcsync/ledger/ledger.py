@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from wcsync.ledger import (
     outbox,
     people,
     services,
-    troubles,
     wishes,
     work,
 )
@@ -38,29 +38,26 @@ from wcsync.ledger.base import (
     Origin,
     PageRecord,
     Surrender,
-    TroubleRecord,
 )
 from wcsync.ledger.circumstances import record_subscription
 from wcsync.ledger.connection import connect, prepare_file, require_sound, transaction, unusable
 from wcsync.ledger.desk import Desk
 from wcsync.ledger.facts import put_fact, read_fact
 from wcsync.ledger.mirror import Mirror
-from wcsync.ledger.order_notes import note_waiting, read_digests
+from wcsync.ledger.post import Post
 from wcsync.ledger.proof import Proof
 from wcsync.ledger.recording import REPLAN_BATCH, Recorder
 from wcsync.ledger.rows import instant_of
 from wcsync.ledger.sqlite_desk import SqliteDesk
 from wcsync.ledger.sqlite_mirror import SqliteMirror
+from wcsync.ledger.sqlite_post import SqlitePost
 from wcsync.ledger.sqlite_proof import SqliteProof
 from wcsync.ledger.wishes import audit
 from wcsync.mappers.entitlements import normalise_address
-from wcsync.mappers.troubles import Look, Rules
 from wcsync.model import (
     Applied,
-    CourseId,
     LearnerKey,
     LmsName,
-    Message,
     Order,
     OrderId,
     Person,
@@ -102,17 +99,25 @@ class SqliteLedger:
         digest = hmac.new(self._identity_key, normalise_address(email).encode(), sha256)
         return LearnerKey(digest.hexdigest()[:32])
 
-    @property
+    @cached_property
     def mirror(self) -> Mirror:
         return SqliteMirror(lambda: self._db)
 
-    @property
+    @cached_property
     def proof(self) -> Proof:
         return SqliteProof(lambda: self._db)
 
-    @property
+    @cached_property
     def desk(self) -> Desk:
         return SqliteDesk(lambda: self._db, self._recorder, self.identify)
+
+    @cached_property
+    def post(self) -> Post:
+        return SqlitePost(lambda: self._db)
+
+    def read_learners(self, keys: Iterable[LearnerKey]) -> dict[LearnerKey, Person]:
+        found = {key: people.read_learner(self._db, key) for key in set(keys)}
+        return {key: person for key, person in found.items() if person.email}
 
     # -- reading orders ------------------------------------------------------------------------------------------
     def read_cursor(self, name: str) -> Cursor | None:
@@ -201,9 +206,6 @@ class SqliteLedger:
     # -- a copy --------------------------------------------------------------------------------------------------
     def read_origin(self) -> Origin | None:
         return origin.read(self._db)
-
-    def read_note_digests(self, order_id: OrderId) -> frozenset[str]:
-        return read_digests(self._db, order_id)
 
     def begin_restored(self, now: datetime) -> Origin | None:
         with transaction(self._db) as db:
@@ -298,71 +300,6 @@ class SqliteLedger:
         if text != (read_fact(self._db, "mapping_refusal") or ""):
             with transaction(self._db) as db:
                 put_fact(db, "mapping_refusal", text)
-
-    # -- messages ------------------------------------------------------------------------------------------------
-    def record_channels(self, channels: Sequence[str], now: datetime) -> None:
-        with transaction(self._db) as db:
-            outbox.record_channels(db, channels, now)
-
-    def claim_message(self, channel: str, now: datetime) -> Message | None:
-        if not outbox.something_due(self._db, channel, now):
-            return None
-        with transaction(self._db) as db:
-            return outbox.claim(db, channel, now)
-
-    def record_message_sending(self, message: Message, now: datetime) -> bool:
-        with transaction(self._db) as db:
-            return outbox.record_sending(db, message, now)
-
-    def settle_sent(self, message: Message, now: datetime) -> bool:
-        with transaction(self._db) as db:
-            return outbox.settle_sent(db, message, now)
-
-    def settle_message_deferred(self, message: Message, deferral: Deferral, now: datetime) -> bool:
-        with transaction(self._db) as db:
-            return outbox.settle_deferred(db, message, deferral, now)
-
-    def settle_message_dead(self, message: Message, reason: str, now: datetime) -> bool:
-        with transaction(self._db) as db:
-            return outbox.settle_dead(db, message, reason, now)
-
-    def record_waiting(self, wished_before: datetime, now: datetime) -> int:
-        with transaction(self._db) as db:
-            return note_waiting(db, wished_before, now)
-
-    def read_learners(self, keys: Iterable[LearnerKey]) -> dict[LearnerKey, Person]:
-        found = {key: people.read_learner(self._db, key) for key in set(keys)}
-        return {key: person for key, person in found.items() if person.email}
-
-    def record_troubles(self, rules: Rules, look: Look) -> TroubleRecord:
-        if not troubles.plan(self._db, rules, look):
-            return TroubleRecord()
-        with transaction(self._db) as db:
-            return troubles.record(db, troubles.plan(db, rules, look), rules, look.now)
-
-    # -- what people decide --------------------------------------------------------------------------------------
-    def revive(
-        self,
-        lms: LmsName | None,
-        course_id: CourseId | None,
-        order_id: int | None,
-        plan: PlanOrder,
-        now: datetime,
-    ) -> int:
-        with transaction(self._db) as db:
-            revived, unseated = people.revive(db, lms, course_id, order_id, now)
-            recorder = self._recorder(db, now)
-            for order in unseated:
-                recorder.replan(OrderId(order), plan)
-        return revived
-
-    def drop_dead(self, order_id: int, now: datetime) -> int:
-        with transaction(self._db) as db:
-            return people.drop_dead(db, order_id, now)
-
-    def drop_parked(self, order_id: int, line_id: int | None, now: datetime) -> int:
-        with transaction(self._db) as db:
-            return people.drop_parked(db, order_id, line_id, now)
 
     def close(self) -> None:
         """Closes every connection that nobody uses any more.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wcsync.errors import ConfigError, PassingTrouble, Problem, WcsyncError
 from wcsync.ledger.connection import give_to_folder_owner, may_pass
+from wcsync.rights import with_rights
 
 INSTANCE = ".lock"
 """Ends the name of the file that the one process holds which works on this ledger."""
@@ -81,9 +82,10 @@ def _process_named(handle: int) -> int:
 
 def no_folder(ledger: Path, exc: OSError) -> Problem:
     """That the ledger's folder is not there, or not ours."""
+    reason = with_rights(exc.strerror or str(exc), ledger, to_write=True)
     return Problem(
         where=str(ledger.parent),
-        message=f"the ledger's folder cannot be used ({exc.strerror})",
+        message=f"the ledger's folder cannot be used ({reason})",
         remedy="systemd makes it when the service starts; by hand: install -d -m 700 and give it to the daemon's user.",
     )
 

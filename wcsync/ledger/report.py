@@ -19,6 +19,7 @@ from wcsync.ledger.fates import LINE_FATES, OPEN_SEATS, read_fates
 from wcsync.ledger.mirror_report import describe_mirror
 from wcsync.ledger.story import read_people, read_story
 from wcsync.model import LineId, OrderId
+from wcsync.rights import with_rights
 
 Row = dict[str, Any]
 
@@ -273,7 +274,7 @@ def _no_ledger(path: Path, exc: sqlite3.DatabaseError) -> Problem:
             "It is made by the first `wcsync run`; check [ledger] path.",
         )
     else:
-        message = f"the ledger cannot be read ({exc})"
+        message = f"the ledger cannot be read ({with_rights(str(exc), path, to_write=True)})"
         remedy = "Run this as the user of the daemon, and check [ledger] path in the config."
     return Problem(where=str(path), message=message, remedy=remedy)
 

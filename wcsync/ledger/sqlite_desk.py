@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from wcsync.ledger import allowing, decisions, erasing, relinking, seats
+from wcsync.ledger import allowing, decisions, erasing, people, relinking, seats
 from wcsync.ledger.aliases import key_in_use
 from wcsync.ledger.connection import transaction
 from wcsync.ledger.desk import Ended, Giving, OpenSeats, Trace
@@ -12,7 +12,7 @@ from wcsync.ledger.order_notes import note_order
 from wcsync.ledger.parking import WITHDRAW_ASKED
 from wcsync.ledger.recording import Recorder
 from wcsync.mappers.taking_back import SEATS
-from wcsync.model import Identify, LearnerKey, LineId, OrderId, Person, PlanOrder
+from wcsync.model import CourseId, Identify, LearnerKey, LineId, LmsName, OrderId, Person, PlanOrder
 
 
 class SqliteDesk:
@@ -76,17 +76,18 @@ class SqliteDesk:
 
     def hold(self, order_id: OrderId, reason: str, plan: PlanOrder, now: datetime) -> bool:
         with transaction(self._connect()) as db:
-            held = decisions.hold(db, order_id, reason, now)
-            if held:
-                self._replan(db, [order_id], plan, now)
-            return held
+            return self._if_done(db, order_id, plan, now, done=decisions.hold(db, order_id, reason, now))
+
+    def hold_back(
+        self, order_id: OrderId, reason: str, since: datetime, plan: PlanOrder, now: datetime
+    ) -> bool:
+        with transaction(self._connect()) as db:
+            held = decisions.hold_back(db, order_id, reason, since, now)
+            return self._if_done(db, order_id, plan, now, done=held)
 
     def release(self, order_id: OrderId, plan: PlanOrder, now: datetime) -> bool:
         with transaction(self._connect()) as db:
-            released = decisions.release(db, order_id, now)
-            if released:
-                self._replan(db, [order_id], plan, now)
-            return released
+            return self._if_done(db, order_id, plan, now, done=decisions.release(db, order_id, now))
 
     def trace(self, email: str) -> Trace | None:
         return erasing.trace(self._connect(), self._identify(email))
@@ -114,8 +115,36 @@ class SqliteDesk:
         erasing.truncate_log(self._connect())
         return blanked
 
+    def revive(
+        self,
+        lms: LmsName | None,
+        course_id: CourseId | None,
+        order_id: int | None,
+        plan: PlanOrder,
+        now: datetime,
+    ) -> int:
+        with transaction(self._connect()) as db:
+            revived, unseated = people.revive(db, lms, course_id, order_id, now)
+            self._replan(db, [OrderId(order) for order in unseated], plan, now)
+        return revived
+
+    def drop_dead(self, order_id: int, now: datetime) -> int:
+        with transaction(self._connect()) as db:
+            return people.drop_dead(db, order_id, now)
+
+    def drop_parked(self, order_id: int, line_id: int | None, now: datetime) -> int:
+        with transaction(self._connect()) as db:
+            return people.drop_parked(db, order_id, line_id, now)
+
     def wipe(self) -> bool:
         return erasing.wipe(self._connect())
+
+    def _if_done(
+        self, db: sqlite3.Connection, order_id: OrderId, plan: PlanOrder, now: datetime, *, done: bool
+    ) -> bool:
+        if done:
+            self._replan(db, [order_id], plan, now)
+        return done
 
     def _replan(
         self, db: sqlite3.Connection, orders: Sequence[OrderId], plan: PlanOrder, now: datetime

@@ -41,6 +41,13 @@ _CHANGE = """
 """
 
 
+# Nothing is to be done: how the withdrawal was answered, that was wished for before, stands.
+_RAN_OUT = """
+    UPDATE enrolments SET cause = ?, until = ?, wished_at = ?, changed_at = ?
+    WHERE lms = ? AND course_id = ? AND learner_key = ?
+"""
+
+
 def refresh_wish(
     connection: sqlite3.Connection, lms: str, course_id: str, learner_key: str, now: datetime
 ) -> None:
@@ -66,6 +73,9 @@ def refresh_wish(
     elif _differs(row, wish):
         _change(connection, row, wish, now)
     else:
+        if _ran_out_too(row, wish):
+            connection.execute(_RAN_OUT, (wish.cause, text_of(wish.until), *[render_instant(now)] * 2, *key))
+            audit(connection, "orders", "wish_changed", enrolment_subject(*key), "out -> out, expired", now)
         return
     if _came_to_nothing(row, wish) and _is_news(connection, counted, now):
         park_lines(connection, NEVER_IN, key, "before the order was read", now)
@@ -169,6 +179,12 @@ def _came_to_nothing(row: sqlite3.Row | None, wish: Wish) -> bool:
     if wish.cause is not Cause.EXPIRED:
         return False
     return row is None or (_is_out(row) and row["cause"] != Cause.EXPIRED and _is_moot(row, wish))
+
+
+def _ran_out_too(row: sqlite3.Row, wish: Wish) -> bool:
+    """Whether somebody who should be out and was left in was sold time that is over before it was read: from now on
+    that is why they should be out, and the new sale is explained."""
+    return _is_out(row) and wish.cause is Cause.EXPIRED and row["cause"] != Cause.EXPIRED
 
 
 def _is_out(row: sqlite3.Row) -> bool:

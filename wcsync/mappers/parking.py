@@ -17,7 +17,7 @@ def no_address(line: Line) -> Parked:
 
 
 def held(line: Line) -> Parked:
-    reason = "a person holds the order; `wcsync release` lets it go on"
+    reason = "the order is held; `wcsync release` lets it go on"
     return Parked(kind="held", reason=reason, line_id=line.line_id)
 
 

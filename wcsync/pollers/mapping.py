@@ -17,6 +17,7 @@ from wcsync.ledger.base import Ledger
 from wcsync.mappers.mapping import Mapping, TargetKey, read_mapping
 from wcsync.mappers.problems import render_problems
 from wcsync.model import LmsName
+from wcsync.rights import with_rights
 from wcsync.times import Clock
 
 log = structlog.get_logger(__name__)
@@ -295,9 +296,10 @@ def read_bytes(path: Path) -> bytes:
     try:
         content = read_plain_file(path, LARGEST_FILE_BYTES + 1).content
     except OSError as exc:
+        reason = with_rights(exc.strerror or str(exc), path, to_write=False)
         problem = Problem(
             where=str(path),
-            message=f"the mapping file cannot be read ({exc.strerror})",
+            message=f"the mapping file cannot be read ({reason})",
             remedy="Check [mapping] path in the config and that the user wcsync runs as may read the file.",
         )
         raise ConfigError([problem]) from exc

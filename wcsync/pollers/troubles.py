@@ -52,7 +52,7 @@ class TroubleWatch:
         if self._steady_since is None or not steady:
             self._steady_since = now
         look = Look(now=now, read_at=self._read_at, steady=steady, steady_since=self._steady_since)
-        record = self.ledger.record_troubles(self.rules, look)
+        record = self.ledger.post.record_troubles(self.rules, look)
         self._looked_at = now
         if record.began or record.ended:
             log.info("troubles_told", began=record.began, ended=record.ended, messages=record.messages)

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from wcsync.http import Reply
 from wcsync.store import wire
-from wcsync.store.ahead import Ahead
+from wcsync.store.ahead import Ahead, Left
 from wcsync.store.talk import Talk
 
 STATUSES_LAST_S = 3600.0
@@ -63,6 +63,7 @@ class Listing(Generic[T]):
         self._page_size = page_size
         self._check = check
         self._ask_statuses_at = 0.0
+        self._left = Left()
 
     def walk(self, since: datetime, first_page: int = 1, *, at_once: int = 1) -> Iterator[Sheet[T]]:
         """Yields all that changed after `since`, page by page to the end. `at_once`: so many pages are asked for
@@ -72,12 +73,13 @@ class Listing(Generic[T]):
         before the one that precedes it, and something came in between, it is asked for once more.
         Raises: TransientError, ServiceBlocked.
         """
+        self._left.settle()
         statuses = self._fetch_statuses()
         first = self._fetch_page(since, first_page, statuses)
         if others := self._listed_statuses(first):
             statuses = others  # a plugin was switched off; later in a walk this would shift its pages
             first = self._fetch_page(since, first_page, statuses)
-        with Ahead(lambda number: self._fetch_page(since, number, statuses), at_once) as ahead:
+        with Ahead(lambda number: self._fetch_page(since, number, statuses), at_once, self._left) as ahead:
             yield from self._sheets(first, first_page, ahead)
 
     def _sheets(self, first: Reply, first_page: int, ahead: Ahead) -> Iterator[Sheet[T]]:

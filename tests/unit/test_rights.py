@@ -1,0 +1,98 @@
+"""Files that the user who runs wcsync may not read or write: said what, whose, and what to do."""
+
+import pwd
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.daemon_files import LEDGER, campus_section, store_section, write_secrets
+from tests.unprivileged import folder_of_nobody, give_all, without_rights
+from wcsync.cli import main
+from wcsync.ledger.connection import prepare_file
+
+MAPPING = '[[map]]\nproduct_id = 1\nlms = "campus"\ncourse = "42"\n'
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A daemon's folder that belongs to nobody, with a ledger that was begun."""
+    with folder_of_nobody() as folder:
+        write_secrets(folder, {"key": "ck_x", "key_secret": "cs_x", "token": "tok_x"})
+        sites = store_section("https://shop.example.test") + campus_section("https://campus.example.test")
+        (folder / "config.toml").write_text(sites + LEDGER.replace("ledger.db", "data/ledger.db"))
+        (folder / "mapping.toml").write_text(MAPPING)
+        (folder / "data").mkdir()
+        give_all(folder)
+        yield folder
+
+
+def said(home: Path, *words: str) -> tuple[int, str]:
+    with without_rights():
+        result = CliRunner().invoke(main, [*words, "--config", str(home / "config.toml")])
+    return result.exit_code, result.output + repr(result.exception)
+
+
+def begun(home: Path) -> Path:
+    ledger = home / "data" / "ledger.db"
+    prepare_file(ledger)
+    give_all(home)
+    return ledger
+
+
+def closed(path: Path, mode: int) -> str:
+    """What a message says of it."""
+    path.chmod(mode)
+    name = pwd.getpwuid(path.stat().st_uid).pw_name
+    return f"{path} belongs to {name}, mode {mode:03o}, and this runs as {name}"
+
+
+@pytest.mark.parametrize("words", [("run", "--once"), ("check",)], ids=" ".join)
+def test_a_folder_in_which_no_ledger_can_be_made_is_told_with_whose_it_is(
+    home: Path, words: tuple[str, ...]
+) -> None:
+    rights = closed(home / "data", 0o555)
+    code, told = said(home, *words)
+    assert code == 78
+    assert f"the ledger's folder cannot be used (Permission denied; {rights})" in told
+    assert "give it to the daemon's user" in told
+    assert list((home / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [("status",), ("hold", "7"), ("parked", "list")], ids=" ".join)
+@pytest.mark.parametrize(("what", "mode"), [("data", 0o555), ("data/ledger.db", 0)], ids=["folder", "file"])
+def test_a_ledger_that_may_not_be_used_is_told_with_what_stands_in_the_way(
+    home: Path, words: tuple[str, ...], what: str, mode: int
+) -> None:
+    ledger = begun(home)
+    rights = closed(home / what, mode)
+    code, told = said(home, *words)
+    assert code == 78, told
+    assert f"{ledger}: the ledger cannot be read (" in told
+    assert rights in told
+    assert "Run this as the user of the daemon" in told
+
+
+def test_a_ledger_that_may_only_be_read_stops_a_daemon_before_it_begins(home: Path) -> None:
+    rights = closed(begun(home), 0o400)
+    code, told = said(home, "run", "--once")
+    assert code == 78, told
+    assert rights in told
+    assert "the folder's owner" in told
+
+
+@pytest.mark.parametrize("words", [("run", "--once"), ("mapping", "check"), ("check",)], ids=" ".join)
+def test_a_mapping_that_may_not_be_read_is_told_with_whose_it_is(home: Path, words: tuple[str, ...]) -> None:
+    begun(home)
+    rights = closed(home / "mapping.toml", 0)
+    code, told = said(home, *words)
+    assert code == 78, told
+    assert f"the mapping file cannot be read (Permission denied; {rights})" in told
+    assert "that the user wcsync runs as may read the file" in told
+
+
+def test_where_rights_are_not_what_is_missing_nothing_is_said_of_them(home: Path) -> None:
+    code, told = said(home, "status")
+    assert (code, "belongs to" in told) == (78, False), told
+    assert "there is no ledger yet" in told
