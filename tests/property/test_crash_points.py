@@ -50,8 +50,14 @@ def single(points: Sequence[Point], every: int = 1) -> Iterator[Crash]:
     """Every point, with each fate that makes a difference there."""
     for number, point in enumerate(points):
         if number % every == 0:
-            for fate in FATES if point.under_way else FATES[:1]:
+            for fate in fates_of(point):
                 yield Crash((number,), fate, point.name)
+
+
+def fates_of(point: Point) -> tuple[Fate, ...]:
+    if not point.under_way:
+        return FATES[:1]
+    return (*FATES, "half") if point.name == "sent PUT products/N" else FATES
 
 
 def pairs(name: str, points: Sequence[Point]) -> Iterator[Crash]:
