@@ -51,7 +51,8 @@ class Town:
 
     `points` counts where the daemon may die; `fate` is what becomes of calls that are under way when it does.
     `refuse` is asked before each statement of the ledger; `refused` hears that a job or a worker met it. `unsure`: how
-    often a process ended when somebody had what its ledger did not know to be there, by way.
+    often a process ended when somebody had what its ledger did not know to be there, by way. `unbegun`: whether it
+    ended before its ledger was to begin anywhere.
     """
 
     def __init__(self, folder: Path, scenery: Scenery = PLAIN, *, fate: Fate = "never") -> None:
@@ -68,6 +69,7 @@ class Town:
         self.asked = 0
         self.ever_inside: set[Place] = set()
         self.unsure = Counter[str]()
+        self.unbegun = False
         self._mine = folder / f"town-{next(_numbers)}"
         self._mine.mkdir()
         self._ledgers = (self._mine / f"ledger-{number}.db" for number in count())
@@ -166,6 +168,7 @@ class Town:
 
     def stop(self) -> None:
         """The process ends in good order."""
+        self.unbegun = not self.down and not self.rows("SELECT 1 FROM cursors WHERE name = 'orders'")
         self._let_go()
         self._note_unsure()
 

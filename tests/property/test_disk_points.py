@@ -5,6 +5,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 
@@ -13,7 +14,7 @@ import pytest
 from tests.points import Ill, Outage
 from tests.points_runs import Run, Tally, quick_folder, tell, undisturbed
 from tests.points_stories import STORIES, Story
-from tests.points_town import WAIT_S, Town
+from tests.points_town import BEGIN, WAIT_S, Town
 from tests.proofs import Proof
 from wcsync.errors import PassingTrouble
 
@@ -39,7 +40,9 @@ class Refusal:
     restarted: bool = False
 
     def strike(self, town: Town, story: Story) -> int:
-        """A command that is refused is repeated by the person who gave it, a start that fails by the supervisor."""
+        """A command that is refused is repeated by the person who gave it, a start that fails by the supervisor. Where
+        the process ends before its ledger was ever begun, the next one begins it by its own clock: a person has what
+        was sold before read."""
         town.refuse = outage = Outage(self.ill, self.number, town.clock)
         if self.restarted:
             town.refused = self._stop
@@ -56,6 +59,8 @@ class Refusal:
         try:
             if town.down:
                 town.begin()
+                if town.unbegun:
+                    town.app.backfill(BEGIN - timedelta(hours=1))
             story.act(town)
         except (StoppedError, sqlite3.OperationalError, PassingTrouble):
             if self.restarted or town.down:
