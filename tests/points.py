@@ -196,8 +196,7 @@ Handle = Callable[[Request], Response]
 
 @dataclass(kw_only=True)
 class UnderWay:
-    """What is out there when a process dies. `what`: its name; `arrive`: it takes effect; `break_off`: half of it does.
-    """
+    """What is out there when a process dies. `what`: its name; `arrive`: it takes effect; `break_off`: half of it."""
 
     what: str
     arrive: Callable[[], object]
@@ -216,8 +215,8 @@ class Wire(httpx.BaseTransport):
     """The network between the daemon and one sandbox. A process can be killed before a call goes out, while it is under
     way, and once it is answered.
 
-    `hang` hears of a call that was under way when the process died; `break_off` has half of it done. `meanwhile` is what
-    another thread of the daemon does while a write is under way.
+    `hang` hears of a call that was under way when the process died; `break_off` has half of it done. `meanwhile` is
+    what another thread of the daemon does while a write is under way.
     """
 
     def __init__(

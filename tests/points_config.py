@@ -78,7 +78,6 @@ url = "{HOOK_URL}/hook"
 """
 
 
-
 @cache
 def read_town_config(folder: Path, scenery: Scenery) -> Config:
     parts = [CONFIG, ACADEMY_CONFIG * scenery.academy, ALERTS_CONFIG * scenery.alerts]

@@ -1,9 +1,9 @@
-"""Mail on its way from a daemon that can be killed at each word of the conversation to a real SMTP server on loopback."""
+"""Mail on its way to an SMTP server on loopback, from a daemon that can be killed at each word of the conversation."""
 
 import socket
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 from tests.points import Killed, Points, UnderWay
 from tests.smtp import SmtpServer
@@ -66,7 +66,7 @@ class _Line:
             self._be_under_way(sent)
         self._raw.sendall(sent)
 
-    def makefile(self, mode: str) -> Any:
+    def makefile(self, mode: Literal["rb"]) -> Any:
         self._files.append(self._raw.makefile(mode))
         return self._files[-1]
 

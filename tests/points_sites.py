@@ -1,5 +1,5 @@
-"""What stands around a daemon that is struck: a shop, a Moodle, a 360Learning company, a postbox and a hook, all without
-a socket but the postbox; and what is to be seen in them."""
+"""What stands around a daemon that is struck: a shop, a Moodle, a 360Learning company and a hook, all without a socket;
+and what is to be seen in them."""
 
 import hashlib
 import json
@@ -120,9 +120,7 @@ class Sites:
     def repeats(self) -> Counter[str]:
         """What is there more often than once, though it is the same."""
         media = self._digests()
-        return Counter(
-            hook=len(self.posts) - len(dict(self.posts)), picture=len(media) - len(set(media))
-        )
+        return Counter(hook=len(self.posts) - len(dict(self.posts)), picture=len(media) - len(set(media)))
 
     def notes(self, order_id: int) -> list[str]:
         found = [note["note"] for note in self.shop.notes[order_id]]

@@ -7,7 +7,18 @@ from datetime import timedelta
 
 from tests.points import Killed
 from tests.points_config import PAGE_SIZE
-from tests.points_sites import CLUB, COURSE, PLAIN, SECOND, SINGING, SPEAKING, T_SHIRT, Place, Scenery, picture
+from tests.points_sites import (
+    CLUB,
+    COURSE,
+    PLAIN,
+    SECOND,
+    SINGING,
+    SPEAKING,
+    T_SHIRT,
+    Place,
+    Scenery,
+    picture,
+)
 from tests.points_town import BEGIN, WAIT_S, Town
 from wcsync.ledger.desk import Giving
 from wcsync.ledger.mirror import DONE
@@ -25,12 +36,17 @@ MIRROR_WAIT_S = 91.0
 class Story:
     """`prepare` leads to its beginning, undisturbed. `act` is what is struck, said again after a crash; then the
     daemon lives on until it is quiet. `inside`: who is in then, and nobody but them and who was in before ever is.
+    `meanwhile`: who may be for a while, by what was sent before the story began.
+
+    `every`: in the short form every so-many-th point is struck, and each at which a call is under way.
     """
 
     prepare: Callable[[Town], None]
     act: Callable[[Town], None]
     inside: frozenset[Place]
+    meanwhile: frozenset[Place] = frozenset()
     scenery: Scenery = PLAIN
+    every: int = 1
 
 
 def quietly(town: Town) -> None:
@@ -290,6 +306,12 @@ def left_on_the_way(town: Town) -> None:
     die(town, "sent POST users")
 
 
+def refunded_on_the_way(town: Town) -> None:
+    """And the money went back before it arrived."""
+    left_on_the_way(town)
+    town.shop.refund(first_order(town))
+
+
 def comes_back(town: Town) -> None:
     goes_to_academy(town)
     town.quiet()
@@ -311,8 +333,10 @@ STORIES: Mapping[str, Story] = {
     "enrol, new account": Story(prepare=buys_as_new, act=quietly, inside=INSIDE),
     "enrol, known account": Story(prepare=buys_as_known, act=quietly, inside=INSIDE),
     "enrol, two workers at once": Story(
-        prepare=two_buy, act=quietly, inside=INSIDE | {(ANA, SECOND), (BEA, COURSE)},
-        scenery=Scenery(two_at_once=True)
+        prepare=two_buy,
+        act=quietly,
+        inside=INSIDE | {(ANA, SECOND), (BEA, COURSE)},
+        scenery=Scenery(two_at_once=True),
     ),
     "poll, three pages": Story(prepare=many_buy, act=polls, inside=BOTH),
     "recover, a seat under way": Story(prepare=left_in_the_middle, act=quietly, inside=INSIDE),
@@ -327,29 +351,42 @@ STORIES: Mapping[str, Story] = {
     "backfill": Story(prepare=unread, act=backfills, inside=BOTH),
     "reconcile": Story(prepare=refund_taken_back, act=reconciles, inside=BOTH),
     "courses push": Story(prepare=courses_changed, act=pushes, inside=frozenset(), scenery=PRODUCTS_TOO),
-    "pictures": Story(prepare=covered, act=pushes, inside=frozenset(), scenery=PRODUCTS_TOO),
-    "courses import": Story(prepare=unsold, act=imports, inside=frozenset(), scenery=PRODUCTS_TOO),
+    "pictures": Story(prepare=covered, act=pushes, inside=frozenset(), scenery=PRODUCTS_TOO, every=5),
+    "courses import": Story(prepare=unsold, act=imports, inside=frozenset(), scenery=PRODUCTS_TOO, every=5),
     "360Learning, new account": Story(
-        prepare=goes_to_academy, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY
+        prepare=goes_to_academy, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=5
     ),
     "360Learning, known account": Story(
-        prepare=goes_as_known, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY
+        prepare=goes_as_known, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=5
     ),
     "360Learning, deleted account": Story(
-        prepare=goes_as_deleted, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY
+        prepare=goes_as_deleted, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=5
     ),
     "360Learning, two workers at once": Story(
         prepare=two_go,
         act=quietly,
         inside=IN_ACADEMY | {(ANA, SINGING), (BEA, SPEAKING)},
         scenery=Scenery(academy=True, two_at_once=True),
+        every=5,
     ),
     "360Learning, an invitation under way": Story(
-        prepare=left_on_the_way, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY
+        prepare=left_on_the_way, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=5
     ),
-    "360Learning, refund": Story(prepare=comes_back, act=quietly, inside=frozenset(), scenery=ACADEMY),
-    "alerts, a trouble": Story(prepare=two_pieces_unheard, act=quietly, inside=INSIDE, scenery=ALERTS),
+    "360Learning, refunded on the way": Story(
+        prepare=refunded_on_the_way,
+        act=quietly,
+        inside=frozenset(),
+        meanwhile=IN_ACADEMY,
+        scenery=ACADEMY,
+        every=5,
+    ),
+    "360Learning, refund": Story(
+        prepare=comes_back, act=quietly, inside=frozenset(), scenery=ACADEMY, every=5
+    ),
+    "alerts, a trouble": Story(
+        prepare=two_pieces_unheard, act=quietly, inside=INSIDE, scenery=ALERTS, every=5
+    ),
     "alerts, its end": Story(
-        prepare=two_pieces, act=assigns, inside=INSIDE | {(BEA, COURSE)}, scenery=ALERTS
+        prepare=two_pieces, act=assigns, inside=INSIDE | {(BEA, COURSE)}, scenery=ALERTS, every=5
     ),
 }

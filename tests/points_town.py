@@ -3,21 +3,28 @@ what it left on disk."""
 
 import shutil
 import sqlite3
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from itertools import count
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-import structlog
-
 from tests.fakes import FakeClock
-from tests.points import Fate, FragileLedger, Hanging, Points, Refuse, Shopfront, UnderWay, Wire, describe, writes
+from tests.points import (
+    Fate,
+    FragileLedger,
+    Hanging,
+    Points,
+    Refuse,
+    Shopfront,
+    UnderWay,
+    Wire,
+    describe,
+    writes,
+)
 from tests.points_config import PAGE_SIZE, QUIET_S, Roads, empty_ledger, read_town_config, render_mapping
 from tests.points_mail import LETTER, Postbox
 from tests.points_sites import ACADEMY_URL, PLAIN, SHOP_URL, Place, Scenery, Sites
@@ -39,6 +46,7 @@ LATE_S = 88.0
 RESTART_S = 1.0
 WAIT_S = 30.0
 MOST_ROUNDS = 60
+
 
 def ram() -> Path:
     """Where files are quick: a disk in memory, if there is one."""
@@ -80,9 +88,7 @@ class Town:
         self.passed_by: list[str] = []
         self.sites = Sites(self.clock, scenery)
         self.shop, self.campus, self.academy = self.sites.shop, self.sites.campus, self.sites.academy
-        self.postbox = (
-            Postbox(self.points, self._look_for_intent, self._hang) if scenery.alerts else None
-        )
+        self.postbox = Postbox(self.points, self._look_for_intent, self._hang) if scenery.alerts else None
         self.roads = Roads({host: self._wire(host) for host in self.sites.handles()})
         self.mapping = self._mine / "mapping.toml"
         self.mapping.write_text(render_mapping(self.sites))
@@ -312,7 +318,7 @@ class Town:
         self.points.point("before the rows")
         course_import._write_rows(config, file, ending)
         self.points.point("after the rows")
-        assert not ending.trouble and not ending.problem, ending
+        assert not ending.trouble + ending.problem, ending
         return len(ending.plan.steps)
 
     # -- the shop ----------------------------------------------------------------------------------------------------
@@ -383,20 +389,3 @@ _TO_TELL = """
     WHERE ended_at IS NULL AND gone_at IS NOT NULL
     UNION ALL SELECT min(since) FROM troubles WHERE ended_at IS NULL AND told_at IS NULL
 """
-
-
-@contextmanager
-def told_faults(faults: list[str]) -> Iterator[None]:
-    """No log line is kept but those of bugs: a disk that refuses is none."""
-
-    def take(_logger: Any, method: str, event: MutableMapping[str, Any]) -> Any:
-        if method == "critical" and not isinstance(sys.exc_info()[1], sqlite3.OperationalError):
-            faults.append(str(event))
-        raise structlog.DropEvent
-
-    before = structlog.get_config()
-    structlog.configure(processors=[take])
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
