@@ -351,26 +351,26 @@ STORIES: Mapping[str, Story] = {
     "backfill": Story(prepare=unread, act=backfills, inside=BOTH),
     "reconcile": Story(prepare=refund_taken_back, act=reconciles, inside=BOTH),
     "courses push": Story(prepare=courses_changed, act=pushes, inside=frozenset(), scenery=PRODUCTS_TOO),
-    "pictures": Story(prepare=covered, act=pushes, inside=frozenset(), scenery=PRODUCTS_TOO, every=5),
-    "courses import": Story(prepare=unsold, act=imports, inside=frozenset(), scenery=PRODUCTS_TOO, every=5),
+    "pictures": Story(prepare=covered, act=pushes, inside=frozenset(), scenery=PRODUCTS_TOO, every=10),
+    "courses import": Story(prepare=unsold, act=imports, inside=frozenset(), scenery=PRODUCTS_TOO, every=10),
     "360Learning, new account": Story(
-        prepare=goes_to_academy, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=5
+        prepare=goes_to_academy, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=10
     ),
     "360Learning, known account": Story(
-        prepare=goes_as_known, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=5
+        prepare=goes_as_known, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=10
     ),
     "360Learning, deleted account": Story(
-        prepare=goes_as_deleted, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=5
+        prepare=goes_as_deleted, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=10
     ),
     "360Learning, two workers at once": Story(
         prepare=two_go,
         act=quietly,
         inside=IN_ACADEMY | {(ANA, SINGING), (BEA, SPEAKING)},
         scenery=Scenery(academy=True, two_at_once=True),
-        every=5,
+        every=10,
     ),
     "360Learning, an invitation under way": Story(
-        prepare=left_on_the_way, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=5
+        prepare=left_on_the_way, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=10
     ),
     "360Learning, refunded on the way": Story(
         prepare=refunded_on_the_way,
@@ -378,15 +378,15 @@ STORIES: Mapping[str, Story] = {
         inside=frozenset(),
         meanwhile=IN_ACADEMY,
         scenery=ACADEMY,
-        every=5,
+        every=10,
     ),
     "360Learning, refund": Story(
-        prepare=comes_back, act=quietly, inside=frozenset(), scenery=ACADEMY, every=5
+        prepare=comes_back, act=quietly, inside=frozenset(), scenery=ACADEMY, every=10
     ),
     "alerts, a trouble": Story(
-        prepare=two_pieces_unheard, act=quietly, inside=INSIDE, scenery=ALERTS, every=5
+        prepare=two_pieces_unheard, act=quietly, inside=INSIDE, scenery=ALERTS, every=10
     ),
     "alerts, its end": Story(
-        prepare=two_pieces, act=assigns, inside=INSIDE | {(BEA, COURSE)}, scenery=ALERTS, every=5
+        prepare=two_pieces, act=assigns, inside=INSIDE | {(BEA, COURSE)}, scenery=ALERTS, every=10
     ),
 }

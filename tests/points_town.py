@@ -174,7 +174,8 @@ class Town:
 
     def stop(self) -> None:
         """The process ends in good order."""
-        self.unbegun = not self.down and not self.rows("SELECT 1 FROM cursors WHERE name = 'orders'")
+        if not self.down:
+            self.unbegun = not self.rows("SELECT 1 FROM cursors WHERE name = 'orders'")
         self._let_go()
         self._note_unsure()
 

@@ -17,8 +17,9 @@ from tests.points_town import Town
 from tests.proofs import Proof
 
 FULL = os.environ.get("WCSYNC_PROVE", "short") == "full"
-PAIRS = 500 if FULL else 3
-"""So many times each story is struck twice."""
+FEWEST_PAIRS = 3
+PAIRS = 500 if FULL else FEWEST_PAIRS
+"""So many times each story is struck twice; those that are told in shares, a share of them."""
 SOME = 60
 """In the default run every so-many-th point is struck."""
 FATES: tuple[Fate, ...] = ("never", "lost", "late")
@@ -61,10 +62,10 @@ def fates_of(point: Point) -> tuple[Fate, ...]:
     return (*FATES, "half") if point.name == "sent PUT products/N" else FATES
 
 
-def pairs(name: str, points: Sequence[Point]) -> Iterator[Crash]:
+def pairs(name: str, points: Sequence[Point], many: int) -> Iterator[Crash]:
     """A second crash while the first is mended, as a die with a seed of its own says."""
     dice = random.Random(name)
-    for _ in range(PAIRS):
+    for _ in range(many):
         first, second = dice.randrange(len(points)), dice.randrange(len(points))
         yield Crash((first, second), dice.choice(FATES), points[first].name)
 
@@ -102,4 +103,5 @@ def test_a_story_ends_as_ever_though_the_next_process_dies_as_well(
 ) -> None:
     story, began = STORIES[name], perf_counter()
     whole = tell_undisturbed(folder, story)
-    told(proof, f"{name}; and again", strike(folder, story, pairs(name, whole.points), whole), began)
+    crashes = pairs(name, whole.points, max(PAIRS // story.every, FEWEST_PAIRS))
+    told(proof, f"{name}; and again", strike(folder, story, crashes, whole), began)

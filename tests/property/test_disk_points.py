@@ -20,6 +20,8 @@ from wcsync.errors import PassingTrouble
 
 MOST = {"short": 2, "full": 10_000}[os.environ.get("WCSYNC_PROVE", "short")]
 """So many statements of each kind of a story are refused at the most, evenly spread."""
+FEW = 30
+"""So many of a story that is told in shares."""
 PATIENCE = 10
 """The shop goes on being asked meanwhile; so many times the requests at the most."""
 ILLS: tuple[Ill, ...] = ("full", "input/output error", "locked")
@@ -92,12 +94,12 @@ def tell_counting(folder: Path, story: Story) -> tuple[Run, Seen]:
     return whole, {outage.ill: outage.seen for outage in outages}
 
 
-def refusals(seen_of: Seen) -> Iterator[Refusal]:
+def refusals(seen_of: Seen, most: int = MOST) -> Iterator[Refusal]:
     for ill, seen in seen_of.items():
-        for place in range(min(MOST, seen)):
-            number = place * seen // min(MOST, seen)
+        for place in range(min(most, seen)):
+            number = place * seen // min(most, seen)
             yield Refusal(ill, number, restarted=place % 2 == 1)
-            if seen <= MOST:
+            if seen <= most:
                 yield Refusal(ill, number, restarted=place % 2 == 0)
 
 
@@ -110,7 +112,7 @@ def test_a_story_ends_as_ever_whatever_statement_the_disk_refuses(
     story, began = STORIES[name], perf_counter()
     whole, seen = tell_counting(folder, story)
     tally = Tally(whole, patience=PATIENCE)
-    for refusal in refusals(seen):
+    for refusal in refusals(seen, MOST if story.every == 1 else min(MOST, FEW)):
         tally.take(refusal, tell(folder, story, refusal.strike))
     tally.tell(proof, f"{name}; the disk refuses", perf_counter() - began)
     tally.check()
