@@ -20,6 +20,7 @@ from benchmarks.ledger import keep_a_ledger
 from benchmarks.mirror import mirror
 from benchmarks.pull import pull_many, pull_with_latency, pull_without_latency
 from benchmarks.rows import Row, render_table
+from benchmarks.sites import compile_modules
 from benchmarks.sizes import FULL, QUICK, Sizes
 
 PAPER_WIDTH = 150
@@ -67,6 +68,7 @@ def run(sizes: Sizes, names: Sequence[str]) -> tuple[list[Row], dict[str, object
 
     One that fails says why on stderr, is named under `failed` and harms no other.
     """
+    compile_modules()
     before = machine.describe()
     started = time.monotonic()
     rows: list[Row] = []

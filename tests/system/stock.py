@@ -130,15 +130,34 @@ def _mails_by_seat(sold: Sold) -> Counter[tuple[str, int]]:
 
 
 def _notes(sold: Sold) -> Iterator[str]:
-    """One note for an order that stayed paid; for others never the same twice in a row."""
+    """One note for an order that stayed paid, and one more for each order that its own note may have named as the one
+    by which the learner was in already, and that was taken back since; never the same twice. For others never the same
+    twice in a row."""
     for order_id, order in sold.shop.orders.items():
         notes = notes_of(sold.shop, order_id)
+        marks = [told_last([note]) for note in notes]
         if order["status"] == "completed":
-            first = told_last(notes[:1])
-            yield from (f"a further note at order {order_id}, after {first}: {note}" for note in notes[1:])
+            most = 1 + _taken_back_before(sold.shop, order)
+            for nth, note in enumerate(notes):
+                if nth >= most or marks[nth] in marks[:nth]:
+                    yield f"a further note at order {order_id}, after {marks[:nth]}: {note}"
         else:
-            marks = [told_last([note]) for note in notes]
             yield from (f"order {order_id} says the same twice" for one, two in pairwise(marks) if one == two)
+
+
+def _taken_back_before(shop: SandboxShop, order: dict[str, Any]) -> int:
+    """How many earlier orders of the same buyer with one of the same products were taken back."""
+    return sum(
+        other["id"] < order["id"]
+        and other["status"] != "completed"
+        and other["billing"]["email"] == order["billing"]["email"]
+        and not _products(other).isdisjoint(_products(order))
+        for other in shop.orders.values()
+    )
+
+
+def _products(order: dict[str, Any]) -> set[int]:
+    return {line["product_id"] for line in order["line_items"]}
 
 
 def _unsaid(sold: Sold) -> Iterator[str]:

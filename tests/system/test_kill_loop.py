@@ -9,6 +9,7 @@ import pytest
 
 from tests.proofs import Proof
 from tests.system.killing import Killer, sized
+from tests.system.stock import notes_of
 from tests.system.world import World
 from wcsync.sandbox.exchange import Request
 from wcsync.sandbox.faults import Fault, Kind
@@ -75,6 +76,20 @@ def test_a_daemon_killed_a_few_times_enrols_each_paid_seat_once(world: World) ->
     world.settle()
     world.verify()
     assert killer.troubles == []
+
+
+def test_of_further_notes_only_true_news_is_allowed(world: World) -> None:
+    """The first of three orders for one seat is taken back: the last one's note named it, and now names the second."""
+    orders = [world.sell(1, 0) for _ in range(3)]
+    assert world.run_once() == 0
+    world.refund(orders[0])
+    assert world.run_once() == 0
+    assert len(notes_of(world.shop, orders[2])) == 2
+    world.verify()
+    world.shop.notes[orders[2]].append(dict(world.shop.notes[orders[2]][-1]))
+    assert [wrong.partition(",")[0] for wrong in world.count().doubled] == [
+        f"a further note at order {orders[2]}"
+    ]
 
 
 class Till:

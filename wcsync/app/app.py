@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -27,7 +28,6 @@ from wcsync.app.build import (
 from wcsync.app.crew import Crew
 from wcsync.app.fitness import Fitness
 from wcsync.app.looks import Looks
-from wcsync.app.mirror import CourseMirror, Surroundings
 from wcsync.app.proof import build_catch_up, build_halts, build_nights, build_reconciler
 from wcsync.app.words import in_words
 from wcsync.cadence import Cadence
@@ -54,6 +54,9 @@ from wcsync.pulse import beat
 from wcsync.schedule import Job
 from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
+
+if TYPE_CHECKING:
+    from wcsync.app.mirror import CourseMirror
 
 log = structlog.get_logger(__name__)
 
@@ -215,7 +218,7 @@ class App:
     def _catch_up(self) -> CatchUp:
         return build_catch_up(self.reconciler(), self.crew)
 
-    def _mirror(self) -> CourseMirror:
+    def _mirror(self) -> "CourseMirror":
         """The one that turns by itself."""
         return self.courses(lambda: self.mapping.current, self.crew.may_call, self._heed)
 
@@ -252,9 +255,11 @@ class App:
         mapping: Callable[[], Mapping],
         healthy: Callable[[str], bool] = lambda _name: True,
         heed: Callable[[str, WcsyncError | None], None] = lambda _name, _exc: None,
-    ) -> CourseMirror:
+    ) -> "CourseMirror":
         """What carries course data into products by that mapping. `healthy`: who may be called just now; `heed` hears
         what came of asking an LMS, None = it answered."""
+        from wcsync.app.mirror import CourseMirror, Surroundings  # noqa: PLC0415  not every shop has one
+
         around = Surroundings(
             config=self.config,
             ledger=self.ledger,

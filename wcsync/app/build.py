@@ -21,8 +21,6 @@ from wcsync.model import LmsName, PlanOrder
 from wcsync.notes import SERVICE as NOTES_SERVICE
 from wcsync.notify.base import Channel
 from wcsync.notify.heartbeat import Heartbeat
-from wcsync.notify.mail import Mail
-from wcsync.notify.smtp import Server
 from wcsync.notify.web import WebCall
 from wcsync.retry import Backoff
 from wcsync.sale import Aftermath
@@ -109,6 +107,9 @@ def build_channels(config: Config, clock: Clock) -> list[Channel]:
     mail, instance, host = config.alerts.mail, instance_of(config), socket.gethostname()
     channels: list[Channel] = []
     if mail is not None:
+        from wcsync.notify.mail import Mail  # noqa: PLC0415  the standard library's mails are 1 MB
+        from wcsync.notify.smtp import Server  # noqa: PLC0415
+
         server = Server(
             name=WAY_SERVICE.format("mail"),
             host=mail.host,

@@ -13,6 +13,7 @@ from wcsync.app import utc_now
 from wcsync.cli.common import main, opened_report, sealed_config, with_config, with_json
 from wcsync.cli.mirror_status import print_mirror
 from wcsync.cli.next_steps import typed
+from wcsync.cli.standstill import standstill, tell_standstill
 from wcsync.config import Config
 from wcsync.gate import SHOP
 from wcsync.ledger.base import Origin
@@ -53,7 +54,9 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
     config = sealed_config(config_path)
     with opened_report(config_path) as report:
         document = _document(config, report, utc_now())
-    document["hints"] = [*_hints(document), *_commands(document, config_path)]
+    still = document["standstill"]
+    stops = [] if still is None else [tell_standstill(still, config, config_path)]
+    document["hints"] = [*stops, *_hints(document), *_commands(document, config_path)]
     if as_json:
         screen.print_json(document)
         return
@@ -71,6 +74,7 @@ def _document(config: Config, report: Report, now: datetime) -> dict[str, Any]:
     barred = report.barred(config.limits, now)
     return {
         "daemon": running_instance(config.ledger.path),
+        "standstill": standstill(config, report, now),
         "mapping": {
             "file": str(config.mapping.path),
             "in_force": report.has_mapping(),
@@ -160,7 +164,8 @@ def _commands(document: Row, config_path: Path | None) -> Iterator[str]:
 
 def _print(document: Row) -> None:
     pid, mapping = document["daemon"], document["mapping"]
-    click.echo(f"Daemon: runs as process {pid}" if pid else "Daemon: NOT RUNNING")
+    stands = "; it STANDS STILL" if document["standstill"] is not None else ""
+    click.echo(f"Daemon: runs as process {pid}{stands}" if pid else "Daemon: NOT RUNNING")
     if mapping["refused"]:
         refused = mapping["refused"]
         screen.say(f"Mapping: {mapping['file']} is REFUSED since {refused['since'][:19]} (UTC):")

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from wcsync.errors import ConfigError, PassingTrouble, Problem, WcsyncError
@@ -56,6 +57,16 @@ def running_instance(ledger: Path) -> int | None:
     finally:
         os.close(handle)
     return None
+
+
+def running_since(ledger: Path) -> datetime | None:
+    """When the process that works on this ledger began to, by this machine's clock; None if none does."""
+    if running_instance(ledger) is None:
+        return None
+    try:
+        return datetime.fromtimestamp(_beside(ledger, INSTANCE).stat().st_mtime, UTC)
+    except OSError:
+        return None
 
 
 def _process_named(handle: int) -> int:

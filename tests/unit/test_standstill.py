@@ -1,0 +1,110 @@
+"""`wcsync status` says of a daemon that runs whether it gets on, too."""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from freezegun import freeze_time
+
+from tests.fakes import T0
+from tests.spine import Spine
+from wcsync.cli import main
+from wcsync.health import Condition, Health
+from wcsync.ledger.lock import only_instance, running_since
+from wcsync.times import render_instant
+
+CONFIG = """
+[store]
+url = "https://shop.example.com"
+consumer_key = { file = "key" }
+consumer_secret = { file = "key" }
+[[lms]]
+name = "campus"
+kind = "moodle"
+url = "https://campus.example.com"
+token = { file = "key" }
+[ledger]
+path = "ledger.db"
+[mapping]
+path = "mapping.toml"
+"""
+PATIENCE = timedelta(seconds=2 * 60 + 30)
+"""Two of the longest waits between looks, and the time that one answer may take, by default."""
+
+
+@pytest.fixture
+def spine(tmp_path: Path) -> Iterator[Spine]:
+    (tmp_path / "config.toml").write_text(CONFIG)
+    made = Spine(tmp_path, start=T0)
+    with only_instance(made.path):
+        os.utime(tmp_path / "ledger.db.lock", (T0.timestamp(), T0.timestamp()))
+        yield made
+    made.close()
+
+
+def status(spine: Spine, *words: str, at: datetime) -> Result:
+    with freeze_time(at):
+        return CliRunner().invoke(
+            main, ["status", *words, "--config", str(spine.path.parent / "config.toml")]
+        )
+
+
+def stands(spine: Spine, *, at: datetime) -> dict[str, object] | None:
+    found: dict[str, object] | None = json.loads(status(spine, "--json", at=at).stdout)["standstill"]
+    return found
+
+
+def look(spine: Spine, at: datetime) -> None:
+    text = render_instant(at)
+    spine.execute(
+        "INSERT OR REPLACE INTO cursors (name, position, polled_at) VALUES ('orders', ?, ?)", text, text
+    )
+
+
+def test_a_daemon_that_has_just_begun_or_just_looked_does_not_stand_still(spine: Spine) -> None:
+    assert stands(spine, at=T0 + PATIENCE) is None
+    look(spine, T0 + timedelta(hours=1))
+    assert stands(spine, at=T0 + timedelta(hours=1) + PATIENCE) is None
+
+
+def test_a_daemon_that_looked_too_long_ago_or_never_is_said_to_stand_still(spine: Spine) -> None:
+    assert stands(spine, at=T0 + timedelta(minutes=10)) == {
+        "since": "2026-11-21T12:00:00.000000Z",
+        "for_s": 600,
+    }
+
+
+def test_a_look_of_the_process_before_does_not_count_against_the_one_that_runs(spine: Spine) -> None:
+    look(spine, T0 - timedelta(days=3))
+    assert stands(spine, at=T0 + PATIENCE) is None
+    found = stands(spine, at=T0 + PATIENCE + timedelta(seconds=1))
+    assert found is not None
+    assert found["for_s"] == 151
+
+
+def test_people_are_told_since_when_and_what_to_do(spine: Spine) -> None:
+    look(spine, T0)
+    text = " ".join(status(spine, at=T0 + timedelta(minutes=12)).stdout.split())
+    assert "it STANDS STILL" in text
+    assert "NO ORDERS to the end since 2026-11-21T12:00:00 (UTC), 720 seconds ago" in text
+    assert "systemctl restart wcsync" in text
+
+
+def test_a_shop_that_cannot_be_read_is_told_of_as_such(spine: Spine) -> None:
+    spine.ledger.record_health(
+        "shop", Health(condition=Condition.DOWN, since=T0, failures=1, reason="refused")
+    )
+    assert stands(spine, at=T0 + timedelta(minutes=12)) is None
+
+
+def test_nobody_stands_still_where_nobody_runs(tmp_path: Path) -> None:
+    assert running_since(tmp_path / "ledger.db") is None
+    with only_instance(tmp_path / "ledger.db"):
+        begun = running_since(tmp_path / "ledger.db")
+    assert begun is not None
+    assert abs(datetime.now(UTC) - begun) < timedelta(minutes=1)
+    assert running_since(tmp_path / "ledger.db") is None

@@ -1,0 +1,54 @@
+"""Whether a daemon that runs also gets on, by its last complete look at the orders."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from wcsync.cli.next_steps import typed
+from wcsync.config import Config
+from wcsync.gate import SHOP
+from wcsync.health import Condition
+from wcsync.ledger.lock import running_since
+from wcsync.ledger.report import Report
+from wcsync.times import parse_instant, render_instant
+
+Row = Mapping[str, Any]
+ORDERS = "orders"
+PERIODS = 2
+"""So many longest waits between two looks may pass, and the time one answer may take, before anybody is told."""
+
+
+def standstill(config: Config, report: Report, now: datetime) -> dict[str, Any] | None:
+    """Since when the daemon has read no order to the end although the shop is up; None while all is well or none runs.
+
+    `since`: its last complete look, or its start if that came later; `for_s`: seconds from then until now.
+    """
+    started = running_since(config.ledger.path)
+    if started is None or _ails(report.services()):
+        return None
+    since = max(started, _last_look(report.cursors()) or started)
+    patience_s = PERIODS * config.orders.poll_every_s + config.store.timeout_s
+    if now - since <= timedelta(seconds=patience_s):
+        return None
+    return {"since": render_instant(since), "for_s": round((now - since).total_seconds())}
+
+
+def tell_standstill(found: Row, config: Config, config_path: Path | None) -> str:
+    """What that means, and what to do."""
+    return (
+        f"The daemon runs but has read NO ORDERS to the end since {found['since'][:19]} (UTC), {found['for_s']} "
+        f"seconds ago; it begins to every {config.orders.poll_every_s:g} seconds at least. A pass over very "
+        f"many orders may take longer: then {typed(config_path, 'status')} shows more orders each time. Else "
+        "`journalctl -u wcsync` says what holds it up; `systemctl restart wcsync` is safe at any time."
+    )
+
+
+def _ails(services: Iterable[Row]) -> bool:
+    """A shop that cannot be read is told of among the services."""
+    return any(row["name"] == SHOP and row["condition"] != Condition.UP for row in services)
+
+
+def _last_look(cursors: Iterable[Row]) -> datetime | None:
+    looks = [row["polled_at"] for row in cursors if row["name"] == ORDERS and row["polled_at"]]
+    return parse_instant(looks[0]) if looks else None
