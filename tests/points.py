@@ -19,9 +19,10 @@ from wcsync.sandbox.exchange import Request, Response
 from wcsync.store.client import WooCommerce
 from wcsync.times import Clock
 
-Fate = Literal["never", "lost", "late"]
+Fate = Literal["never", "lost", "late", "half"]
 """What becomes of a call under way when its process is killed: it never arrives; it takes effect, and nobody is left to
-hear the answer; or it takes effect once the next process is long at work."""
+hear the answer; it takes effect once the next process is long at work; or whoever took it dies in the middle of it as
+well, which leaves a picture that was fetched and that nothing shows."""
 
 
 class Killed(BaseException):
@@ -193,12 +194,20 @@ Handle = Callable[[Request], Response]
 """What a sandbox does with a call."""
 
 
+@dataclass(kw_only=True)
+class UnderWay:
+    """What is out there when a process dies. `what`: its name; `arrive`: it takes effect; `break_off`: half of it."""
+
+    what: str
+    arrive: Callable[[], object]
+    break_off: Callable[[], object] = lambda: None
+
+
 @dataclass
 class Hanging:
     """A call whose process is gone, and that takes effect all the same at that instant."""
 
-    handle: Handle
-    request: Request
+    call: UnderWay
     due_at: datetime
 
 
@@ -206,8 +215,8 @@ class Wire(httpx.BaseTransport):
     """The network between the daemon and one sandbox. A process can be killed before a call goes out, while it is under
     way, and once it is answered.
 
-    `hang` hears of a call that was under way when the process died. `meanwhile` is what another thread of the daemon
-    does while a write is under way.
+    `hang` hears of a call that was under way when the process died; `break_off` has half of it done. `meanwhile` is
+    what another thread of the daemon does while a write is under way.
     """
 
     def __init__(
@@ -215,14 +224,16 @@ class Wire(httpx.BaseTransport):
         handle: Handle,
         points: Points,
         clock: Clock,
-        hang: Callable[[Handle, Request], None],
+        hang: Callable[[UnderWay], None],
         meanwhile: Callable[[], None],
+        break_off: Callable[[Request], None] = lambda _request: None,
     ) -> None:
         self._handle = handle
         self._points = points
         self._clock = clock
         self._hang = hang
         self._meanwhile = meanwhile
+        self._break_off = break_off
 
     def handle_request(self, asked: httpx.Request) -> httpx.Response:
         request = as_sandbox_reads(asked)
@@ -241,7 +252,8 @@ class Wire(httpx.BaseTransport):
             self._points.point(f"sent {what}")
             self._meanwhile()
         except Killed:
-            self._hang(self._handle, request)
+            arrive, break_off = (lambda: self._handle(request)), (lambda: self._break_off(request))
+            self._hang(UnderWay(what=what, arrive=arrive, break_off=break_off))
             raise
         self._points.calls_out -= 1
 

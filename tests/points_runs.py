@@ -1,17 +1,24 @@
 """Telling stories again and again, with one trouble each, and counting what is not as it was without any."""
 
 import shutil
+import sqlite3
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import structlog
 
 from tests.points import Killed, Point
+from tests.points_config import wired
+from tests.points_sites import Place
 from tests.points_stories import Story
-from tests.points_town import Place, Town, ram, told_faults
+from tests.points_town import Town, ram
 from tests.proofs import Proof
 
 PATIENCE = 3
@@ -30,10 +37,16 @@ def quick_folder() -> Iterator[Path]:
 
 @dataclass
 class Run:
-    """One telling of a story: its points, what is out there in the end, how often anybody was asked, what is wrong."""
+    """One telling of a story: its points, what is out there in the end, how often anybody was asked, what is wrong.
+
+    `repeats`: by way, what is out there twice and is known to be the same; `excused`: as many as can be, since nobody
+    but the far side could have kept them from being there.
+    """
 
     points: Sequence[Point]
     picture: Counter[str]
+    repeats: Counter[str]
+    excused: Counter[str]
     asked: int
     strikes: int
     wrong: list[str]
@@ -48,23 +61,29 @@ class Tally:
     trials: int = 0
     lost: int = 0
     doubled: int = 0
+    repeated: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def take(self, trouble: object, run: Run) -> None:
         missing, surplus = self.whole.picture - run.picture, run.picture - self.whole.picture
         self.trials += run.strikes > 0
+        unexcused = run.repeats - run.excused
         self.lost += missing.total()
-        self.doubled += surplus.total()
+        self.doubled += surplus.total() + unexcused.total()
+        self.repeated += (run.repeats & run.excused).total()
         wrong = [
             *run.wrong,
             *(f"missing: {one}" for one in missing),
             *(f"too much: {one}" for one in surplus),
+            *(f"repeated for nothing, {many} times: {way}" for way, many in unexcused.items()),
         ]
         if run.asked > self.patience * (run.strikes + 1) * self.whole.asked:
             wrong.append(f"asked {run.asked} times instead of {self.whole.asked}")
         self.wrong += [f"{trouble}: {one}" for one in wrong]
 
     def tell(self, proof: Proof, what: str, took_s: float, **figures: int) -> None:
+        if self.repeated:
+            figures["repeated"] = self.repeated
         proof.tell(
             "crash points",
             what,
@@ -91,8 +110,10 @@ def tell(folder: Path, story: Story, act: Act = undisturbed) -> Run:
     faults: list[str] = []
     with (
         told_faults(faults),
-        closing(Town(folder, two_at_once=story.two_at_once, mirrors=story.mirrors)) as town,
+        closing(Town(folder, story.scenery)) as town,
+        wired(town),
     ):
+        town.begin()
         story.prepare(town)
         before, asked = town.inside(), town.asked
         town.ever_inside = set(before)
@@ -102,14 +123,22 @@ def tell(folder: Path, story: Story, act: Act = undisturbed) -> Run:
         town.points.kill_at = None
         town.quiet()
         wrong = [*_wrong(town, story, before), *faults]
-        return Run(points, town.picture(), town.asked - asked, strikes, wrong)
+        return Run(
+            points=points,
+            picture=town.picture(),
+            repeats=town.repeats(),
+            excused=town.unsure,
+            asked=town.asked - asked,
+            strikes=strikes,
+            wrong=wrong,
+        )
 
 
 def _wrong(town: Town, story: Story, before: set[Place]) -> Iterator[str]:
     yield from town.troubles()
     if town.inside() != story.inside:
         yield f"in there: {sorted(town.inside())}"
-    if unpaid := town.ever_inside - before - story.inside:
+    if unpaid := town.ever_inside - before - story.inside - story.meanwhile:
         yield f"let in: {sorted(unpaid)}"
 
 
@@ -139,3 +168,20 @@ def crashing(kills: Sequence[int]) -> Act:
         return crashes
 
     return act
+
+
+@contextmanager
+def told_faults(faults: list[str]) -> Iterator[None]:
+    """No log line is kept but those of bugs: a disk that refuses is none."""
+
+    def take(_logger: Any, method: str, event: MutableMapping[str, Any]) -> Any:
+        if method == "critical" and not isinstance(sys.exc_info()[1], sqlite3.OperationalError):
+            faults.append(str(event))
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(processors=[take])
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

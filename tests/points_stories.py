@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tests.points import Killed
-from tests.points_town import BEGIN, CLUB, COURSE, PAGE_SIZE, SECOND, T_SHIRT, WAIT_S, Place, Town
+from tests.points_config import PAGE_SIZE
+from tests.points_sites import (
+    CLUB,
+    COURSE,
+    PLAIN,
+    SECOND,
+    SINGING,
+    SPEAKING,
+    T_SHIRT,
+    Place,
+    Scenery,
+    picture,
+)
+from tests.points_town import BEGIN, WAIT_S, Town
 from wcsync.ledger.desk import Giving
 from wcsync.ledger.mirror import DONE
 from wcsync.model import LineId, OrderId, Person
@@ -23,15 +36,17 @@ MIRROR_WAIT_S = 91.0
 class Story:
     """`prepare` leads to its beginning, undisturbed. `act` is what is struck, said again after a crash; then the
     daemon lives on until it is quiet. `inside`: who is in then, and nobody but them and who was in before ever is.
+    `meanwhile`: who may be for a while, by what was sent before the story began.
 
-    `two_at_once`: a second worker has its turn while the first waits for an answer. `mirrors`: products count as well.
+    `every`: in the short form every so-many-th point is struck, and each at which a call is under way.
     """
 
     prepare: Callable[[Town], None]
     act: Callable[[Town], None]
     inside: frozenset[Place]
-    two_at_once: bool = False
-    mirrors: bool = False
+    meanwhile: frozenset[Place] = frozenset()
+    scenery: Scenery = PLAIN
+    every: int = 1
 
 
 def quietly(town: Town) -> None:
@@ -231,13 +246,97 @@ def pushes(town: Town) -> None:
     raise AssertionError(run)
 
 
+def covered(town: Town) -> None:
+    """Two courses show the same picture."""
+    for number, cover in ((COURSE, 1), (SECOND, 1), (CLUB, 2)):
+        town.campus.describe_course(number + 1, cover=picture(cover))
+
+
+def unsold(town: Town) -> None:
+    """Two courses that no product sells; and an earlier process died over the mapping file."""
+    for name in ("Drawing", "Painting"):
+        town.campus.add_course(name, name.upper(), summary=f"<p>All of {name}.</p>")
+    town.mapping.with_name(f".{town.mapping.name}.wcsync").write_text("[[ma")
+
+
+def imports(town: Town) -> None:
+    """Until nothing is left to be made; then the courses change, and what was made follows them."""
+    for _ in range(8):
+        if not town.import_courses():
+            break
+        town.tick(MIRROR_WAIT_S)
+    else:
+        raise AssertionError("there is always something left to be made")
+    town.app.load()
+    for course in town.campus.courses.values():
+        if course.shortname in {"DRAWING", "PAINTING"}:
+            town.campus.describe_course(course.id, summary=f"<p>New: {course.shortname}.</p>")
+    pushes(town)
+
+
+# -- 360Learning -------------------------------------------------------------------------------------------------------
+def goes_to_academy(town: Town) -> None:
+    town.buy(ANA, SPEAKING)
+
+
+def goes_as_known(town: Town) -> None:
+    town.academy.add_user(ANA)
+    goes_to_academy(town)
+
+
+def goes_as_deleted(town: Town) -> None:
+    """Restoring a user is not joining the group here: it takes two calls that write."""
+    town.academy.restore_joins = False
+    town.academy.add_user(ANA, status="deleted")
+    goes_to_academy(town)
+
+
+def two_go(town: Town) -> None:
+    """What is given twice is refused, and the paths follow their groups a minute later."""
+    town.academy.repeat_refused = True
+    town.academy.enrol_delay_s = 60.0
+    town.buy(ANA, SPEAKING, SINGING)
+    town.buy(BEA, SPEAKING)
+
+
+def left_on_the_way(town: Town) -> None:
+    """An earlier process died while it invited somebody; what it sent of it arrives late."""
+    goes_to_academy(town)
+    town.fate = "late"
+    die(town, "sent POST users")
+
+
+def refunded_on_the_way(town: Town) -> None:
+    """And the money went back before it arrived."""
+    left_on_the_way(town)
+    town.shop.refund(first_order(town))
+
+
+def comes_back(town: Town) -> None:
+    goes_to_academy(town)
+    town.quiet()
+    town.tick(60)
+    town.shop.refund(first_order(town))
+
+
+# -- telling people ----------------------------------------------------------------------------------------------------
+def two_pieces_unheard(town: Town) -> None:
+    """One of the seats is nobody's: people are asked whose it is."""
+    town.buy(ANA, COURSE, quantity=2)
+
+
 INSIDE = frozenset({(ANA, COURSE)})
 BOTH = INSIDE | {(BEA, SECOND)}
+IN_ACADEMY = frozenset({(ANA, SPEAKING)})
+ACADEMY, ALERTS, PRODUCTS_TOO = Scenery(academy=True), Scenery(alerts=True), Scenery(mirrors=True)
 STORIES: Mapping[str, Story] = {
     "enrol, new account": Story(prepare=buys_as_new, act=quietly, inside=INSIDE),
     "enrol, known account": Story(prepare=buys_as_known, act=quietly, inside=INSIDE),
     "enrol, two workers at once": Story(
-        prepare=two_buy, act=quietly, inside=INSIDE | {(ANA, SECOND), (BEA, COURSE)}, two_at_once=True
+        prepare=two_buy,
+        act=quietly,
+        inside=INSIDE | {(ANA, SECOND), (BEA, COURSE)},
+        scenery=Scenery(two_at_once=True),
     ),
     "poll, three pages": Story(prepare=many_buy, act=polls, inside=BOTH),
     "recover, a seat under way": Story(prepare=left_in_the_middle, act=quietly, inside=INSIDE),
@@ -251,5 +350,43 @@ STORIES: Mapping[str, Story] = {
     "forget": Story(prepare=settled, act=forgets, inside=INSIDE),
     "backfill": Story(prepare=unread, act=backfills, inside=BOTH),
     "reconcile": Story(prepare=refund_taken_back, act=reconciles, inside=BOTH),
-    "courses push": Story(prepare=courses_changed, act=pushes, inside=frozenset(), mirrors=True),
+    "courses push": Story(prepare=courses_changed, act=pushes, inside=frozenset(), scenery=PRODUCTS_TOO),
+    "pictures": Story(prepare=covered, act=pushes, inside=frozenset(), scenery=PRODUCTS_TOO, every=10),
+    "courses import": Story(prepare=unsold, act=imports, inside=frozenset(), scenery=PRODUCTS_TOO, every=10),
+    "360Learning, new account": Story(
+        prepare=goes_to_academy, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=10
+    ),
+    "360Learning, known account": Story(
+        prepare=goes_as_known, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=10
+    ),
+    "360Learning, deleted account": Story(
+        prepare=goes_as_deleted, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=10
+    ),
+    "360Learning, two workers at once": Story(
+        prepare=two_go,
+        act=quietly,
+        inside=IN_ACADEMY | {(ANA, SINGING), (BEA, SPEAKING)},
+        scenery=Scenery(academy=True, two_at_once=True),
+        every=10,
+    ),
+    "360Learning, an invitation under way": Story(
+        prepare=left_on_the_way, act=quietly, inside=IN_ACADEMY, scenery=ACADEMY, every=10
+    ),
+    "360Learning, refunded on the way": Story(
+        prepare=refunded_on_the_way,
+        act=quietly,
+        inside=frozenset(),
+        meanwhile=IN_ACADEMY,
+        scenery=ACADEMY,
+        every=10,
+    ),
+    "360Learning, refund": Story(
+        prepare=comes_back, act=quietly, inside=frozenset(), scenery=ACADEMY, every=10
+    ),
+    "alerts, a trouble": Story(
+        prepare=two_pieces_unheard, act=quietly, inside=INSIDE, scenery=ALERTS, every=10
+    ),
+    "alerts, its end": Story(
+        prepare=two_pieces, act=assigns, inside=INSIDE | {(BEA, COURSE)}, scenery=ALERTS, every=10
+    ),
 }

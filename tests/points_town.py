@@ -1,80 +1,51 @@
-"""A sandbox shop and a sandbox Moodle with the whole daemon between them, in one process without a socket: its life can
-end at any point, and begins again from what it left on disk."""
+"""Sandboxes with the whole daemon between them, in one process: its life can end at any point, and begins again from
+what it left on disk."""
 
-import json
 import shutil
 import sqlite3
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from itertools import count
 from pathlib import Path
 from tempfile import gettempdir
 from typing import Any
 
-import structlog
-
 from tests.fakes import FakeClock
 from tests.points import (
     Fate,
     FragileLedger,
-    Handle,
     Hanging,
     Points,
     Refuse,
     Shopfront,
+    UnderWay,
     Wire,
     describe,
     writes,
 )
+from tests.points_config import PAGE_SIZE, QUIET_S, Roads, empty_ledger, read_town_config, render_mapping
+from tests.points_mail import LETTER, Postbox
+from tests.points_sites import ACADEMY_URL, PLAIN, SHOP_URL, Place, Scenery, Sites
 from wcsync.app import App, periods
-from wcsync.config import Config, LedgerSettings, load_config
+from wcsync.cli import course_import
+from wcsync.config import LedgerSettings
 from wcsync.errors import PassingTrouble
-from wcsync.ledger.connection import prepare_file
-from wcsync.lms.moodle.adapter import Moodle
-from wcsync.mappers.notes import told_last
 from wcsync.model import LmsName
 from wcsync.pollers.orders import Pass
 from wcsync.pool import Worker as Hand
 from wcsync.sandbox.exchange import Request, Response
-from wcsync.sandbox.moodle import SandboxMoodle
-from wcsync.sandbox.server import SandboxServer
-from wcsync.sandbox.shop import SandboxShop
 from wcsync.sandbox.shop_lines import Sold
+from wcsync.screen import Waiting
 
 BEGIN = datetime(2026, 3, 20, 9, 0, tzinfo=UTC)
-SHOP_URL, CAMPUS_URL = "https://shop.example.test", "https://campus.example.test"
 CAMPUS = LmsName("campus")
-PAGE_SIZE = 1
 LATE_S = 88.0
 """So long after it was sent a call of a dead process takes effect: just before the quarantines of 90 s end."""
 RESTART_S = 1.0
 WAIT_S = 30.0
 MOST_ROUNDS = 60
-CONFIG = f"""
-[store]
-url = "{SHOP_URL}"
-consumer_key = "ck_sandbox"
-consumer_secret = "cs_sandbox"
-[orders]
-page_size = {PAGE_SIZE}
-[[lms]]
-name = "campus"
-kind = "moodle"
-url = "{CAMPUS_URL}"
-token = "sandboxtoken"
-[ledger]
-path = "ledger.db"
-"""
-COURSE, SECOND, CLUB, T_SHIRT = range(1, 5)
-"""The products; the first three sell a course each."""
-PRODUCTS = {COURSE: "", SECOND: "", CLUB: "with_subscription = true"}
-
-Place = tuple[str, int]
-"""An address and the product whose course it is in."""
 
 
 def ram() -> Path:
@@ -82,36 +53,19 @@ def ram() -> Path:
     return Path("/dev/shm" if Path("/dev/shm").is_dir() else gettempdir())
 
 
-@cache
-def read_town_config(folder: Path) -> Config:
-    rows = (
-        f'[[map]]\nproduct_id = {number}\nlms = "campus"\ncourse = "{number + 1}"\n{terms}\n'
-        for number, terms in PRODUCTS.items()
-    )
-    shirt = f"[[map]]\nproduct_id = {T_SHIRT}\nignore = true\n"
-    (folder / "mapping.toml").write_text("\n".join([*rows, shirt]))
-    (folder / "config.toml").write_text(CONFIG)
-    return load_config(folder / "config.toml", {}).config
-
-
-@cache
-def empty_ledger(folder: Path) -> Path:
-    path = folder / "empty.db"
-    prepare_file(path)
-    return path
-
-
 class Town:
-    """`folder` holds what many towns share; each has a folder of its own in it. `close()` when done.
+    """`folder` holds what many towns share; each has a folder of its own in it. To be used `wired`, and to `begin()`;
+    `close()` when done.
 
     `points` counts where the daemon may die; `fate` is what becomes of calls that are under way when it does.
-    `refuse` is asked before each statement of the ledger; `refused` hears that a job or a worker met it.
+    `refuse` is asked before each statement of the ledger; `refused` hears that a job or a worker met it. `unsure`: how
+    often a process ended when somebody had what its ledger did not know to be there, by way. `unbegun`: whether it
+    ended before its ledger was to begin anywhere.
     """
 
-    def __init__(
-        self, folder: Path, *, fate: Fate = "never", two_at_once: bool = False, mirrors: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, scenery: Scenery = PLAIN, *, fate: Fate = "never") -> None:
         self.folder = folder
+        self.scenery = scenery
         self.fate = fate
         self.clock = FakeClock(BEGIN)
         self.points = Points(dying=self._leave)
@@ -120,10 +74,10 @@ class Town:
         self._refusals = 0
         self.unannounced: list[str] = []
         self.hanging: list[Hanging] = []
-        self.two_at_once = two_at_once
-        self.mirrors = mirrors
         self.asked = 0
         self.ever_inside: set[Place] = set()
+        self.unsure = Counter[str]()
+        self.unbegun = False
         self._mine = folder / f"town-{next(_numbers)}"
         self._mine.mkdir()
         self._ledgers = (self._mine / f"ledger-{number}.db" for number in count())
@@ -132,23 +86,14 @@ class Town:
         self._heir: Path | None = None
         self.refused: Callable[[], None] = lambda: None
         self.passed_by: list[str] = []
-        self._build_shop()
-        self._build_campus()
+        self.sites = Sites(self.clock, scenery)
+        self.shop, self.campus, self.academy = self.sites.shop, self.sites.campus, self.sites.academy
+        self.postbox = Postbox(self.points, self._look_for_intent, self._hang) if scenery.alerts else None
+        self.roads = Roads({host: self._wire(host) for host in self.sites.handles()})
+        self.mapping = self._mine / "mapping.toml"
+        self.mapping.write_text(render_mapping(self.sites))
         self.reads_from = BEGIN
         self._app: App | None = None
-        self.begin()
-
-    def _build_shop(self) -> None:
-        self.shop = SandboxShop(clock=self.clock, timezone="Europe/Madrid")
-        self.shop.site_url = SHOP_URL
-        for number in (*PRODUCTS, T_SHIRT):
-            self.shop.add_product(f"Product {number}", sku=f"P-{number}", price="100", product_id=number)
-
-    def _build_campus(self) -> None:
-        self.campus = SandboxMoodle(clock=self.clock)
-        self.campus.siteurl = CAMPUS_URL
-        for number in PRODUCTS:
-            self.campus.add_course(f"Course {number}", course_id=number + 1, welcome="noreply")
 
     # -- the process -------------------------------------------------------------------------------------------------
     @property
@@ -162,51 +107,54 @@ class Town:
 
     def begin(self) -> None:
         """A process starts. It may die in it as well."""
-        config = read_town_config(self.folder)
-        config = config.model_copy(update={"ledger": LedgerSettings(path=self.path)})
+        config = read_town_config(self.folder, self.scenery)
+        mapping = config.mapping.model_copy(update={"path": self.mapping})
+        config = config.model_copy(update={"ledger": LedgerSettings(path=self.path), "mapping": mapping})
         ledger = FragileLedger(self.path, self.points.point, self._ask_disk)
         store = Shopfront(
             url=SHOP_URL,
             consumer_key="ck_sandbox",
             consumer_secret="cs_sandbox",
             page_size=PAGE_SIZE,
-            transport=self._wire(self.shop),
+            transport=self.roads,
         )
         store.strike = self.points.point
-        [settings] = config.lms
-        campus = Moodle(settings, transport=self._wire(self.campus))  # type: ignore[arg-type]  # it is of that kind
-        self._app = App(
-            config, clock=self.clock, dice=lambda: 0.5, ledger=ledger, store=store, lmss={CAMPUS: campus}
-        )
+        self._app = App(config, clock=self.clock, dice=lambda: 0.5, ledger=ledger, store=store)
         try:
             self._app.prepare()
         except (sqlite3.OperationalError, PassingTrouble):
             self._let_go()
             raise
 
-    def _wire(self, server: SandboxServer) -> Wire:
+    def _wire(self, host: str) -> Wire:
+        serve = self.sites.handles()[host]
+
         def handle(request: Request) -> Response:
             self.asked += 1
-            self._look_for_intent(request)
-            answer = server.handle(request)
+            if writes(request):
+                self._look_for_intent(describe(request))
+            answer = serve(request)
             self.ever_inside |= self.inside()
             return answer
 
-        return Wire(handle, self.points, self.clock, self._hang, self._meanwhile)
+        return Wire(
+            handle, self.points, self.clock, self._hang, lambda: self._meanwhile(host), self._break_off
+        )
 
     def _ask_disk(self, sql: str) -> sqlite3.OperationalError | None:
         refusal = self.refuse(sql)
         self._refusals += refusal is not None
         return refusal
 
-    def _look_for_intent(self, request: Request) -> None:
+    def _look_for_intent(self, what: str) -> None:
         """Whoever writes has said so on the disk before, and holds no transaction open."""
-        if self.points.dead or self._arriving_late or self.mirrors or not writes(request):
+        if self.points.dead or self._arriving_late or self.scenery.mirrors:
             return
-        table = "outbox" if request.path.endswith("/notes") else "enrolments"
+        told = what == LETTER or what.endswith(("/notes", "hook"))
+        table = "outbox" if told else "enrolments"
         asked = f"SELECT 1 FROM {table} WHERE state = 'leased' AND sending_since IS NOT NULL"
         if self._connection.in_transaction or not self.rows(asked):
-            self.unannounced.append(describe(request))
+            self.unannounced.append(what)
 
     def _leave(self) -> None:
         """The files as they are at the instant of death are all that is left; what comes after goes to the grave."""
@@ -220,12 +168,33 @@ class Town:
         self._let_go()
         if self._heir is not None:
             self.path, self._heir = self._heir, None
+        self._note_unsure()
         self.points.arm()
         self.tick(RESTART_S)
 
     def stop(self) -> None:
         """The process ends in good order."""
+        if not self.down:
+            self.unbegun = not self.rows("SELECT 1 FROM cursors WHERE name = 'orders'")
         self._let_go()
+        self._note_unsure()
+
+    def _note_unsure(self) -> None:
+        """The letter or the call that somebody has, or will have, and that the ledger at rest does not know to be
+        there."""
+        if not self.scenery.alerts:
+            return
+        with closing(sqlite3.connect(self.path)) as ledger:
+            asked = "SELECT channel, count(*) FROM outbox WHERE state = 'settled' GROUP BY channel"
+            known = dict(ledger.execute(asked).fetchall())
+        for way, (channel, taken) in self._told().items():
+            coming = any(one.call.what.endswith(_SENT[way]) for one in self.hanging)
+            self.unsure[way] += len(set(taken)) + coming > known.get(channel, 0)
+
+    def _told(self) -> dict[str, tuple[str, list[str]]]:
+        """What was told, by way: its channel, and the keys by which a repeat is known, as they came."""
+        letters = self.postbox.ids() if self.postbox is not None else []
+        return {"mail": ("mail", letters), "hook": ("web chat", [key for key, _ in self.sites.posts])}
 
     def _let_go(self) -> None:
         if self._app is not None:
@@ -234,18 +203,26 @@ class Town:
 
     def close(self) -> None:
         self._let_go()
+        if self.postbox is not None:
+            self.postbox.close()
         shutil.rmtree(self._mine)
 
-    def _hang(self, handle: Handle, request: Request) -> None:
+    def _hang(self, call: UnderWay) -> None:
         if self.fate == "lost":
-            handle(request)
+            call.arrive()
         elif self.fate == "late":
-            self.hanging.append(Hanging(handle, request, self.clock() + timedelta(seconds=LATE_S)))
+            self.hanging.append(Hanging(call, self.clock() + timedelta(seconds=LATE_S)))
+        elif self.fate == "half":
+            call.break_off()
 
-    def _meanwhile(self) -> None:
+    def _break_off(self, request: Request) -> None:
+        self.unsure["picture"] += self.sites.break_off(request)
+
+    def _meanwhile(self, host: str) -> None:
         """Another worker has its turn while this one waits for an answer."""
-        if self.two_at_once and self.points.calls_out == 1:
-            self.app.pool._workers[1].run_once()
+        if self.scenery.two_at_once and self.points.calls_out == 1:
+            first = self.app.config.orders.workers if ACADEMY_URL.endswith(host) else 0
+            self.app.pool._workers[first + 1].run_once()
 
     # -- time --------------------------------------------------------------------------------------------------------
     def tick(self, seconds: float) -> None:
@@ -255,7 +232,7 @@ class Town:
                 self.clock.now = max(self.clock.now, one.due_at)
                 self.hanging.remove(one)
                 self._arriving_late = True
-                one.handle(one.request)
+                one.call.arrive()
                 self._arriving_late = False
         self.clock.now = until
 
@@ -267,8 +244,9 @@ class Town:
             app.subscriptions.poll_once if self.shop.offers_subscriptions else app.replan_if_owed,
             app.replan_if_owed,
             app.house.end_expired,
-            lambda: self._drain(app.pool._workers[:1]),
+            lambda: self._drain(app.pool._workers[:: app.config.orders.workers]),
             app.house.tell_waiting,
+            app._look_for_trouble if self.scenery.alerts else lambda: None,
             lambda: self._drain(app.pool._singles),
             app.house.keep,
         ):
@@ -316,6 +294,8 @@ class Town:
     def _next_at(self) -> datetime | None:
         due = [datetime.fromisoformat(row["at"]) for row in self.rows(_WAITING) if row["at"]]
         due += [one.due_at for one in self.hanging]
+        if self.scenery.alerts:
+            due += [datetime.fromisoformat(row["at"]) for row in self.rows(_TO_TELL, QUIET_S) if row["at"]]
         limit = max(periods.LEASE_LIMIT, timedelta(seconds=self.app.longest_s))
         due += [datetime.fromisoformat(row["at"]) + limit for row in self.rows(_LEASED) if row["at"]]
         return min(due, default=None)
@@ -329,6 +309,19 @@ class Town:
         """The daemon's own. No point lies on this way."""
         return super(FragileLedger, self.app.ledger)._db  # type: ignore[misc,no-any-return]
 
+    def import_courses(self) -> int:
+        """What `wcsync courses import` does, by the daemon's own parts. How many courses it found without a product."""
+        config = self.app.config
+        file = course_import._File.read(config)
+        maker = course_import._maker(self.app, CAMPUS, file)
+        ending = course_import._planned(maker, ())
+        course_import._make(maker, ending, Waiting())
+        self.points.point("before the rows")
+        course_import._write_rows(config, file, ending)
+        self.points.point("after the rows")
+        assert not ending.trouble + ending.problem, ending
+        return len(ending.plan.steps)
+
     # -- the shop ----------------------------------------------------------------------------------------------------
     def buy(self, email: str, *products: int, quantity: int = 1, status: str = "completed") -> int:
         self.tick(1)
@@ -338,31 +331,21 @@ class Town:
 
     # -- what is to be seen ------------------------------------------------------------------------------------------
     def inside(self) -> set[Place]:
-        return {(email, course - 1) for email, course in self.campus.active_enrolments()}
+        return self.sites.inside()
 
     def picture(self) -> Counter[str]:
-        """All that can be seen out there, thing by thing, by the sandboxes' own books."""
-        users = {one.id: one.email for one in self.campus.users.values()}
-        seen = Counter(f"account {email}" for email in users.values())
-        seen.update(f"password for {email}" for email in self.campus.created_passwords_mailed)
-        for row in self.campus.enrolments:
-            seen[f"{users[row.user_id]} {row.status} in {row.course_id}"] += 1
-        for (user_id, course_id), times in self.campus.mails.items():
-            seen[f"welcome of {users[user_id]} to {course_id}"] += times
-        for order_id in self.shop.notes:
-            seen.update(f"note of {order_id}: {text}" for text in self.notes(order_id))
-        if self.mirrors:
-            seen.update(f"product {number}: {self._product(number)}" for number in self.shop.products)
+        """All that can be seen out there, thing by thing: what is the same once, but for `repeats`."""
+        seen = self.sites.picture()
+        if self.scenery.mirrors:
+            seen.update(f"in the mapping: {line}" for line in self.mapping.read_text().splitlines() if line)
+        if self.postbox is not None:
+            seen.update(f"letter: {subject}" for subject in self.postbox.subjects().values())
         return seen
 
-    def notes(self, order_id: int) -> list[str]:
-        found = [note["note"] for note in self.shop.notes[order_id]]
-        return [text for text in found if told_last([text])]
-
-    def _product(self, number: int) -> str:
-        """As it is stored, without what differs from run to run by nature."""
-        shown = {key: value for key, value in self.shop.product(number).items() if "modified" not in key}
-        return json.dumps(shown, sort_keys=True)
+    def repeats(self) -> Counter[str]:
+        """By way, what can be told by its key, or by what it shows, to be the same as something before it."""
+        letters = self.postbox.ids() if self.postbox is not None else []
+        return +(self.sites.repeats() + Counter(mail=len(letters) - len(set(letters))))
 
     # -- what must hold ----------------------------------------------------------------------------------------------
     def troubles(self) -> Iterator[str]:
@@ -389,6 +372,8 @@ class Town:
 
 
 _numbers = count()
+_SENT = {"mail": LETTER, "hook": "hook"}
+"""How what is under way ends its name."""
 _FINISHED_READING = "SELECT position FROM cursors WHERE name = 'orders' AND polled_at IS NOT NULL"
 """A cursor that was begun and that nothing was read up to yet says only where that is to begin."""
 _LEASED = """
@@ -398,21 +383,10 @@ _LEASED = """
 _WAITING = """
     SELECT min(next_attempt_at) AS at FROM enrolments WHERE state = 'due'
     UNION ALL SELECT min(next_attempt_at) FROM outbox WHERE state = 'due'
+    UNION ALL SELECT min(next_look_at) FROM confirmations
 """
-
-
-@contextmanager
-def told_faults(faults: list[str]) -> Iterator[None]:
-    """No log line is kept but those of bugs: a disk that refuses is none."""
-
-    def take(_logger: Any, method: str, event: MutableMapping[str, Any]) -> Any:
-        if method == "critical" and not isinstance(sys.exc_info()[1], sqlite3.OperationalError):
-            faults.append(str(event))
-        raise structlog.DropEvent
-
-    before = structlog.get_config()
-    structlog.configure(processors=[take])
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
+_TO_TELL = """
+    SELECT strftime('%Y-%m-%dT%H:%M:%fZ', min(gone_at), '+' || ? || ' seconds') AS at FROM troubles
+    WHERE ended_at IS NULL AND gone_at IS NOT NULL
+    UNION ALL SELECT min(since) FROM troubles WHERE ended_at IS NULL AND told_at IS NULL
+"""

@@ -1,6 +1,7 @@
 """Products for courses that none sells yet: made as drafts that only people publish, each course's once."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -116,7 +117,8 @@ class DraftMaker:
         Whoever is told of a product must see to its row; after a kill the next plan finds what has none. Raises as
         `plan`; then the rest was not begun.
         """
-        courses = self._fetch_courses([step.sellable.target for step in plan.of(Action.MAKE)])
+        begun = [step for step in plan.steps if step.action is not Action.SKIP]
+        courses = self._fetch_courses([step.sellable.target for step in begun])
         for step in plan.steps:
             beat()
             yield self._take(step, courses)
@@ -159,15 +161,18 @@ class DraftMaker:
         if step.action is Action.SKIP:
             return Made(sellable=sellable, reason=step.reason)
         if step.action is Action.ADOPT:
-            return self._adopt(step)
+            return self._adopt(step, found.courses.get(sellable.target))
         if sellable.target in found.absent:
             return Made(sellable=sellable, reason=found.absent[sellable.target])
         return self._push(step, found.courses.get(sellable.target))
 
-    def _adopt(self, step: Step) -> Made:
-        assert step.product is not None, step
-        self._record(step.sellable, step.sku, step.product.product_id)
-        return Made(sellable=step.sellable, product_id=step.product.product_id, sku=step.sku)
+    def _adopt(self, step: Step, course: Course | None) -> Made:
+        product = step.product
+        assert product is not None, step
+        self._record(step.sellable, step.sku, product.product_id)
+        if course is not None:
+            self._know_again(product, course)
+        return Made(sellable=step.sellable, product_id=product.product_id, sku=step.sku)
 
     def _push(self, step: Step, course: Course | None) -> Made:
         """Refused by the shop, or by a template that does not fit the course: that costs this product alone."""
@@ -177,9 +182,13 @@ class DraftMaker:
         except PermanentError as exc:
             return Made(sellable=step.sellable, reason=str(exc))
         if isinstance(made, SkuTaken):
-            return self._take(self._judge_taken(step, made), CourseReading(courses={}))
+            return self._take_taken(self._judge_taken(step, made), course)
         self._mark(made, wanted)
         return Made(sellable=step.sellable, product_id=made.product_id, sku=made.sku, fresh=True)
+
+    def _take_taken(self, step: Step, course: Course | None) -> Made:
+        courses = {} if course is None else {step.sellable.target: course}
+        return self._take(step, CourseReading(courses=courses))
 
     def _send(self, sellable: Sellable, draft: ProductDraft) -> StoredProduct | SkuTaken:
         """The mark is on disk before the call, and stays while it is not known what became of it."""
@@ -202,6 +211,15 @@ class DraftMaker:
         blank, now = StoredProduct(product_id=made.product_id), self.clock()
         written = decide(blank, wanted, self.rules, {}, now, timedelta())
         self.mirror.record_marks(settle(written, made), now)
+
+    def _know_again(self, product: StoredProduct, course: Course) -> None:
+        """What still shows the course was written by us: it is ours for the mirror, as if the answer had not been lost,
+        also if the course changes before its first run."""
+        with suppress(PermanentError):  # a template that does not fit any more
+            wanted, now = self.render([course], self.rules, None), self.clock()
+            marks = self.mirror.read_marks([product.product_id])[product.product_id]
+            seen = decide(product, wanted, self.rules, marks, now, timedelta())
+            self.mirror.record_marks(seen.marks, now)
 
     def _record(
         self, sellable: Sellable, sku: str, product_id: ProductId | None = None, *, sending: bool = False

@@ -527,6 +527,26 @@ class TestPictures:
         assert spine.shop.uploads == 1
         assert len(spine.pictures.asked) == 1
 
+    def test_a_picture_that_may_still_come_with_one_product_is_not_uploaded_for_another(
+        self, spine: MirrorSpine
+    ) -> None:
+        for product_id in (1, 2):
+            spine.sell(product_id, "42")
+        spine.change("42", **pictured("42"))
+        spine.pictures.files[f"{PICTURE}?42"] = PNG + b"one"
+
+        def lose(_patches: object) -> None:
+            raise TransientError("shop: broke off the connection", answer_lost=True)
+
+        spine.shop.before_push = lose
+        spine.run()
+        spine.shop.before_push = lambda _patches: None
+        outlook = spine.sync().look()
+        assert [one.plan.waits for one in outlook.judged] == [True, True]
+        assert (spine.run().written, spine.shop.uploads) == (0, 0)
+        spine.clock.tick(QUARANTINE_S)
+        assert (spine.run().written, spine.shop.uploads) == (2, 1)
+
     def test_another_picture_takes_its_place_and_the_gallery_stays(self, spine: MirrorSpine) -> None:
         spine.sell(1, "42")
         spine.change("42", **pictured("42"))

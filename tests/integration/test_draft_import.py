@@ -1,5 +1,6 @@
 """Products made from the courses of a sandbox Moodle in a sandbox shop, by the real clients and the real ledger."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from wcsync.drafts import DraftMaker, Made
 from wcsync.errors import TransientError
 from wcsync.ledger.ledger import SqliteLedger
 from wcsync.lms.moodle import TARGET_KEYS, Moodle, MoodleSettings
+from wcsync.mappers.courses.marks import Mark, Standing
 from wcsync.mappers.courses.rendering import render
 from wcsync.mappers.mapping import read_mapping
 from wcsync.mapping_file import append_rows
@@ -78,6 +80,12 @@ class Place:
             if isinstance(one, StoredProduct) and one.sku != "XL-1"
         ]
 
+    def marks(self, product: StoredProduct) -> defaultdict[str, Mark]:
+        """What the mirror knows of its fields."""
+        number = product.product_id
+        known = self.ledger.mirror.read_marks([number])[number]
+        return defaultdict(lambda: Mark(product_id=number, field=""), known)
+
     def close(self) -> None:
         for part in (self.ledger, self.lms, self.store):
             part.close()
@@ -125,6 +133,27 @@ def test_an_answer_that_is_lost_or_spoilt_makes_no_second_product(place: Place, 
     assert [one.fresh for one in place.make()] == [False, False]
     assert len(place.stored()) == 1
     assert b"PY-101" in place.path.read_bytes()
+
+
+def test_a_product_whose_answer_was_lost_is_ours_for_the_mirror_like_any_other(place: Place) -> None:
+    place.fail("reset_after")
+    with suppress(TransientError):
+        place.make()
+    [product] = place.stored()
+    assert not place.marks(product)["description"].sent
+    place.make()
+    mark = place.marks(product)["description"]
+    assert (mark.standing, bool(mark.sent), bool(mark.stored)) == (Standing.OURS, True, True)
+
+
+def test_what_a_person_wrote_into_it_meanwhile_stays_theirs(place: Place) -> None:
+    place.fail("reset_after")
+    with suppress(TransientError):
+        place.make()
+    [product] = place.stored()
+    place.shop.edit_product(product.product_id, description="<p>Ours is better.</p>")
+    place.make()
+    assert place.marks(product)["description"].standing is Standing.FOREIGN
 
 
 def test_a_product_in_the_trash_keeps_its_sku_and_is_told(place: Place) -> None:

@@ -17,8 +17,9 @@ from tests.points_town import Town
 from tests.proofs import Proof
 
 FULL = os.environ.get("WCSYNC_PROVE", "short") == "full"
-PAIRS = 500 if FULL else 3
-"""So many times each story is struck twice."""
+FEWEST_PAIRS = 3
+PAIRS = 500 if FULL else FEWEST_PAIRS
+"""So many times each story is struck twice; those that are told in shares, a share of them."""
 SOME = 60
 """In the default run every so-many-th point is struck."""
 FATES: tuple[Fate, ...] = ("never", "lost", "late")
@@ -46,18 +47,25 @@ def strike(folder: Path, story: Story, crashes: Iterable[Crash], whole: Run) -> 
     return tally
 
 
-def single(points: Sequence[Point], every: int = 1) -> Iterator[Crash]:
-    """Every point, with each fate that makes a difference there."""
+def single(points: Sequence[Point], every: int = 1, *, under_way: bool = False) -> Iterator[Crash]:
+    """Every point, with each fate that makes a difference there. `every` above 1: so-many-th; with `under_way` those at
+    which a call is out there besides."""
     for number, point in enumerate(points):
-        if number % every == 0:
-            for fate in FATES if point.under_way else FATES[:1]:
+        if number % every == 0 or (under_way and point.under_way):
+            for fate in fates_of(point):
                 yield Crash((number,), fate, point.name)
 
 
-def pairs(name: str, points: Sequence[Point]) -> Iterator[Crash]:
+def fates_of(point: Point) -> tuple[Fate, ...]:
+    if not point.under_way:
+        return FATES[:1]
+    return (*FATES, "half") if point.name == "sent PUT products/N" else FATES
+
+
+def pairs(name: str, points: Sequence[Point], many: int) -> Iterator[Crash]:
     """A second crash while the first is mended, as a die with a seed of its own says."""
     dice = random.Random(name)
-    for _ in range(PAIRS):
+    for _ in range(many):
         first, second = dice.randrange(len(points)), dice.randrange(len(points))
         yield Crash((first, second), dice.choice(FATES), points[first].name)
 
@@ -83,7 +91,8 @@ def test_a_story_ends_as_ever_though_its_process_dies_at_some_points(folder: Pat
 def test_a_story_ends_as_ever_wherever_its_process_dies(folder: Path, name: str, proof: Proof) -> None:
     story, began = STORIES[name], perf_counter()
     whole = tell_undisturbed(folder, story)
-    told(proof, name, strike(folder, story, single(whole.points), whole), began)
+    crashes = single(whole.points, 1 if FULL else story.every, under_way=True)
+    told(proof, name, strike(folder, story, crashes, whole), began)
 
 
 @pytest.mark.prove
@@ -94,4 +103,5 @@ def test_a_story_ends_as_ever_though_the_next_process_dies_as_well(
 ) -> None:
     story, began = STORIES[name], perf_counter()
     whole = tell_undisturbed(folder, story)
-    told(proof, f"{name}; and again", strike(folder, story, pairs(name, whole.points), whole), began)
+    crashes = pairs(name, whole.points, max(PAIRS // story.every, FEWEST_PAIRS))
+    told(proof, f"{name}; and again", strike(folder, story, crashes, whole), began)

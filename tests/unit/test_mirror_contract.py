@@ -155,6 +155,15 @@ class MirrorContract(ABC):
         mirror.record_upload("aa", None, T0)
         assert mirror.read_upload("aa") is None
 
+    def test_a_picture_under_way_is_known_until_its_product_is_settled(self, mirror: Mirror) -> None:
+        sent = Mark(product_id=ProductId(1), field="images", pending="aa", pending_since=T0)
+        mirror.record_marks([sent, replace(sent, field="name", pending="bb")], T0)
+        assert mirror.read_sending("images", "aa", ProductId(2)) == T0
+        assert mirror.read_sending("images", "aa", ProductId(1)) is None
+        assert mirror.read_sending("images", "bb", ProductId(2)) is None
+        mirror.record_marks([sent.cleared], T0)
+        assert mirror.read_sending("images", "aa", ProductId(2)) is None
+
     def test_tries_of_an_upload_are_counted_until_one_came_to_an_end(self, mirror: Mirror) -> None:
         for digest in ("aa", "aa", "bb"):
             mirror.record_try(digest)

@@ -108,6 +108,9 @@ class Mirror(Protocol):
     def record_upload(self, digest: str, image_id: int | None, now: datetime) -> None:
         """`image_id` None: the shop does not have it any more. The tries are forgotten either way."""
 
+    def read_sending(self, field: str, pending: str, but: ProductId) -> datetime | None:
+        """When another product was last sent this in that field (as in `Mark`), with no answer yet; None = none was."""
+
     def read_tries(self, digest: str) -> int:
         """How often these bytes were sent to the shop since they were last known to have arrived."""
 

@@ -28,6 +28,10 @@ _MARKS = """
 _STANDING = """
     SELECT * FROM mirror_fields INDEXED BY mirror_standing WHERE standing <> 'ours' ORDER BY product_id, field
 """
+# Asked before an upload alone, which takes seconds: a walk over all fields does.
+_SENDING = """
+    SELECT max(pending_since) AS since FROM mirror_fields WHERE field = ? AND pending = ? AND product_id <> ?
+"""
 _KEEP_MARK = """
     INSERT INTO mirror_fields (product_id, field, sent, stored, ours, known, pending, pending_since, pending_ours,
         rewrites, standing, standing_since, note, changed_at)
@@ -119,6 +123,10 @@ class SqliteMirror:
             tries = _read_tries(db)
             if tries.pop(digest, 0):
                 put_fact(db, TRIES, json.dumps(tries))
+
+    def read_sending(self, field: str, pending: str, but: ProductId) -> datetime | None:
+        row = self._db.execute(_SENDING, (field, pending, but)).fetchone()
+        return instant_of(row["since"])
 
     def read_tries(self, digest: str) -> int:
         return _read_tries(self._db).get(digest, 0)

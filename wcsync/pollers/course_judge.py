@@ -7,10 +7,11 @@ from itertools import repeat
 
 from wcsync.course import Course, Patch, Pushed, StoredProduct
 from wcsync.ledger.mirror import Mirror
+from wcsync.mappers.courses.canonical import Form
 from wcsync.mappers.courses.decisions import decide
 from wcsync.mappers.courses.fields import Field
 from wcsync.mappers.courses.marks import Mark, Standing
-from wcsync.mappers.courses.plan import Plan, Verdict
+from wcsync.mappers.courses.plan import Decision, Plan, Verdict
 from wcsync.mappers.courses.rules import Rules
 from wcsync.mappers.courses.settling import refused, sending, settle, unharmed, unkept, withdrawn
 from wcsync.mappers.courses.shown import form_of
@@ -103,6 +104,8 @@ class Judge:
         if hopeless:
             task = replace(task, imageless=hopeless)
             plan = self._decide(task, product, marks, quarantine)
+        if self._is_on_its_way(task, plan.patch):
+            plan = _waiting(plan, product)
         open_since = max((mark.pending_since for mark in marks.values() if mark.pending_since), default=None)
         return Judged(
             task=replace(task, open_since=open_since),
@@ -173,6 +176,15 @@ class Judge:
         )
         return replace(patch, images=images)
 
+    def _is_on_its_way(self, task: Task, patch: Patch | None) -> bool:
+        """Whether the picture that is to be uploaded may still come with another product, sent to it earlier."""
+        picture, sent = task.wanted.picture, self._with_upload(task, patch)
+        if sent is None or not needs_upload(sent) or picture is None:
+            return False
+        pending = Form.of_title(picture.title).canonical
+        since = self.mirror.read_sending(Field.IMAGES, pending, task.product_id)
+        return since is not None and abs(self.clock() - since) < self.quarantine
+
     def _shown(self, task: Task, product: StoredProduct) -> tuple[str, int] | None:
         """The picture of the task where the product shows it: an upload whose answer was lost is found so."""
         picture = task.wanted.picture
@@ -200,6 +212,21 @@ class Judge:
 def needs_upload(patch: Patch) -> bool:
     """Whether the shop is to fetch an image for it."""
     return any(not image.image_id for image in patch.images or ())
+
+
+def _waiting(plan: Plan, product: StoredProduct) -> Plan:
+    """The whole product is looked at again next time: by then the picture is there, or never will be."""
+    name = Field.IMAGES.value
+    reason = "its picture was sent with another product and not answered, and may still come"
+    before = form_of(product, name).shown
+    decision = Decision(field=name, verdict=Verdict.WAITS, reason=reason, before=before)
+    return Plan(
+        product_id=plan.product_id,
+        parent_id=plan.parent_id,
+        decisions=(decision,),
+        waits=True,
+        marks=plan.marks,
+    )
 
 
 def _ours_by_mistake(mark: Mark, stored: StoredProduct) -> Mark:
