@@ -11,10 +11,10 @@ class Sizes:
     are pulled without latency, `many_pages` to compare memory, `latency_pages` with `shop_latency_s` before each
     answer. Each of `workers` is a number of threads; each thread enrols `enrolments_each` learners with
     `campus_latency_s` before each answer, and without latency `enrolments` are made in all. `claims` rows are claimed
-    and settled; `few_rows` and `many_rows` are settled rows in a ledger, compared over `turns`. `daemon_polls` is how
-    long, in polls, a daemon runs once it has started; `bells` is how often it is woken. `products` sell a course each,
-    whose summary has `description_b` bytes; while they are written, the shop takes `write_latency_s` before each
-    answer and `item_s` for each product.
+    and settled; `few_rows`, `many_rows` and `most_rows` are settled rows in a ledger, compared over `turns`.
+    `daemon_polls` is how long, in polls, a daemon runs once it has started; `bells` is how often it is woken.
+    `products` sell a course each, whose summary has `description_b` bytes; while they are written, the shop takes
+    `write_latency_s` before each answer and `item_s` for each product.
     """
 
     repetitions: int
@@ -32,6 +32,7 @@ class Sizes:
     turns: int
     few_rows: int
     many_rows: int
+    most_rows: int
     idle_polls: int
     daemon_polls: int
     bells: int
@@ -61,6 +62,7 @@ FULL = Sizes(
     turns=200,
     few_rows=1_000,
     many_rows=1_000_000,
+    most_rows=10_000_000,
     idle_polls=100,
     daemon_polls=5,
     bells=12,
@@ -86,6 +88,7 @@ QUICK = Sizes(
     turns=100,
     few_rows=1_000,
     many_rows=20_000,
+    most_rows=100_000,
     idle_polls=50,
     daemon_polls=2,
     bells=5,

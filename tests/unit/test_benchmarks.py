@@ -53,6 +53,7 @@ TINY = replace(
     turns=2,
     few_rows=10,
     many_rows=20,
+    most_rows=30,
     idle_polls=2,
     daemon_polls=1,
     products=12,
