@@ -66,7 +66,7 @@ def _flatness(sizes: Sizes) -> Iterator[Row]:
         turns=sizes.turns,
     )
     found = interleave({"wcsync": subject}, sizes.slow_repetitions)["wcsync"]
-    yield from _steps("flat", found, sizes.few_rows, sizes.many_rows, Target(at=1.5))
+    yield from _steps("ledger.flat", found, sizes.few_rows, sizes.many_rows, Target(at=1.5))
     yield Row(
         name="ledger.bytes",
         measured=f"file of {sizes.many_rows} orders of a line, with its learner, audit and note",
@@ -85,13 +85,13 @@ def keep_a_huge_ledger(sizes: Sizes) -> Iterator[Row]:
     found = interleave(
         {"wcsync": partial(measure, subject, few=sizes.few_rows, most=sizes.most_rows, turns=sizes.turns)}, 1
     )["wcsync"]
-    yield from _steps("huge", found, sizes.few_rows, sizes.most_rows, Target(at=2.5))
+    yield from _steps("ledger_huge", found, sizes.few_rows, sizes.most_rows, Target(at=2.5))
 
 
 def _steps(name: str, found: Samples, few: int, many: int, target: Target) -> Iterator[Row]:
     for step, measured in STEPS.items():
         yield Row(
-            name=f"ledger.{name}.{step}",
+            name=f"{name}.{step}",
             measured=f"{measured}, {many} settled rows",
             against=f"the same with {few}",
             unit="us",

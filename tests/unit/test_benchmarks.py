@@ -268,3 +268,20 @@ def _names(node: ast.AST) -> str:
     if not isinstance(node, ast.Call):
         return ""
     return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+@pytest.mark.parametrize("wished", [[], ["--only", "ledger_huge"]], ids=["nothing named", "named"])
+def test_what_takes_a_disk_is_measured_only_where_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, wished: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def note_down(name: str, _sizes: Sizes) -> Iterator[Row]:
+        asked.append(name)
+        return iter(())
+
+    for name in BENCHMARKS:
+        monkeypatch.setitem(BENCHMARKS, name, partial(note_down, name))
+    CliRunner().invoke(main, wished)
+    assert ("ledger_huge" in asked) == bool(wished)
+    assert ("mirror" in asked) != bool(wished)
