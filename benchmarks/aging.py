@@ -9,7 +9,6 @@ from benchmarks.product import CAMPUS, render_mapping
 from benchmarks.sales import paid_order, record
 from wcsync.ledger.base import Claim
 from wcsync.ledger.ledger import SqliteLedger
-from wcsync.ledger.slim_tables import KEPT_OF_KEY
 from wcsync.lms.moodle import TARGET_KEYS
 from wcsync.mappers.mapping import read_mapping
 from wcsync.mappers.notes import NOTE_CHANNEL
@@ -23,6 +22,8 @@ SCATTERED = "(n * 2654435761) & 4294967295"
 """As hashes are: pages fill as they do in life."""
 IN_ORDER = "n * (4294967295 / :copies)"
 """As far apart, one after the other: pages are filled to the brim, and in a fraction of the time."""
+KEY_DIGITS = 32
+"""Of a learner's key."""
 FAST = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -400000", "locking_mode = EXCLUSIVE")
 
 
@@ -30,13 +31,13 @@ def age(path: Path, orders: int, keys: str) -> None:
     """Makes a ledger of so many orders of one line each, settled and told of, with all that belongs to them: one made
     by the product, the rest its copies under other keys, because making each by the product would take minutes."""
     with closing(SqliteLedger(path)) as ledger:
-        ledger.record_channels([NOTE_CHANNEL], datetime.now(UTC))
+        ledger.post.record_channels([NOTE_CHANNEL], datetime.now(UTC))
         record(ledger, MAPPING, [paid_order(1, buyer=1)])
         settle(ledger, claim(ledger))
-        message = ledger.claim_message(NOTE_CHANNEL, datetime.now(UTC))
+        message = ledger.post.claim(NOTE_CHANNEL, datetime.now(UTC))
         assert message is not None
-        assert ledger.settle_sent(message, datetime.now(UTC))
-        ledger.record_channels([], datetime.now(UTC))
+        assert ledger.post.settle_sent(message, datetime.now(UTC))
+        ledger.post.record_channels([], datetime.now(UTC))
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         _copy_all(db, orders - 1, keys)
 
@@ -81,13 +82,14 @@ def _copy(db: sqlite3.Connection, table: str, copies: int, keys: str) -> None:
     """What each copy has of its own is its order's number, and its learner's key and account. A key is told apart by
     its beginning and by its end."""
     key = f"printf('%08x%.*s%08x', {keys}, length({{0}}) - 16, {{0}}, {SCATTERED})"
-    of_learner = f"substr(subject, 1, length(subject) - {KEPT_OF_KEY})"
+    of_learner = f"substr(subject, 1, length(subject) - {KEY_DIGITS})"
     own = {
         "order_id": "order_id + n",
         "learner_key": key.format("learner_key"),
         "user_id": "n",
+        "key": "replace(key, '/order 1/', '/order ' || (1 + n) || '/')",
         "subject": "iif(subject = 'order 1', 'order ' || (1 + n), "
-        f"{of_learner} || {key.format(f'substr(subject, -{KEPT_OF_KEY})')})",
+        f"{of_learner} || {key.format(f'substr(subject, -{KEY_DIGITS})')})",
         "id": "NULL",
     }
     columns = [row[1] for row in db.execute(f"PRAGMA table_info({table})").fetchall()]
