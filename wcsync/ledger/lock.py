@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ MIRROR = ".courses.lock"
 """Ends the name of the file that is held while course data is written to products, by the daemon or beside it."""
 
 LOOKS, LOOK_S = 50, 0.01
-"""So often, and at such distances, a lock is read that names nobody yet."""
+"""So often, and at such distances, a lock is read that names nobody yet, or tried that others look at."""
 
 
 class AlreadyRunning(WcsyncError):
@@ -101,7 +101,7 @@ def _held(ledger: Path, ending: str, taken: Callable[[Path, str], str]) -> Itera
     try:
         give_to_folder_owner(handle, ledger.parent)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(handle)
         except OSError as exc:
             pid = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
             raise AlreadyRunning(taken(ledger, pid)) from exc
@@ -110,6 +110,19 @@ def _held(ledger: Path, ending: str, taken: Callable[[Path, str], str]) -> Itera
         yield lambda: _is_at(handle, _beside(ledger, ending))
     finally:
         os.close(handle)
+
+
+def _take(handle: int) -> None:
+    """Raises OSError if another process holds the lock. Who only looks whether one does has it for a moment, shared:
+    that is waited for."""
+    for _ in range(LOOKS):
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        time.sleep(LOOK_S)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _beside(ledger: Path, ending: str) -> Path:
