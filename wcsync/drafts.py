@@ -218,7 +218,7 @@ class DraftMaker:
         with suppress(PermanentError):  # a template that does not fit any more
             wanted, now = self.render([course], self.rules, None), self.clock()
             marks = self.mirror.read_marks([product.product_id])[product.product_id]
-            seen = decide(product, wanted, self.rules, marks, now, timedelta())
+            seen = decide(product, wanted, self.rules, marks, now, timedelta(seconds=self.quarantine_s))
             self.mirror.record_marks(seen.marks, now)
 
     def _record(

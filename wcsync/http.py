@@ -35,6 +35,8 @@ CONNECT_TIMEOUT_S = 10.0
 OUT_OF_HANDLES = {errno.EMFILE, errno.ENFILE}
 MAX_BODY_BYTES = 32 * 1024 * 1024
 QUICK_TRIES = 3
+QUICK_S = 45.0
+"""Of its tries, none begins later than so long after the first."""
 HEADERS = {"accept": "*/*", "accept-encoding": "gzip", "connection": "keep-alive", "user-agent": "wcsync"}
 GZIP = zlib.MAX_WBITS | 16
 
@@ -129,10 +131,14 @@ class Service:
         `prepare` is called for every try, so that a signature is never used twice.
         Raises: TransientError, ServiceBlocked.
         """
+        began = time.monotonic()
         try:
             return self._exchange(prepare(), may_act=False)
         except _ShakyError as exc:
-            return self._fetch_again(prepare, exc)
+            left_s = began + QUICK_S - time.monotonic()
+            if left_s <= 0:
+                raise
+            return self._fetch_again(prepare, exc, left_s)
 
     def send(self, prepare: Callable[[], Outgoing], *, answered: Collection[int] = ()) -> Reply:
         """Sends a request that may change something: once. A lost answer says so (`answer_lost`).
@@ -145,11 +151,13 @@ class Service:
     def close(self) -> None:
         self._transport.close()
 
-    def _fetch_again(self, prepare: Callable[[], Outgoing], first: "_ShakyError") -> Reply:
+    def _fetch_again(self, prepare: Callable[[], Outgoing], first: "_ShakyError", left_s: float) -> Reply:
         """After a `first` try that failed, which counts as one. Stamina costs a third of a poll's CPU, and nearly every
         first try goes through."""
         failed = [first]
-        for attempt in stamina.retry_context(on=_ShakyError, attempts=QUICK_TRIES, wait_max=2.0):
+        for attempt in stamina.retry_context(
+            on=_ShakyError, attempts=QUICK_TRIES, timeout=left_s, wait_max=2.0
+        ):
             with attempt:
                 if failed:
                     raise failed.pop()

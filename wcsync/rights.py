@@ -1,4 +1,4 @@
-"""Whose a file is and who we are, in words: what a person needs to know where rights are missing."""
+"""Whose a file is and who we are, in words: what a person needs to know where a file cannot be read or written."""
 
 import os
 import pwd
@@ -8,7 +8,8 @@ from pathlib import Path
 
 
 def with_rights(reason: str, path: Path, *, to_write: bool) -> str:
-    """The reason why the file at `path` cannot be had, and what keeps this process from it, if its rights do."""
+    """The reason why the file at `path` cannot be had, and what keeps this process from it, if its rights do or a file
+    system that nobody may write."""
     found = barrier(path, to_write=to_write)
     return f"{reason}; {found}" if found else reason
 
@@ -21,10 +22,13 @@ def barrier(path: Path, *, to_write: bool) -> str:
     for place, needed in places:
         with suppress(OSError):
             found = place.stat()
-            if not os.access(place, needed, effective_ids=True):
-                mode = stat.S_IMODE(found.st_mode)
-                ours = _name(os.geteuid())
-                return f"{place} belongs to {_name(found.st_uid)}, mode {mode:03o}, and this runs as {ours}"
+            if os.access(place, needed, effective_ids=True):
+                continue
+            if needed & os.W_OK and os.statvfs(place).f_flag & os.ST_RDONLY:
+                return f"{place} is mounted read-only (in a unit of systemd, ReadWritePaths= opens it)"
+            mode = stat.S_IMODE(found.st_mode)
+            ours = _name(os.geteuid())
+            return f"{place} belongs to {_name(found.st_uid)}, mode {mode:03o}, and this runs as {ours}"
     return ""
 
 

@@ -146,6 +146,17 @@ def test_a_product_whose_answer_was_lost_is_ours_for_the_mirror_like_any_other(p
     assert (mark.standing, bool(mark.sent), bool(mark.stored)) == (Standing.OURS, True, True)
 
 
+def test_what_the_mirror_sent_it_and_may_still_come_stays_under_way(place: Place) -> None:
+    content = place.path.read_bytes()
+    place.make()
+    [product] = place.stored()
+    place.path.write_bytes(content)
+    sent = Mark(product_id=product.product_id, field="images", pending="aa", pending_since=place.clock())
+    place.ledger.mirror.record_marks([sent], place.clock())
+    assert [one.product_id for one in place.make()].count(product.product_id) == 1
+    assert place.marks(product)["images"].pending == "aa"
+
+
 def test_what_a_person_wrote_into_it_meanwhile_stays_theirs(place: Place) -> None:
     place.fail("reset_after")
     with suppress(TransientError):

@@ -90,6 +90,7 @@ def test_a_daemon_that_was_killed_is_told_of_at_once(service: Service, proof: Pr
     assert service.process is not None
     assert status(service)["daemon"] == service.process.pid
     service.process.kill()
+    service.process.wait(10)
     told = status(service)
     proof.tell("machine", "status, killed", trials=1)
     assert (told["daemon"], told["standstill"]) == (None, None)

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 import signal
 import threading
@@ -18,7 +19,7 @@ from wcsync.cli.common import in_plain_words
 from wcsync.daemon import serve, stopping_on_signals
 from wcsync.errors import ConfigError, PassingTrouble, Problem
 from wcsync.ledger.ledger import SqliteLedger
-from wcsync.ledger.lock import AlreadyRunning, only_instance, only_mirror
+from wcsync.ledger.lock import AlreadyRunning, only_instance, only_mirror, running_instance
 from wcsync.pool import Pool
 from wcsync.schedule import Job
 
@@ -46,6 +47,24 @@ def test_a_second_instance_is_refused_and_told_who_holds_the_ledger(tmp_path: Pa
     ledger = tmp_path / "ledger.db"
     with only_instance(ledger), pytest.raises(AlreadyRunning, match=str(os.getpid())), only_instance(ledger):
         pass
+
+
+def test_who_looks_whether_one_runs_keeps_none_from_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`status` holds the lock for a moment to know that nobody does."""
+    looking = os.open(tmp_path / "ledger.db.lock", os.O_RDONLY | os.O_CREAT)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    waits: list[float] = []
+
+    def look_away(seconds: float) -> None:
+        waits.append(seconds)
+        fcntl.flock(looking, fcntl.LOCK_UN)
+
+    monkeypatch.setattr("wcsync.ledger.lock.time.sleep", look_away)
+    with contextlib.closing(os.fdopen(looking)), only_instance(tmp_path / "ledger.db"):
+        assert running_instance(tmp_path / "ledger.db") == os.getpid()
+    assert len(waits) == 1
 
 
 def test_a_ledger_reached_by_a_link_is_the_same_ledger(tmp_path: Path) -> None:

@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 import stamina
 import trustme
+from freezegun import freeze_time
 
 from tests.loopback import (
     OK,
@@ -147,6 +149,22 @@ def test_fetch_gives_up_after_three_tries(serve: Serve, reach: Reach) -> None:
     with pytest.raises(TransientError, match="broke off"):
         fetch(reach(), server.url)
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(("took_s", "tries"), [(20.0, 3), (55.0, 1)])
+def test_what_breaks_off_late_is_not_waited_for_three_times(took_s: float, tries: int) -> None:
+    with freeze_time() as clock:
+
+        def break_off(request: httpx.Request) -> httpx.Response:
+            asked.append(request)
+            clock.tick(took_s)
+            raise httpx.ReadError("broken off")
+
+        asked: list[httpx.Request] = []
+        service = Service("shop", transport=httpx.MockTransport(break_off))
+        with pytest.raises(TransientError, match="broke off"):
+            fetch(service, "https://shop.example.test")
+    assert len(asked) == tries
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "503 Busy", "429 Slow"])

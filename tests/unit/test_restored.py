@@ -17,7 +17,7 @@ from wcsync.ledger.report import Report
 from wcsync.mappers.notes import tells_of_a_decision
 from wcsync.model import Order, Person
 from wcsync.pollers.catching_up import tell_restored
-from wcsync.pollers.hindsight import Hindsight
+from wcsync.pollers.hindsight import REASON, Hindsight
 
 DAY_S = 86_400.0
 ANA = ("ana@example.test", "42")
@@ -286,6 +286,28 @@ def test_an_order_that_a_person_released_is_not_held_again_by_the_next_process(s
     spine.live()
     assert spine.rows("SELECT order_id FROM holds") == []
     assert ("ann@example.test", "42") in spine.lms.active()
+
+
+def test_an_order_that_a_person_held_in_the_backup_tells_of_the_lost_decision_too(spine: Restorable) -> None:
+    order = spine.buy(2, "ann@example.test")
+    spine.ledger.desk.hold(order.order_id, "ask the buyer", spine.plan, spine.clock())
+    spine.live()
+    spine.back_up()
+    spine.ledger.desk.release(order.order_id, spine.plan, spine.clock())
+    spine.ledger.desk.relink("ann@example.test", Person(email=ANA[0]), spine.plan, spine.clock())
+    spine.live()
+    spine.restore()
+    watched(spine)
+    spine.store.put(replace(order, modified_at=spine.clock()))
+    spine.live()
+    [held] = spine.rows("SELECT reason FROM holds")
+    assert held["reason"] == f"ask the buyer; {REASON}"
+    spine.ledger.desk.release(order.order_id, spine.plan, spine.clock())
+    watched(spine)
+    spine.tick(1)
+    spine.store.put(replace(order, modified_at=spine.clock()))
+    spine.live()
+    assert spine.rows("SELECT order_id FROM holds") == []
 
 
 def test_a_decision_that_is_lost_a_second_time_holds_the_order_again(spine: Restorable) -> None:

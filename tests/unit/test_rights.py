@@ -1,5 +1,6 @@
 """Files that the user who runs wcsync may not read or write: said what, whose, and what to do."""
 
+import os
 import pwd
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from tests.daemon_files import LEDGER, campus_section, store_section, write_secr
 from tests.unprivileged import folder_of_nobody, give_all, without_rights
 from wcsync.cli import main
 from wcsync.ledger.connection import prepare_file
+from wcsync.rights import with_rights
 
 MAPPING = '[[map]]\nproduct_id = 1\nlms = "campus"\ncourse = "42"\n'
 
@@ -96,3 +98,17 @@ def test_where_rights_are_not_what_is_missing_nothing_is_said_of_them(home: Path
     code, told = said(home, "status")
     assert (code, "belongs to" in told) == (78, False), told
     assert "there is no ledger yet" in told
+
+
+def test_a_file_system_that_nobody_may_write_is_told_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only root could mount one. Whose the folder is has no part in it."""
+    found = os.statvfs(tmp_path)
+    read_only = os.statvfs_result([*found[:8], found.f_flag | os.ST_RDONLY, found.f_namemax])
+    monkeypatch.setattr("wcsync.rights.os.access", lambda _place, needed, **_: not needed & os.W_OK)
+    monkeypatch.setattr("wcsync.rights.os.statvfs", lambda _place: read_only)
+    told = with_rights("Read-only file system", tmp_path / "ledger.db", to_write=True)
+    assert told.startswith(f"Read-only file system; {tmp_path} is mounted read-only")
+    assert "belongs to" not in told
+    assert with_rights("gone", tmp_path / "mapping.toml", to_write=False) == "gone"

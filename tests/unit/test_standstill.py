@@ -3,18 +3,21 @@
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
 from freezegun import freeze_time
 
+from tests.daemon_files import write_secrets
 from tests.fakes import T0
 from tests.spine import Spine
 from wcsync.cli import main
 from wcsync.health import Condition, Health
-from wcsync.ledger.lock import only_instance, running_since
+from wcsync.ledger.lock import AlreadyRunning, only_instance, running_since
 from wcsync.times import render_instant
 
 CONFIG = """
@@ -108,3 +111,28 @@ def test_nobody_stands_still_where_nobody_runs(tmp_path: Path) -> None:
     assert begun is not None
     assert abs(datetime.now(UTC) - begun) < timedelta(minutes=1)
     assert running_since(tmp_path / "ledger.db") is None
+
+
+def test_whoever_looks_once_and_works_that_off_does_not_stand_still(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG)
+    with closing(Spine(tmp_path, start=T0)) as spine, only_instance(spine.path, once=True):
+        os.utime(tmp_path / "ledger.db.lock", (T0.timestamp(), T0.timestamp()))
+        look(spine, T0)
+        told = json.loads(status(spine, "--json", at=T0 + timedelta(hours=1)).stdout)
+        assert (told["daemon"], told["standstill"]) == (os.getpid(), None)
+        with pytest.raises(AlreadyRunning, match=f"process {os.getpid()}[)]"), only_instance(spine.path):
+            pass
+
+
+def test_one_cycle_says_that_it_looks_once(spine: Spine, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+
+    def refuse(_ledger: Path, *, once: bool = False) -> NoReturn:
+        asked.append(once)
+        raise AlreadyRunning("another wcsync works on it")
+
+    write_secrets(spine.path.parent, {"key": "x"})
+    monkeypatch.setattr("wcsync.cli.run.only_instance", refuse)
+    for words in (["--once"], []):
+        CliRunner().invoke(main, ["run", *words, "--config", str(spine.path.parent / "config.toml")])
+    assert asked == [True, False]

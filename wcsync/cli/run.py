@@ -32,7 +32,7 @@ def run(*, config_path: Path | None, once: bool, as_json: bool) -> None:
     live = LiveConfig(config_path)
     if once:
         with (
-            only_instance(live.config.ledger.path),
+            only_instance(live.config.ledger.path, once=True),
             opened_app(live.config) as app,
             stopping_on_signals(app.stop),
         ):

@@ -20,7 +20,8 @@ PERIODS = 2
 
 
 def standstill(config: Config, report: Report, now: datetime) -> dict[str, Any] | None:
-    """Since when the daemon has read no order to the end although the shop is up; None while all is well or none runs.
+    """Since when the daemon has read no order to the end although the shop is up; None while all is well or none runs,
+    and of a `run --once`, which works off what its one look brought for as long as that takes.
 
     `since`: its last complete look, or its start if that came later; `for_s`: seconds from then until now.
     """

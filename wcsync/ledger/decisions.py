@@ -33,6 +33,7 @@ _QUESTIONS = """
     AND (:line_id IS NULL OR line_id IN (0, :line_id)) ORDER BY line_id, kind
 """
 _HELD_BACK = "SELECT 1 FROM audit WHERE subject = ? AND action = 'held_back' AND at >= ? LIMIT 1"
+_ONE_MORE_REASON = "UPDATE holds SET reason = iif(reason = '', '', reason || '; ') || ? WHERE order_id = ?"
 _LIVE = "SELECT count(*) FROM entitlements WHERE order_id = ? AND live = 1"
 
 
@@ -99,12 +100,14 @@ def hold(db: sqlite3.Connection, order_id: OrderId, reason: str, now: datetime) 
 
 
 def hold_back(db: sqlite3.Connection, order_id: OrderId, reason: str, since: datetime, now: datetime) -> bool:
-    """Holds an order without a person's word, unless that was done before from `since` on."""
-    done = db.execute(_HELD_BACK, (f"order {order_id}", render_instant(since))).fetchone() is not None
-    held = not done and _hold(db, order_id, reason, now)
-    if held:
-        audit(db, "orders", "held_back", f"order {order_id}", "", now)
-    return held
+    """Holds an order without a person's word, unless that was done before from `since` on. A person's hold goes on, for
+    this reason too."""
+    if db.execute(_HELD_BACK, (f"order {order_id}", render_instant(since))).fetchone() is not None:
+        return False
+    if not _hold(db, order_id, reason, now):
+        db.execute(_ONE_MORE_REASON, (plain(blot_addresses(reason)), order_id))
+    audit(db, "orders", "held_back", f"order {order_id}", "", now)
+    return True
 
 
 def release(db: sqlite3.Connection, order_id: OrderId, now: datetime) -> bool:

@@ -122,7 +122,8 @@ class Desk(Protocol):
     def hold_back(
         self, order_id: OrderId, reason: str, since: datetime, plan: PlanOrder, now: datetime
     ) -> bool:
-        """As `hold`, but wcsync's own act, and only once from `since` on: who released the order meant it."""
+        """As `hold`, but wcsync's own act, and only once from `since` on: who released the order meant it. A hold that
+        is there already gets the reason as well. False if it was done before."""
 
     def release(self, order_id: OrderId, plan: PlanOrder, now: datetime) -> bool:
         """Ends a hold and plans the order by what the shop said meanwhile. False if it was not held."""

@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +17,11 @@ INSTANCE = ".lock"
 MIRROR = ".courses.lock"
 """Ends the name of the file that is held while course data is written to products, by the daemon or beside it."""
 
+ONCE = "once"
+"""Stands behind the process that a lock names if it looks at the shop a single time."""
+
 LOOKS, LOOK_S = 50, 0.01
-"""So often, and at such distances, a lock is read that names nobody yet."""
+"""So often, and at such distances, a lock is read that names nobody yet, or tried that others look at."""
 
 
 class AlreadyRunning(WcsyncError):
@@ -26,15 +29,15 @@ class AlreadyRunning(WcsyncError):
 
 
 @contextmanager
-def only_instance(ledger: Path) -> Iterator[Callable[[], bool]]:
-    """Holds the ledger's lock while inside.
+def only_instance(ledger: Path, *, once: bool = False) -> Iterator[Callable[[], bool]]:
+    """Holds the ledger's lock while inside. `once`: for a single look at the shop, and what follows from it.
 
     Gives a question: whether the lock's file is still the one that others would find.
 
     Raises AlreadyRunning if another process works on this ledger, ConfigError (PassingTrouble: not now) if its folder
     cannot be used.
     """
-    with _held(ledger, INSTANCE, _taken) as held:
+    with _held(ledger, INSTANCE, _taken, once=once) as held:
         yield held
 
 
@@ -61,11 +64,14 @@ def running_instance(ledger: Path) -> int | None:
 
 
 def running_since(ledger: Path) -> datetime | None:
-    """When the process that works on this ledger began to, by this machine's clock; None if none does."""
+    """When the process that works on this ledger began to, by this machine's clock; None if none does, or one that
+    looks at the shop once."""
     if running_instance(ledger) is None:
         return None
+    file = _beside(ledger, INSTANCE)
     try:
-        return datetime.fromtimestamp(_beside(ledger, INSTANCE).stat().st_mtime, UTC)
+        once = ONCE in file.read_text(errors="replace").split()
+        return None if once else datetime.fromtimestamp(file.stat().st_mtime, UTC)
     except OSError:
         return None
 
@@ -73,11 +79,15 @@ def running_since(ledger: Path) -> datetime | None:
 def _process_named(handle: int) -> int:
     """The process that a held lock names. Whoever takes one writes its name down a moment later; 0 if it never does."""
     for _ in range(LOOKS):
-        named = os.pread(handle, 20, 0).strip()
+        named = _name_in(handle)
         if named:
             return int(named)
         time.sleep(LOOK_S)
     return 0
+
+
+def _name_in(handle: int) -> str:
+    return os.pread(handle, 20, 0).decode(errors="replace").partition(" ")[0].strip()
 
 
 def no_folder(ledger: Path, exc: OSError) -> Problem:
@@ -91,7 +101,9 @@ def no_folder(ledger: Path, exc: OSError) -> Problem:
 
 
 @contextmanager
-def _held(ledger: Path, ending: str, taken: Callable[[Path, str], str]) -> Iterator[Callable[[], bool]]:
+def _held(
+    ledger: Path, ending: str, taken: Callable[[Path, str], str], *, once: bool = False
+) -> Iterator[Callable[[], bool]]:
     file = _beside(ledger, ending)
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -101,15 +113,27 @@ def _held(ledger: Path, ending: str, taken: Callable[[Path, str], str]) -> Itera
     try:
         give_to_folder_owner(handle, ledger.parent)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(handle)
         except OSError as exc:
-            pid = os.pread(handle, 20, 0).decode(errors="replace").strip() or "unknown"
-            raise AlreadyRunning(taken(ledger, pid)) from exc
+            raise AlreadyRunning(taken(ledger, _name_in(handle) or "unknown")) from exc
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(handle, f"{os.getpid()}{f' {ONCE}' if once else ''}\n".encode(), 0)
         yield lambda: _is_at(handle, _beside(ledger, ending))
     finally:
         os.close(handle)
+
+
+def _take(handle: int) -> None:
+    """Raises OSError if another process holds the lock. Who only looks whether one does has it for a moment, shared:
+    that is waited for."""
+    for _ in range(LOOKS):
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_UN)
+        time.sleep(LOOK_S)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _beside(ledger: Path, ending: str) -> Path:
