@@ -136,6 +136,7 @@ class SaleDaemon(ShopReading):
             clock=self.here,
             ready=shop_patient.may_call,
             gate=gate.check,
+            heed=shop_patient.note_wish,
         )
         self.reconciler = Reconciler(
             store=store,

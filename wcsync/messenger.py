@@ -8,7 +8,7 @@ from time import monotonic
 
 import structlog
 
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.health import Sign
 from wcsync.ledger.ailment import ails
 from wcsync.ledger.base import Deferral, Ledger
@@ -29,7 +29,8 @@ class Messenger:
     """Delivers the messages of one channel, one at a time.
 
     `patient`: the channel's health. `ready`: whether now is a time to try at all, as while the shop that would take
-    the notes is in maintenance it is not. `gate` raises if another than the known one answers there.
+    the notes is in maintenance it is not. `gate` raises if another than the known one answers there. `heed` hears what
+    befell the whole of whoever takes the messages, as others ask that one too.
     """
 
     channel: Channel
@@ -39,6 +40,7 @@ class Messenger:
     clock: Clock
     ready: Callable[[], bool] = lambda: True
     gate: Callable[[], None] = lambda: None
+    heed: Callable[[WcsyncError], object] = lambda _exc: None
     _unsettled: "deque[tuple[Message, _Ending, int]]" = field(default_factory=deque, repr=False)
 
     def run_once(self) -> bool:
@@ -111,6 +113,7 @@ class Messenger:
         was_up = self.patient.is_up()
         if exc.whole_service:
             self.patient.note(Sign.FAILED, str(exc), exc.retry_after_s)
+            self.heed(exc)
         return self._later(
             message,
             str(exc),

@@ -144,7 +144,7 @@ class Judge:
         """No call is made more often within a minute than its own quick tries, or the scene itself, account for."""
         for call, usual in Counter(call for _, call in self._asked).items():
             times = [at for at, one in self._asked if one is call]
-            bound = 3 * max(self.usual[call], 1) + 3
+            bound = 3 * (max(self.usual[call], 1) + max(len(self.mishaps), 1))
             for first, last in zip(times, times[bound:], strict=False):
                 if last - first < timedelta(seconds=STORM_S):
                     yield f"{call.title} was made more than {bound} times within a minute ({usual} in all)"

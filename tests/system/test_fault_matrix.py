@@ -137,6 +137,18 @@ def test_two_faults_in_one_sale_leave_it_with_one_effect(tmp_path: Path, proof: 
     assert wrong == {}
 
 
+def test_a_list_of_notes_that_is_shorter_than_it_says_brings_no_second_note(tmp_path: Path) -> None:
+    by_name = {trouble.name: trouble for trouble in TROUBLES}
+    trials = Trials(tmp_path, SALE)
+    lost = Mishap(call=named("note write (shop)"), trouble=by_name["reset after it acted"], times=3)
+    short = Mishap(call=named("note read (shop)"), trouble=by_name["200 [], counted"], times=3)
+    verdict = trials.run([lost, short])
+    trials.close()
+    assert lost.met
+    assert short.met
+    assert verdict.wrong == ()
+
+
 def test_an_lms_is_asked_for_no_other_host(tmp_path: Path) -> None:
     """The redirect's target is no site of the wire: a client that followed it would fail here."""
     trials = Trials(tmp_path, SALE)

@@ -126,13 +126,15 @@ def test_a_daemon_frozen_amid_its_work_doubles_nothing_when_it_goes_on(
 
 
 def _load(world: World, dice: random.Random, number: int) -> None:
-    """Much to do, and calls that act after they were given up. What did not happen in the round before is over: else
-    each probe of an LMS that was found down meets one more, and it is asked ever more seldom."""
-    world.moodle.faults.clear()
+    """Much to do, and in every third round calls that act after they were given up: in each, and each probe of an LMS
+    found down would meet one more, and it would be asked ever more seldom."""
     for _ in range(8):
         world.sell(dice.randrange(6 * number + 8), dice.randrange(5))
-    for match in ("core_user_create_users", "enrol_manual_enrol_users"):
-        world.moodle.faults.add(Fault(kind="late_effect", match=match, seconds=dice.uniform(0.2, 2)))
+    world.moodle.faults.clear()
+    if number % 3 == 0:
+        for match in ("core_user_create_users", "enrol_manual_enrol_users"):
+            seconds = dice.uniform(0.2, 2)
+            world.moodle.faults.add(Fault(kind="late_effect", match=match, times=3, seconds=seconds))
 
 
 @pytest.mark.prove

@@ -22,7 +22,7 @@ from wcsync.health import PROBES, Condition
 POLL_EVERY_S = 1.0
 TIMEOUT_S = 1.0
 """Of all calls."""
-WITHIN_S = 2 * POLL_EVERY_S + TIMEOUT_S
+WITHIN_S = 2 * POLL_EVERY_S + 2 * TIMEOUT_S
 """Two periods, and the answer that the last look may wait for."""
 BREATH_S = 1.0
 """For a machine that has other work, and for the longest wait of `[retry]` in this world: two seconds."""

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fakes import T0, make_line, make_order
 from tests.spine import QUARANTINE_S, Spine
-from wcsync.errors import PermanentError, ServiceBlocked, TransientError
+from wcsync.errors import PermanentError, ServiceBlocked, TransientError, WcsyncError
 from wcsync.health import Condition
 from wcsync.ledger.desk import Giving
 from wcsync.ledger.ledger import SqliteLedger
@@ -454,6 +454,27 @@ def test_an_outage_of_the_shop_gives_no_note_up(spine: Spine) -> None:
     spine.store.before_note = lambda _text: None
     spine.send()
     assert len(notes(spine, order)) == 1
+
+
+def test_a_shop_that_asks_for_a_pause_beside_a_note_is_heard_by_whoever_else_asks_it(spine: Spine) -> None:
+    sold(spine)
+    heard = list[WcsyncError]()
+    busy = TransientError("shop: answered 429", whole_service=True, retry_after_s=600)
+    spine.store.before_note = lambda _text: _raise(busy)
+    assert replace(spine.messenger, heed=heard.append).run_once()
+    assert heard == [busy]
+
+
+def test_a_note_that_waits_for_an_earlier_one_is_no_pause_of_the_shop(spine: Spine) -> None:
+    sold(spine)
+    heard = list[WcsyncError]()
+    spine.store.before_note = lambda _text: _raise(TransientError("shop: broke off", answer_lost=True))
+    spine.send()
+    spine.tick(30)
+    messenger = replace(spine.messenger, heed=heard.append)
+    assert messenger.run_once()
+    assert "may still appear" in spine.rows("SELECT error FROM outbox")[0]["error"]
+    assert not heard
 
 
 def test_a_bug_in_a_note_is_no_bug_in_the_rest(spine: Spine) -> None:

@@ -96,8 +96,9 @@ class Crew:
         ]
 
     def _messenger(self, channel: Channel, looked: Callable[[], bool]) -> Messenger:
-        """Order notes go to the shop, and only while it is up and the one that is known. Alerts that an earlier process
-        left wait for the first look: they may be out of date."""
+        """Order notes go to the shop, and only while it is up and the one that is known; if it asks to be left alone
+        there, all leave it alone. Alerts that an earlier process left wait for the first look: they may be out of
+        date."""
         notes = isinstance(channel, OrderNotes)
         return Messenger(
             channel=channel,
@@ -107,6 +108,7 @@ class Crew:
             clock=self.clock,
             ready=self.patients[SHOP].is_up if notes else looked,
             gate=self.gates[SHOP].check if notes else lambda: None,
+            heed=self.patients[SHOP].note_wish if notes else lambda _exc: None,
         )
 
     def _confirmer(self, lms: Lms) -> Confirmer:

@@ -16,7 +16,8 @@ from wcsync.times import parse_instant, render_instant
 Row = Mapping[str, Any]
 ORDERS = "orders"
 PERIODS = 2
-"""So many longest waits between two looks may pass, and the time one answer may take, before anybody is told."""
+"""So many longest waits between two looks may pass, and the time one answer may take (twice the time-out), before
+anybody is told."""
 
 
 def standstill(config: Config, report: Report, now: datetime) -> dict[str, Any] | None:
@@ -29,7 +30,7 @@ def standstill(config: Config, report: Report, now: datetime) -> dict[str, Any] 
     if started is None or _ails(report.services()):
         return None
     since = max(started, _last_look(report.cursors()) or started)
-    patience_s = PERIODS * config.orders.poll_every_s + config.store.timeout_s
+    patience_s = PERIODS * config.orders.poll_every_s + 2 * config.store.timeout_s
     if now - since <= timedelta(seconds=patience_s):
         return None
     return {"since": render_instant(since), "for_s": round((now - since).total_seconds())}

@@ -175,7 +175,8 @@ class WooCommerce:
         if reply.status == 404 and wire.says_no_such_order(reply.content):
             return None
         self._talk.check(reply)
-        return self._talk.understood(wire.parse_notes, reply)
+        counted = wire.parse_totals(reply.headers).rows
+        return self._talk.understood(partial(wire.parse_notes, counted=counted), reply)
 
     def push_note(self, order_id: OrderId, text: str) -> None:
         """Adds a private note to an order. Not safe to repeat: look at its notes first.

@@ -18,10 +18,11 @@ def render_note(text: str) -> dict[str, object]:
     return {"note": text, "customer_note": False}
 
 
-def parse_notes(content: bytes) -> list[str]:
+def parse_notes(content: bytes, counted: int | None = None) -> list[str]:
     """The texts of an order's notes, oldest first. An odd one among them, from a plugin, is left out.
 
-    Raises MalformedReply if the answer is no list of notes.
+    `counted`: how many there are by the answer's headers, None = they do not say. Raises MalformedReply if the answer
+    is no list of notes, or not of all: a note that is missing there would be written again.
     """
     said = untyped(content)
     if not isinstance(said, list):
@@ -29,6 +30,8 @@ def parse_notes(content: bytes) -> list[str]:
     notes = [(int(note["id"]), note["note"]) for note in said if _is_note(note)]
     if said and not notes:
         raise MalformedReply("answer", "a list, but not of notes")
+    if counted is not None and counted > len(said):
+        raise MalformedReply("answer", "fewer notes than it counts")
     return [text for _, text in sorted(notes)]
 
 
