@@ -118,10 +118,13 @@ def main() -> None:
 
 
 class NamedPath(click.Path):
-    """A path that somebody named: an empty text is what a shell makes of a variable that is not set."""
+    """A path that somebody named: an empty text is what a shell makes of a variable that is not set.
+
+    Whether it can be read is found by who reads it, and then told with whose it is.
+    """
 
     def __init__(self, *, dir_okay: bool = True) -> None:
-        super().__init__(dir_okay=dir_okay, path_type=Path)
+        super().__init__(dir_okay=dir_okay, readable=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":

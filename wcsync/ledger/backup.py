@@ -25,6 +25,7 @@ from wcsync.ledger.connection import (
 )
 from wcsync.ledger.lock import AlreadyRunning
 from wcsync.ledger.rows import instant_of
+from wcsync.rights import with_rights
 
 STEP_PAGES = 512
 """So many pages are copied at a time: 2 MB, some milliseconds."""
@@ -86,9 +87,7 @@ def put_back(file: Path, ledger: Path) -> Origin:
     else is done. A copy that bears no mark is taken to be of the moment at which it was last written. Raises
     ConfigError for a file that is no sound ledger.
     """
-    if not file.is_file():
-        message = "that is no file" if file.exists() else "there is no such file"
-        raise _unusable(file, message, _NAME_ANOTHER)
+    _require_readable(file)
     target = Path(os.path.realpath(ledger))
     with _explained(file, "put back"):
         if ledger.exists() and file.samefile(ledger):
@@ -122,6 +121,21 @@ def _copy(source: Path, part: Path, taken_at: datetime | None) -> tuple[int, int
             origin.mark(copy, taken_at)
         _verify(source, copy, counted)
     return counted
+
+
+def _require_readable(file: Path) -> None:
+    try:
+        if not file.is_file():
+            message = "that is no file" if file.exists() else "there is no such file"
+            raise _unusable(file, message, _NAME_ANOTHER)
+        file.open("rb").close()
+    except OSError as exc:
+        raise _unusable(
+            file,
+            f"the backup cannot be read ({with_rights(exc.strerror or str(exc), file, to_write=False)})",
+            "Run this as a user who may read it and write the ledger, or copy it to where the daemon's user can.",
+            cause=exc,
+        ) from exc
 
 
 def _require_ours(source: Path, db: sqlite3.Connection) -> None:
