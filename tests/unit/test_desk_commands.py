@@ -48,6 +48,36 @@ def csv(spine: Spine, text: str | bytes) -> str:
     return str(path)
 
 
+# -- backup ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ("missing/copies", "No such file or directory"),
+        ("config.toml/copies", "Not a directory"),
+        ("/proc/zz", "No such file or directory"),
+        ("n" * 300, "File name too long"),
+        ("config.toml", "that is no folder"),
+    ],
+    ids=["parent missing", "parent a file", "proc", "long", "a file"],
+)
+def test_a_folder_for_backups_that_cannot_be_had_is_told(spine: Spine, named: str, reason: str) -> None:
+    folder = spine.path.parent / named
+    result = wcsync(spine, "backup", str(folder), "--keep", "2", "--json")
+    assert result.exit_code == 78, (result.output, result.exception)
+    [problem] = json.loads(result.stdout)["problems"]
+    assert problem["where"] == str(folder)
+    assert reason in problem["message"]
+    assert "name another" in problem["remedy"]
+
+
+def test_a_file_for_a_backup_with_too_long_a_name_is_told(spine: Spine) -> None:
+    result = wcsync(spine, "backup", str(spine.path.parent / ("n" * 300)), "--json")
+    assert result.exit_code == 78, (result.output, result.exception)
+    assert "File name too long" in result.stdout
+
+
 # -- parked assign ---------------------------------------------------------------------------------------------------
 
 

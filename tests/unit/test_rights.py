@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.daemon_files import LEDGER, campus_section, store_section, write_secr
 from tests.unprivileged import folder_of_nobody, give_all, without_rights
 from wcsync.cli import main
 from wcsync.config.loading import find_config
+from wcsync.ledger.backup import dated, take
 from wcsync.ledger.connection import prepare_file
 from wcsync.rights import with_rights
 
@@ -150,6 +152,42 @@ def test_a_backup_that_may_not_be_read_is_told_with_whose_it_is(home: Path, what
     assert code == 78, told
     assert f"the backup cannot be read (Permission denied; {rights})" in told
     assert "Run this as a user who may read it" in told
+
+
+@pytest.mark.parametrize("keep", [("--keep", "1"), ()], ids=["keep", "once"])
+@pytest.mark.parametrize("mode", [0, 0o500], ids=["closed", "only read"])
+@pytest.mark.parametrize("there", [True, False], ids=["a folder", "to be made"])
+def test_a_place_where_no_backup_can_be_made_is_told_with_whose_it_is(
+    home: Path, keep: tuple[str, ...], mode: int, *, there: bool
+) -> None:
+    begun(home)
+    folder = home / "copies"
+    folder.mkdir()
+    give_all(home)
+    rights = closed(folder, mode)
+    code, told = said(home, "backup", str(folder if there else folder / "daily"), *keep, "--json")
+    assert code == 78, told
+    assert rights in told
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root makes a folder in which others remove their own alone"
+)
+def test_an_older_backup_that_may_not_be_removed_is_told_beside_the_new_one(home: Path) -> None:
+    begun(home)
+    folder = home / "copies"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    old = dated(folder, datetime(2020, 1, 1, tzinfo=UTC))
+    take(home / "data" / "ledger.db", old, datetime(2020, 1, 1, tzinfo=UTC))
+    old.chmod(0o644)
+    code, told = said(home, "backup", str(folder), "--keep", "1", "--json")
+    assert code == 78, told
+    assert (
+        f"{old}: this older backup could not be removed (Operation not permitted; {old} belongs to root"
+        in told
+    )
+    assert len(list(folder.iterdir())) == 2
 
 
 def test_where_rights_are_not_what_is_missing_nothing_is_said_of_them(home: Path) -> None:

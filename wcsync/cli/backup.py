@@ -1,6 +1,5 @@
 """`wcsync backup` and `wcsync restore`: copies of the ledger."""
 
-import os
 from pathlib import Path
 
 import click
@@ -30,9 +29,7 @@ def backup(*, config_path: Path | None, file: Path, keep: int | None, force: boo
     ledger, now = sealed_config(config_path).ledger.path, utc_now()
     with opened_report(config_path):
         pass  # says in a sentence what is wrong with a ledger that cannot be read
-    if keep is not None:
-        _make_folder(file)
-    folder = file if file.is_dir() else None
+    folder = backups.folder_at(file, needed=keep is not None)
     taken = backups.take(ledger, backups.dated(folder, now) if folder else file, now, force=force)
     gone = backups.prune(folder, keep) if folder is not None and keep is not None else []
     if as_json:
@@ -72,13 +69,6 @@ def restore(*, config_path: Path | None, file: Path, as_json: bool) -> None:
         f"{typed(config_path, 'status')} says when it has caught up. What people decided since (assign, relink, end, "
         "hold, drop) is to be said again."
     )
-
-
-def _make_folder(folder: Path) -> None:
-    if not os.path.lexists(folder):
-        folder.mkdir(mode=0o700)
-    elif not folder.is_dir():
-        raise click.UsageError("--keep needs a folder")
 
 
 def _document(taken: Backup, gone: list[Path]) -> dict[str, object]:

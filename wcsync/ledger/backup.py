@@ -32,6 +32,7 @@ STEP_PAGES = 512
 BESIDE = ("-wal", "-shm", "-journal")
 """How SQLite calls the files beside a database."""
 _NAME_ANOTHER = "Name a file that `wcsync backup` wrote."
+_PART = ".{}.part"
 _DATED = "wcsync-{:%Y%m%dT%H%M%SZ}.db"
 _DATED_NAME = re.compile(r"wcsync-\d{8}T\d{6}Z\.db")
 
@@ -52,6 +53,26 @@ def dated(folder: Path, now: datetime) -> Path:
     return folder / _DATED.format(now)
 
 
+def folder_at(file: Path, *, needed: bool) -> Path | None:
+    """`file` if it is a folder, made for its owner alone where one is `needed` and nothing is there; else None.
+
+    Raises ConfigError for a folder that is needed and cannot be had.
+    """
+    cause = None
+    try:
+        if needed and not os.path.lexists(file):
+            file.mkdir(mode=0o700, exist_ok=True)
+        if file.is_dir():
+            return file
+        reason = "that is no folder"
+    except OSError as exc:
+        cause, reason = exc, with_rights(exc.strerror or str(exc), file, to_write=True)
+    if not needed:  # whoever writes the file says what is in the way
+        return None
+    remedy = "Make the folder yourself, for the user this runs as (install -d -m 700 -o USER DIR), or name another."
+    raise _unusable(file, f"the folder for backups cannot be had ({reason})", remedy, cause=cause)
+
+
 def take(ledger: Path, file: Path, now: datetime, *, force: bool = False) -> Backup:
     """Copies the ledger to `file`, which in the end is there as a whole, or is as it was before. Safe beside a daemon,
     which may write all the while: the copy shows one moment.
@@ -59,8 +80,9 @@ def take(ledger: Path, file: Path, now: datetime, *, force: bool = False) -> Bac
     Raises ConfigError for a file that is not ours to overwrite, PassingTrouble where there is no room.
     """
     file = Path(os.path.realpath(file))
-    _refuse(ledger, file, force=force)
-    with _explained(file, "written"), _part(file) as part:
+    with _explained(file, "written", file):
+        _refuse(ledger, file, force=force)
+    with _explained(file, "written", file), _part(file) as part:
         counted = _copy(ledger, part, now)
         _sync(part)
         size = part.stat().st_size
@@ -70,12 +92,20 @@ def take(ledger: Path, file: Path, now: datetime, *, force: bool = False) -> Bac
 
 
 def prune(folder: Path, keep: int) -> list[Path]:
-    """Removes all but the newest `keep` backups that have a name of `dated` and are ours. Returns those removed."""
+    """Removes all but the newest `keep` backups that have a name of `dated` and are ours. Returns those removed.
+
+    Raises ConfigError for one that cannot be removed.
+    """
     dated_ones = [one for one in folder.iterdir() if _DATED_NAME.fullmatch(one.name)]
     ours = sorted(one for one in dated_ones if _is_backup(one))
     gone = ours[:-keep] if keep else []
     for one in gone:
-        one.unlink()
+        try:
+            one.unlink()
+        except OSError as exc:
+            reason = with_rights(exc.strerror or str(exc), one, to_write=True)
+            message = f"this older backup could not be removed ({reason}); the new one is there"
+            raise _unusable(one, message, "Remove it yourself.", cause=exc) from exc
     return gone
 
 
@@ -89,7 +119,7 @@ def put_back(file: Path, ledger: Path) -> Origin:
     """
     _require_readable(file)
     target = Path(os.path.realpath(ledger))
-    with _explained(file, "put back"):
+    with _explained(file, "put back", target):
         if ledger.exists() and file.samefile(ledger):
             return _mark(target, file)
         with _part(target) as part:
@@ -193,7 +223,7 @@ def _mark(path: Path, named: Path) -> Origin:
 def _part(file: Path) -> Iterator[Path]:
     """A new file beside `file`, readable by its owner alone. What is left of it in the end, and of one that was killed,
     is removed."""
-    part = file.with_name(f".{file.name}.part")
+    part = file.with_name(_PART.format(file.name))
     handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -262,11 +292,13 @@ def _is_backup(file: Path) -> bool:
 
 
 @contextmanager
-def _explained(file: Path, done: str) -> Iterator[None]:
+def _explained(file: Path, done: str, written: Path) -> Iterator[None]:
+    """`written`: the file that is to be made, as what keeps us from it is told."""
     try:
         yield
     except (OSError, sqlite3.DatabaseError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
+        reason = with_rights(reason, written.with_name(_PART.format(written.name)), to_write=True)
         raise _unusable(
             file,
             f"the backup could not be {done} ({reason}); nothing was changed",
