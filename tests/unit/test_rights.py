@@ -170,6 +170,20 @@ def test_a_place_where_no_backup_can_be_made_is_told_with_whose_it_is(
     assert rights in told
 
 
+def test_secrets_that_may_not_be_looked_at_are_in_no_backups_way(home: Path) -> None:
+    begun(home)
+    secrets = home / "secrets"
+    secrets.mkdir()
+    (home / "key").rename(secrets / "key")
+    config = home / "config.toml"
+    config.write_text(config.read_text().replace('"key"', '"secrets/key"'))
+    (home / "copy.db").touch()
+    give_all(home)
+    secrets.chmod(0)
+    code, told = said(home, "backup", str(home / "copy.db"), "--force")
+    assert code == 0, told
+
+
 @pytest.mark.skipif(
     os.geteuid() != 0, reason="only root makes a folder in which others remove their own alone"
 )

@@ -243,10 +243,15 @@ def opened_app(config: Config) -> Iterator[App]:
 
 def sealed_config(config_path: Path | None) -> Config:
     """The config without its secrets: enough for whoever looks at files and ledger alone."""
-    config = _load(config_path, sealed=True).config
+    return sealed(config_path).config
+
+
+def sealed(config_path: Path | None) -> Loaded:
+    """As above, with the file it was read from."""
+    loaded = _load(config_path, sealed=True)
     if not structlog.is_configured():  # or stdout is where logs go; once set up they know the secrets
-        logs.configure(level=config.log.level, style=config.log.format)
-    return config
+        logs.configure(level=loaded.config.log.level, style=loaded.config.log.format)
+    return loaded
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +31,7 @@ STEP_PAGES = 512
 """So many pages are copied at a time: 2 MB, some milliseconds."""
 BESIDE = ("-wal", "-shm", "-journal")
 """How SQLite calls the files beside a database."""
+_ANOTHER_DISK = "Name another file, on another disk if you can."
 _NAME_ANOTHER = "Name a file that `wcsync backup` wrote."
 _PART = ".{}.part"
 _DATED = "wcsync-{:%Y%m%dT%H%M%SZ}.db"
@@ -73,15 +74,18 @@ def folder_at(file: Path, *, needed: bool) -> Path | None:
     raise _unusable(file, f"the folder for backups cannot be had ({reason})", remedy, cause=cause)
 
 
-def take(ledger: Path, file: Path, now: datetime, *, force: bool = False) -> Backup:
+def take(
+    ledger: Path, file: Path, now: datetime, *, force: bool = False, in_use: Mapping[Path, str] | None = None
+) -> Backup:
     """Copies the ledger to `file`, which in the end is there as a whole, or is as it was before. Safe beside a daemon,
     which may write all the while: the copy shows one moment.
 
+    `force`: overwrites also what is no backup, but neither the ledger nor the files `in_use`, which are said in words.
     Raises ConfigError for a file that is not ours to overwrite, PassingTrouble where there is no room.
     """
     file = Path(os.path.realpath(file))
     with _explained(file, "written", file):
-        _refuse(ledger, file, force=force)
+        _refuse(ledger, file, in_use or {}, force=force)
     with _explained(file, "written", file), _part(file) as part:
         counted = _copy(ledger, part, now)
         _sync(part)
@@ -269,17 +273,28 @@ def _aside(ledger: Path) -> Path:
     )
 
 
-def _refuse(ledger: Path, file: Path, *, force: bool) -> None:
+def _refuse(ledger: Path, file: Path, in_use: Mapping[Path, str], *, force: bool) -> None:
     own = Path(os.path.realpath(ledger))
     taken = {own, *(_beside(own, ending) for ending in (*BESIDE, ".lock", ".courses.lock"))}
     if file in taken or (file.exists() and own.exists() and file.samefile(own)):
-        raise _unusable(file, "that is the ledger itself", "Name another file, on another disk if you can.")
+        raise _unusable(file, "that is the ledger itself", _ANOTHER_DISK)
+    for used, what in in_use.items():
+        if _is_same(file, used):
+            raise _unusable(file, f"that is {what} in use", _ANOTHER_DISK)
     if not file.exists() or force:
         return
     if not _is_backup(file):
         raise _unusable(
             file, "there is a file that is no backup of wcsync", "Name another one, or add --force."
         )
+
+
+def _is_same(file: Path, used: Path) -> bool:
+    with suppress(
+        OSError, ValueError
+    ):  # a name that is no path, or a place that is closed to us: then not to write
+        return file == Path(os.path.realpath(used)) or file.samefile(used)
+    return False
 
 
 def _is_backup(file: Path) -> bool:
