@@ -1,5 +1,6 @@
 """`wcsync status` says of a daemon that runs whether it gets on, too."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from tests.fakes import T0
 from tests.spine import Spine
 from wcsync.cli import main
 from wcsync.health import Condition, Health
-from wcsync.ledger.lock import AlreadyRunning, only_instance, running_since
+from wcsync.ledger.lock import AlreadyRunning, only_instance, running_instance, running_since
 from wcsync.times import render_instant
 
 CONFIG = """
@@ -97,11 +98,33 @@ def test_people_are_told_since_when_and_what_to_do(spine: Spine) -> None:
     assert "systemctl restart wcsync" in text
 
 
-def test_a_shop_that_cannot_be_read_is_told_of_as_such(spine: Spine) -> None:
-    spine.ledger.record_health(
-        "shop", Health(condition=Condition.DOWN, since=T0, failures=1, reason="refused")
-    )
-    assert stands(spine, at=T0 + timedelta(minutes=12)) is None
+def test_a_shop_that_cannot_be_read_is_told_of_as_such_until_it_was_to_be_asked_again(spine: Spine) -> None:
+    retry_at = T0 + timedelta(minutes=30)
+    down = Health(condition=Condition.DOWN, since=T0, failures=1, reason="refused", retry_at=retry_at)
+    spine.ledger.record_health("shop", down)
+    assert stands(spine, at=retry_at + PATIENCE) is None
+    found = stands(spine, at=retry_at + PATIENCE + timedelta(seconds=1))
+    assert found is not None
+    assert found["since"] == "2026-11-21T12:00:00.000000Z"
+
+
+@pytest.mark.parametrize("ahead", ["look", "start"])
+def test_what_a_clock_that_was_ahead_has_dated_hides_nothing(spine: Spine, ahead: str) -> None:
+    future = T0 + timedelta(days=300)
+    if ahead == "look":
+        look(spine, future)
+    else:
+        look(spine, T0)
+        os.utime(spine.path.parent / "ledger.db.lock", (future.timestamp(), future.timestamp()))
+    assert stands(spine, at=T0 + timedelta(minutes=10)) is not None
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\xfe", b"x"])
+def test_a_lock_that_names_nobody_is_held_all_the_same(spine: Spine, text: bytes) -> None:
+    (spine.path.parent / "ledger.db.lock").write_bytes(text)
+    told = status(spine, at=T0)
+    assert told.exit_code == 0, told.output
+    assert "Daemon: runs; its lock does not say as which process" in told.stdout
 
 
 def test_nobody_stands_still_where_nobody_runs(tmp_path: Path) -> None:
@@ -136,3 +159,14 @@ def test_one_cycle_says_that_it_looks_once(spine: Spine, monkeypatch: pytest.Mon
     for words in (["--once"], []):
         CliRunner().invoke(main, ["run", *words, "--config", str(spine.path.parent / "config.toml")])
     assert asked == [True, False]
+
+
+def test_a_full_disk_keeps_nobody_from_holding_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with only_instance(tmp_path / "ledger.db"):
+        assert running_instance(tmp_path / "ledger.db") == 0

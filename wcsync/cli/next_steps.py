@@ -24,7 +24,7 @@ def typed(config_path: Path | None, words: str) -> str:
 
 def who_does_it(config: Config, config_path: Path | None) -> str:
     """Who carries out what was decided, and what a person has to do for that."""
-    if running_instance(config.ledger.path):
+    if running_instance(config.ledger.path) is not None:
         return "The daemon does that by itself, in the next minute."
     return f"No daemon runs: {typed(config_path, 'run --once')} does that."
 

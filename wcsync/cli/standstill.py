@@ -21,17 +21,20 @@ anybody is told."""
 
 
 def standstill(config: Config, report: Report, now: datetime) -> dict[str, Any] | None:
-    """Since when the daemon has read no order to the end although the shop is up; None while all is well or none runs,
+    """Since when the daemon has read no order to the end although it could have; None while all is well or none runs,
     and of a `run --once`, which works off what its one look brought for as long as that takes.
 
-    `since`: its last complete look, or its start if that came later; `for_s`: seconds from then until now.
+    A shop in trouble was to be asked again at a time that the ledger knows. `since`: the last complete look, or the
+    daemon's start if that came later; `for_s`: seconds from then until now. What a clock that was ahead has dated does
+    not count.
     """
     started = running_since(config.ledger.path)
-    if started is None or _ails(report.services()):
+    known = [one for one in (started, _last_look(report.cursors())) if one is not None and one <= now]
+    if started is None or not known:
         return None
-    since = max(started, _last_look(report.cursors()) or started)
-    patience_s = PERIODS * config.orders.poll_every_s + 2 * config.store.timeout_s
-    if now - since <= timedelta(seconds=patience_s):
+    since = max(known)
+    patience = timedelta(seconds=PERIODS * config.orders.poll_every_s + 2 * config.store.timeout_s)
+    if now - max(since, _asked_again_at(report.services()) or since) <= patience:
         return None
     return {"since": render_instant(since), "for_s": round((now - since).total_seconds())}
 
@@ -46,9 +49,10 @@ def tell_standstill(found: Row, config: Config, config_path: Path | None) -> str
     )
 
 
-def _ails(services: Iterable[Row]) -> bool:
-    """A shop that cannot be read is told of among the services."""
-    return any(row["name"] == SHOP and row["condition"] != Condition.UP for row in services)
+def _asked_again_at(services: Iterable[Row]) -> datetime | None:
+    """When a shop in trouble is to be asked again; None of one that is up."""
+    sick = (row for row in services if row["name"] == SHOP and row["condition"] != Condition.UP)
+    return next((parse_instant(row["retry_at"]) for row in sick if row["retry_at"]), None)
 
 
 def _last_look(cursors: Iterable[Row]) -> datetime | None:

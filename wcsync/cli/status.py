@@ -165,7 +165,8 @@ def _commands(document: Row, config_path: Path | None) -> Iterator[str]:
 def _print(document: Row) -> None:
     pid, mapping = document["daemon"], document["mapping"]
     stands = "; it STANDS STILL" if document["standstill"] is not None else ""
-    click.echo(f"Daemon: runs as process {pid}{stands}" if pid else "Daemon: NOT RUNNING")
+    name = f" as process {pid}" if pid else "; its lock does not say as which process"
+    click.echo("Daemon: NOT RUNNING" if pid is None else f"Daemon: runs{name}{stands}")
     if mapping["refused"]:
         refused = mapping["refused"]
         screen.say(f"Mapping: {mapping['file']} is REFUSED since {refused['since'][:19]} (UTC):")

@@ -49,7 +49,7 @@ def only_mirror(ledger: Path) -> Iterator[None]:
 
 
 def running_instance(ledger: Path) -> int | None:
-    """The process that works on this ledger; None if none does."""
+    """The process that works on this ledger, 0 if its lock does not say which; None if none does."""
     try:
         handle = os.open(_beside(ledger, INSTANCE), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -80,7 +80,7 @@ def _process_named(handle: int) -> int:
     """The process that a held lock names. Whoever takes one writes its name down a moment later; 0 if it never does."""
     for _ in range(LOOKS):
         named = _name_in(handle)
-        if named:
+        if named.isascii() and named.isdigit():
             return int(named)
         time.sleep(LOOK_S)
     return 0
@@ -116,11 +116,19 @@ def _held(
             _take(handle)
         except OSError as exc:
             raise AlreadyRunning(taken(ledger, _name_in(handle) or "unknown")) from exc
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}{f' {ONCE}' if once else ''}\n".encode(), 0)
+        _sign(handle, f"{os.getpid()}{f' {ONCE}' if once else ''}\n")
         yield lambda: _is_at(handle, _beside(ledger, ending))
     finally:
         os.close(handle)
+
+
+def _sign(handle: int, name: str) -> None:
+    """Says who holds the lock. A full disk keeps nobody from holding it: then nobody is named."""
+    try:
+        written = os.pwrite(handle, name.encode(), 0)  # first, while what stood there still has its room
+    except OSError:
+        written = 0
+    os.ftruncate(handle, written)
 
 
 def _take(handle: int) -> None:
