@@ -290,9 +290,8 @@ def _refuse(ledger: Path, file: Path, in_use: Mapping[Path, str], *, force: bool
 
 
 def _is_same(file: Path, used: Path) -> bool:
-    with suppress(
-        OSError, ValueError
-    ):  # a name that is no path, or a place that is closed to us: then not to write
+    """A name that is no path is no file's, and a place that is closed to us is not written either."""
+    with suppress(OSError, ValueError):
         return file == Path(os.path.realpath(used)) or file.samefile(used)
     return False
 
