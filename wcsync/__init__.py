@@ -1,9 +1,26 @@
 """wcsync carries every paid WooCommerce order into the LMS, exactly once."""
 
+import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from threading import current_thread, main_thread
+
+
+@contextmanager
+def ctrl_c_ends_loading() -> Iterator[None]:
+    """Ctrl-C while modules load ends with 130, as everywhere, and without a traceback: nothing was begun yet."""
+    ours = current_thread() is main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 with suppress(ValueError):  # only the main thread can see to it
     if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
@@ -16,8 +33,9 @@ later."""
 
 _hidden = [name for name in _BALLAST if name not in sys.modules]
 sys.modules.update(dict.fromkeys(_hidden))  # type: ignore[arg-type]  # None is how a module is said to be missing
-for _name in ("httpx", "structlog"):
-    import_module(_name)
+with ctrl_c_ends_loading():
+    for _name in ("httpx", "structlog"):
+        import_module(_name)
 for _name in _hidden:
     del sys.modules[_name]
 

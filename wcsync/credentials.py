@@ -175,11 +175,11 @@ def _read_credential(name: str, sources: Sources) -> Secret:
             "systemd sets it for a service with LoadCredential=. By hand, name the folder that holds a file "
             f"of that name in front of the command: {CREDENTIALS_DIRECTORY}=/path/to/folder wcsync …",
         )
-    path = _place(folder, name)
+    path = credential_path(folder, name)
     return Secret(_checked(_text(_read(path, name).content), path), Origin.CREDENTIAL)
 
 
-def _place(folder: str, name: str) -> Path:
+def credential_path(folder: str, name: str) -> Path:
     """Where a credential lies: systemd puts the id of a whole folder before the names of the files in it."""
     plain, of_folder = Path(folder, name), Path(folder, f"{FOLDER_ID}_{name}")
     return plain if os.path.lexists(plain) or not os.path.lexists(of_folder) else of_folder

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic, sleep
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,6 +16,7 @@ from tests.system.world import World
 from wcsync.cli import main
 from wcsync.ledger.lock import only_instance
 from wcsync.ledger.report import Report
+from wcsync.sandbox.faults import Fault
 
 pytestmark = pytest.mark.prove
 """Each of these starts a process of its own."""
@@ -187,6 +191,92 @@ def test_a_full_disk_under_stdout_is_told_in_a_sentence(begun: World, words: lis
     assert "Traceback" not in result.stderr
     assert "Exception ignored" not in result.stderr
     assert "No space left on device" in result.stderr.splitlines()[-1]
+
+
+LONG = {
+    **{name: WITH_JSON[name] for name in WITH_JSON if name in UNAVAILABLE - {"run --once"}},
+    "reconcile": ["reconcile", "--lms", "all"],
+    "courses diff": ["courses", "diff"],
+    "courses push": ["courses", "push"],
+    "courses import": ["courses", "import"],
+    "courses import --dry-run": ["courses", "import", "--dry-run"],
+}
+"""What reads the shop, but for a cycle: that is stopped as a daemon is."""
+
+
+def interrupt(*_args: object, **_kwargs: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("name", [*LONG, "run --once", "status"])
+def test_ctrl_c_before_anything_is_read_ends_with_130_and_a_sentence(
+    begun: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("wcsync.cli.common.load_config", interrupt)
+    monkeypatch.setattr("wcsync.cli.renewal.load_config", interrupt)
+    result = here(begun, *(LONG | WITH_JSON)[name], "--json")
+    assert result.exit_code == 130, result.output
+    assert "Stopped before the end" in result.stderr
+    assert "repeating is safe" in result.stderr
+    assert "Stopped before the end" in json.loads(result.stdout)["problems"][0]["message"]
+
+
+@pytest.mark.parametrize("dry_run", [["--dry-run"], []], ids=["dry run", "in earnest"])
+def test_ctrl_c_before_a_backfill_walks_ends_as_it_does_later(
+    begun: World, monkeypatch: pytest.MonkeyPatch, dry_run: list[str]
+) -> None:
+    monkeypatch.setattr("wcsync.cli.backfill.App", interrupt)
+    result = here(begun, "backfill", SINCE, *dry_run)
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert "Repeat the same command to go on: repeating is safe" in result.stderr.replace("\n", " ")
+
+
+def test_ctrl_c_while_commands_are_loaded_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wcsync.cli.common.load_commands", interrupt)
+    result = CliRunner().invoke(main, ["not-loaded-yet"])
+    assert result.exit_code == 130
+    assert "Stopped before the end" in result.stderr
+
+
+@pytest.mark.parametrize("module", ["httpx", "click", "pydantic"])
+def test_ctrl_c_while_modules_are_loaded_ends_with_130_and_no_traceback(tmp_path: Path, module: str) -> None:
+    (tmp_path / f"{module}.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import signal; signal.signal(2, signal.default_int_handler); import wcsync.cli",
+        ],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        check=False,
+    )
+    assert (result.returncode, result.stderr) == (130, b"")
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_ctrl_c_while_a_service_takes_its_time_ends_at_once_with_130(
+    begun: World, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # or whoever is started would ignore it
+    begun.shop.faults.add(Fault(kind="delay_before", seconds=8, times=None))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wcsync", *LONG[name], "--config", str(begun.config_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    signal.signal(signal.SIGINT, before)
+    deadline = monotonic() + 20
+    while not begun.shop.faults.fired:
+        assert monotonic() < deadline
+        sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    asked_at = monotonic()
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 130, told
+    assert monotonic() - asked_at < 4, "it waited for the answer that was under way"
+    assert b"Traceback" not in told
 
 
 def test_an_error_that_is_not_of_a_stream_is_not_taken_for_one(

@@ -48,6 +48,85 @@ def csv(spine: Spine, text: str | bytes) -> str:
     return str(path)
 
 
+# -- backup ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ("missing/copies", "No such file or directory"),
+        ("config.toml/copies", "Not a directory"),
+        ("/proc/zz", "No such file or directory"),
+        ("n" * 300, "File name too long"),
+        ("config.toml", "that is no folder"),
+    ],
+    ids=["parent missing", "parent a file", "proc", "long", "a file"],
+)
+def test_a_folder_for_backups_that_cannot_be_had_is_told(spine: Spine, named: str, reason: str) -> None:
+    folder = spine.path.parent / named
+    result = wcsync(spine, "backup", str(folder), "--keep", "2", "--json")
+    assert result.exit_code == 78, (result.output, result.exception)
+    [problem] = json.loads(result.stdout)["problems"]
+    assert problem["where"] == str(folder)
+    assert reason in problem["message"]
+    assert "name another" in problem["remedy"]
+
+
+def test_a_file_for_a_backup_with_too_long_a_name_is_told(spine: Spine) -> None:
+    result = wcsync(spine, "backup", str(spine.path.parent / ("n" * 300)), "--json")
+    assert result.exit_code == 78, (result.output, result.exception)
+    assert "File name too long" in result.stdout
+
+
+SECRETS_IN_FILES = CONFIG.replace('{ env = "K" }', '{ file = "secrets/key" }').replace(
+    '{ env = "S" }', '{ credential = "key_secret" }'
+)
+
+
+@pytest.mark.parametrize("force", [["--force"], []], ids=["forced", "not forced"])
+@pytest.mark.parametrize("linked", ["", "symbolic", "hard"])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("config.toml", "the config"),
+        ("mapping.toml", "the mapping"),
+        ("secrets/key", "a secret"),
+        ("credentials/key_secret", "a secret"),
+        ("handed/key_secret", "a secret"),
+    ],
+)
+def test_no_backup_is_written_over_a_file_in_use(
+    spine: Spine, name: str, what: str, linked: str, force: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = spine.path.parent
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(home / "handed"))
+    (home / "config.toml").write_text(SECRETS_IN_FILES)
+    used = home / name
+    used.parent.mkdir(exist_ok=True)
+    used.write_text(used.read_text() if used.exists() else "cs_x")
+    before, named = used.read_bytes(), home / "other"
+    match linked:
+        case "symbolic":
+            named.symlink_to(used)
+        case "hard":
+            named.hardlink_to(used)
+        case _:
+            named = used
+    result = wcsync(spine, "backup", str(named), *force, "--json")
+    assert result.exit_code == 78, result.output
+    [problem] = json.loads(result.stdout)["problems"]
+    assert problem["message"] == f"that is {what} in use"
+    assert "--force" not in problem["remedy"]
+    assert used.read_bytes() == before
+
+
+def test_a_name_that_the_mapping_is_to_have_is_no_name_for_a_backup(spine: Spine) -> None:
+    mapping = spine.path.parent / "mapping.toml"
+    mapping.unlink()
+    assert wcsync(spine, "backup", str(mapping)).exit_code == 78
+    assert not mapping.exists()
+
+
 # -- parked assign ---------------------------------------------------------------------------------------------------
 
 

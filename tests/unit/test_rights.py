@@ -1,8 +1,10 @@
 """Files that the user who runs wcsync may not read or write: said what, whose, and what to do."""
 
+import json
 import os
 import pwd
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from click.testing import CliRunner
 from tests.daemon_files import LEDGER, campus_section, store_section, write_secrets
 from tests.unprivileged import folder_of_nobody, give_all, without_rights
 from wcsync.cli import main
+from wcsync.config.loading import find_config
+from wcsync.ledger.backup import dated, take
 from wcsync.ledger.connection import prepare_file
 from wcsync.rights import with_rights
 
@@ -92,6 +96,112 @@ def test_a_mapping_that_may_not_be_read_is_told_with_whose_it_is(home: Path, wor
     assert code == 78, told
     assert f"the mapping file cannot be read (Permission denied; {rights})" in told
     assert "that the user wcsync runs as may read the file" in told
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "--once", "--json"),
+        ("check", "--json"),
+        ("status", "--json"),
+        ("backup", "copy.db", "--json"),
+        ("mapping", "check", "--json"),
+    ],
+    ids=" ".join,
+)
+def test_a_config_that_may_not_be_read_is_a_document_that_tells_whose_it_is(
+    home: Path, words: tuple[str, ...]
+) -> None:
+    config = home / "config.toml"
+    rights = closed(config, 0)
+    with without_rights():
+        result = CliRunner().invoke(main, [*words, "--config", str(config)])
+    assert result.exit_code == 78, result.output
+    [(_, (told,))] = json.loads(result.stdout).items()  # a problem, or a diagnosis
+    assert f"{config}" in repr(told)
+    assert f"the config cannot be read (Permission denied; {rights})" in told["message"]
+    assert "Run this as the user of the daemon" in told["remedy"]
+
+
+@pytest.mark.parametrize("words", [("run", "--once"), ("tail", "--order", "7", os.devnull)], ids=" ".join)
+def test_a_config_in_a_folder_that_may_not_be_entered_is_told_with_whose_that_is(
+    home: Path, words: tuple[str, ...]
+) -> None:
+    rights = closed(home, 0o600)
+    code, told = said(home, *words)
+    assert code == 78, told
+    assert f"the config cannot be read (Permission denied; {rights})" in told
+
+
+def test_a_usual_place_that_may_not_be_looked_into_is_not_passed_over(home: Path) -> None:
+    """What is there is not known; another config may be the wrong one."""
+    closed(home, 0o600)
+    with without_rights():
+        assert find_config(None, [home / "config.toml", Path("config.toml")]) == home / "config.toml"
+
+
+@pytest.mark.parametrize("what", ["copies", "copies/copy.db"], ids=["folder", "file"])
+def test_a_backup_that_may_not_be_read_is_told_with_whose_it_is(home: Path, what: str) -> None:
+    begun(home)
+    copy = home / "copies" / "copy.db"
+    copy.parent.mkdir()
+    copy.write_bytes(b"")
+    give_all(home)
+    rights = closed(home / what, 0)
+    code, told = said(home, "restore", str(copy), "--json")
+    assert code == 78, told
+    assert f"the backup cannot be read (Permission denied; {rights})" in told
+    assert "Run this as a user who may read it" in told
+
+
+@pytest.mark.parametrize("keep", [("--keep", "1"), ()], ids=["keep", "once"])
+@pytest.mark.parametrize("mode", [0, 0o500], ids=["closed", "only read"])
+@pytest.mark.parametrize("there", [True, False], ids=["a folder", "to be made"])
+def test_a_place_where_no_backup_can_be_made_is_told_with_whose_it_is(
+    home: Path, keep: tuple[str, ...], mode: int, *, there: bool
+) -> None:
+    begun(home)
+    folder = home / "copies"
+    folder.mkdir()
+    give_all(home)
+    rights = closed(folder, mode)
+    code, told = said(home, "backup", str(folder if there else folder / "daily"), *keep, "--json")
+    assert code == 78, told
+    assert rights in told
+
+
+def test_secrets_that_may_not_be_looked_at_are_in_no_backups_way(home: Path) -> None:
+    begun(home)
+    secrets = home / "secrets"
+    secrets.mkdir()
+    (home / "key").rename(secrets / "key")
+    config = home / "config.toml"
+    config.write_text(config.read_text().replace('"key"', '"secrets/key"'))
+    (home / "copy.db").touch()
+    give_all(home)
+    secrets.chmod(0)
+    code, told = said(home, "backup", str(home / "copy.db"), "--force")
+    assert code == 0, told
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root makes a folder in which others remove their own alone"
+)
+def test_an_older_backup_that_may_not_be_removed_is_told_beside_the_new_one(home: Path) -> None:
+    begun(home)
+    folder = home / "copies"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    old = dated(folder, datetime(2020, 1, 1, tzinfo=UTC))
+    take(home / "data" / "ledger.db", old, datetime(2020, 1, 1, tzinfo=UTC))
+    old.chmod(0o644)
+    code, told = said(home, "backup", str(folder), "--keep", "1", "--json")
+    assert code == 78, told
+    assert (
+        f"{old}: this older backup could not be removed (Operation not permitted; {old} belongs to root"
+        in told
+    )
+    assert len(list(folder.iterdir())) == 2
 
 
 def test_where_rights_are_not_what_is_missing_nothing_is_said_of_them(home: Path) -> None:

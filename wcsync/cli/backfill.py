@@ -14,7 +14,16 @@ import click
 from wcsync import screen
 from wcsync.app import App, utc_now
 from wcsync.cli.causes import PARKED, UNKNOWN
-from wcsync.cli.common import EXIT_INTERRUPTED, EXIT_UNAVAILABLE, main, read_config, with_config, with_json
+from wcsync.cli.common import (
+    EXIT_INTERRUPTED,
+    EXIT_UNAVAILABLE,
+    GO_ON,
+    STOPPED,
+    main,
+    read_config,
+    with_config,
+    with_json,
+)
 from wcsync.cli.orders import name_order
 from wcsync.cli.progress import Reading, shown_reading
 from wcsync.config import Config
@@ -82,7 +91,7 @@ def _read(config: Config, since: datetime, *, as_json: bool) -> int:
         app.close()
     if ending.error:
         kept = f"{ending.reading.so_far()} were read and are kept. " if ending.reading.read else ""
-        screen.say(str(ending.error), f"{kept}Repeat the same command to go on: repeating is safe.", err=True)
+        screen.say(str(ending.error), f"{kept}{GO_ON}", err=True)
     if as_json:
         screen.print_json(ending.document(since, dry_run=False))
     elif not ending.error:
@@ -114,7 +123,7 @@ def _walk(app: App, since: datetime, *, level: str) -> Ending:
         except REMOTE_ERRORS as exc:
             return Ending(reading=reading, error=str(exc), exit_code=EXIT_UNAVAILABLE)
         except KeyboardInterrupt:
-            return Ending(reading=reading, error="Stopped before the end.", exit_code=EXIT_INTERRUPTED)
+            return Ending(reading=reading, error=STOPPED, exit_code=EXIT_INTERRUPTED)
     return Ending(reading=reading)
 
 

@@ -7,8 +7,11 @@ import click
 
 from wcsync import screen
 from wcsync.app import utc_now
-from wcsync.cli.common import NamedPath, main, opened_report, sealed_config, with_config, with_json
+from wcsync.cli.common import NamedPath, main, opened_report, sealed, sealed_config, with_config, with_json
 from wcsync.cli.next_steps import typed
+from wcsync.cli.starter import CREDENTIALS, Way, secret_names
+from wcsync.config import Loaded
+from wcsync.credentials import CREDENTIALS_DIRECTORY, credential_path
 from wcsync.ledger import backup as backups
 from wcsync.ledger.backup import Backup
 from wcsync.ledger.lock import only_instance
@@ -27,13 +30,13 @@ def backup(*, config_path: Path | None, file: Path, keep: int | None, force: boo
     FILE may be a folder (made with --keep if it is missing): then the backup's name tells its time. The copy is
     verified before it has its name; an earlier backup is overwritten, any other file is not.
     """
-    ledger, now = sealed_config(config_path).ledger.path, utc_now()
+    loaded, now = sealed(config_path), utc_now()
+    ledger = loaded.config.ledger.path
     with opened_report(config_path):
         pass  # says in a sentence what is wrong with a ledger that cannot be read
-    if keep is not None:
-        _make_folder(file)
-    folder = file if file.is_dir() else None
-    taken = backups.take(ledger, backups.dated(folder, now) if folder else file, now, force=force)
+    folder = backups.folder_at(file, needed=keep is not None)
+    target = backups.dated(folder, now) if folder else file
+    taken = backups.take(ledger, target, now, force=force, in_use=_files_in_use(loaded))
     gone = backups.prune(folder, keep) if folder is not None and keep is not None else []
     if as_json:
         screen.print_json(_document(taken, gone))
@@ -74,11 +77,18 @@ def restore(*, config_path: Path | None, file: Path, as_json: bool) -> None:
     )
 
 
-def _make_folder(folder: Path) -> None:
-    if not os.path.lexists(folder):
-        folder.mkdir(mode=0o700)
-    elif not folder.is_dir():
-        raise click.UsageError("--keep needs a folder")
+def _files_in_use(loaded: Loaded) -> dict[Path, str]:
+    """What the config refers to, and itself, in words: never to be overwritten."""
+    home, handed = loaded.path.absolute().parent, os.environ.get(CREDENTIALS_DIRECTORY)
+    secrets = list[Path]()
+    for way, name in secret_names(loaded.file.values):
+        if way is Way.FILE:
+            secrets.append(home / name)
+        else:
+            secrets += [home / CREDENTIALS / name, *([credential_path(handed, name)] if handed else [])]
+    return {loaded.path: "the config", loaded.config.mapping.path: "the mapping"} | dict.fromkeys(
+        secrets, "a secret"
+    )
 
 
 def _document(taken: Backup, gone: list[Path]) -> dict[str, object]:

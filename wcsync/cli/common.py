@@ -10,7 +10,7 @@ from dataclasses import asdict
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 import structlog
@@ -32,6 +32,9 @@ EXIT_OUTPUT = 74  # EX_IOERR of sysexits.h
 EXIT_BUSY = 75  # EX_TEMPFAIL of sysexits.h
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 EXIT_INTERRUPTED = 130  # as a shell says it of SIGINT
+
+STOPPED = "Stopped before the end."
+GO_ON = "Repeat the same command to go on: repeating is safe."
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
@@ -77,6 +80,12 @@ class Commands(click.Group):
             load_commands((ALONE,) if cmd_name == ALONE else (ALONE, *OTHERS))
         return super().get_command(ctx, cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # while commands were loaded, or their words looked at
+            _stop(as_json=False)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
             return super().main(*args, **kwargs)
@@ -118,10 +127,13 @@ def main() -> None:
 
 
 class NamedPath(click.Path):
-    """A path that somebody named: an empty text is what a shell makes of a variable that is not set."""
+    """A path that somebody named: an empty text is what a shell makes of a variable that is not set.
+
+    Whether it can be read is found by who reads it, and then told with whose it is.
+    """
 
     def __init__(self, *, dir_okay: bool = True) -> None:
-        super().__init__(dir_okay=dir_okay, path_type=Path)
+        super().__init__(dir_okay=dir_okay, readable=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
@@ -165,6 +177,8 @@ def in_plain_words(command: Command) -> Command:
         except REMOTE_ERRORS as exc:
             _tell(str(exc), as_json=as_json)
             sys.exit(EXIT_UNAVAILABLE)
+        except KeyboardInterrupt:
+            _stop(as_json=as_json)
         except Exception as exc:
             words = words_for(exc)
             if words is None:
@@ -180,6 +194,11 @@ def _refuse_bytes(words: Mapping[str, Any]) -> None:
     for word in words.values():
         if isinstance(word, str) and any("\ud800" <= char <= "\udfff" for char in word):
             raise click.UsageError(f"{screen.plain(word)} is no text in UTF-8")
+
+
+def _stop(*, as_json: bool) -> NoReturn:
+    _tell(f"{STOPPED} {GO_ON}", as_json=as_json)
+    sys.exit(EXIT_INTERRUPTED)
 
 
 def _tell(message: str, *, as_json: bool) -> None:
@@ -224,10 +243,15 @@ def opened_app(config: Config) -> Iterator[App]:
 
 def sealed_config(config_path: Path | None) -> Config:
     """The config without its secrets: enough for whoever looks at files and ledger alone."""
-    config = _load(config_path, sealed=True).config
+    return sealed(config_path).config
+
+
+def sealed(config_path: Path | None) -> Loaded:
+    """As above, with the file it was read from."""
+    loaded = _load(config_path, sealed=True)
     if not structlog.is_configured():  # or stdout is where logs go; once set up they know the secrets
-        logs.configure(level=config.log.level, style=config.log.format)
-    return config
+        logs.configure(level=loaded.config.log.level, style=loaded.config.log.format)
+    return loaded
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """`wcsync courses import`: draft products for courses that none sells yet."""
 
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,10 +111,10 @@ class _Ending:
 
     @property
     def code(self) -> int:
-        if self.trouble:
-            return EXIT_UNAVAILABLE
         if self.interrupted:
             return EXIT_INTERRUPTED
+        if self.trouble:
+            return EXIT_UNAVAILABLE
         begun = {id(step.sellable) for step in self.plan.steps if step.action is not Action.SKIP}
         failed = any(one.product_id is None for one in self.results if id(one.sellable) in begun)
         return EXIT_UNEXPLAINED if failed or self.problem or self.plan.unknown else 0
@@ -146,9 +146,11 @@ def _import(config: Config, lms: LmsName, only: Sequence[str], *, as_json: bool)
         stack.enter_context(stopping_on_signals(app.stop))
         stack.enter_context(asking(lambda: _require_going_on(app)))
         waiting.tell("reading courses and products")
-        maker = _maker(app, lms, file)
-        ending = _planned(maker, only)
+        with _unless_stopped(app):
+            maker = _maker(app, lms, file)
+            ending = _planned(maker, only)
         _make(maker, ending, waiting)
+        ending.interrupted |= bool(ending.trouble) and app.stop.is_set()
         _write_rows(config, file, ending)
     if as_json:
         screen.print_json(_document(ending, file) | {"dry_run": False})
@@ -185,6 +187,17 @@ def _planned(maker: "DraftMaker", only: Sequence[str]) -> _Ending:
         return _Ending(plan=maker.plan(only))
     except Interrupted:
         return _Ending(plan=Plan(lms=maker.lms.name, steps=()), interrupted=True)
+
+
+@contextmanager
+def _unless_stopped(app: App) -> Iterator[None]:
+    """A call that failed once a person had asked to stop is no trouble of its service. Raises KeyboardInterrupt."""
+    try:
+        yield
+    except (Interrupted, *REMOTE_ERRORS) as exc:
+        if not app.stop.is_set():
+            raise
+        raise KeyboardInterrupt from exc
 
 
 def _require_going_on(app: App) -> None:

@@ -10,6 +10,7 @@ import click
 
 from wcsync import screen
 from wcsync.app import App, target_keys
+from wcsync.cli.backfill import term_as_interrupt
 from wcsync.cli.common import (
     EXIT_INTERRUPTED,
     EXIT_UNAVAILABLE,
@@ -29,7 +30,7 @@ from wcsync.ledger.rehearsal import Rehearsal
 from wcsync.mappers.courses.fields import Field
 from wcsync.model import LmsName
 from wcsync.pollers.course_plan import Outlook
-from wcsync.pollers.course_push import Interrupted, Tally
+from wcsync.pollers.course_push import Tally
 from wcsync.pollers.courses import INTERRUPTED, Options
 from wcsync.pollers.mapping import read_file
 from wcsync.times import render_instant
@@ -126,10 +127,8 @@ def _show(config: Config, options: Options, *, as_json: bool) -> int:
     app = App(config, ledger=Rehearsal(config.ledger.path))
     try:
         waiting.tell("reading courses and products")
-        with stopping_on_signals(app.stop):
+        with term_as_interrupt():
             outlook = app.courses(lambda: table).look(options)
-    except Interrupted:
-        return EXIT_INTERRUPTED
     finally:
         waiting.done()
         app.close()
@@ -161,6 +160,8 @@ def _push(config: Config, options: Options, *, as_json: bool) -> int:
         screen.print_json(_document(run, tally))
     else:
         print_push(run, tally)
+    if run.outcome == FAILED and app.stop.is_set():  # the answer that was under way did not come
+        return EXIT_INTERRUPTED
     return _exit_of_run(run, tally)
 
 

@@ -12,7 +12,6 @@ from wcsync import screen
 from wcsync.app import App, utc_now
 from wcsync.cli.backfill import parse_since, term_as_interrupt
 from wcsync.cli.common import (
-    EXIT_INTERRUPTED,
     EXIT_UNEXPLAINED,
     main,
     opened_app,
@@ -47,11 +46,7 @@ def reconcile(*, config_path: Path | None, since: str | None, lms: str | None, a
     instant = None if since is None else parse_since(since)
     config = read_config(config_path)
     depth = Depth(lms or config.reconcile.lms)
-    try:
-        reckoning = _prove(config, instant, depth, as_json=as_json)
-    except KeyboardInterrupt:
-        screen.say("Stopped before the end. Repeating is safe.", err=True)
-        sys.exit(EXIT_INTERRUPTED)
+    reckoning = _prove(config, instant, depth, as_json=as_json)
     if as_json:
         screen.print_json(describe(reckoning))
     else:

@@ -26,6 +26,7 @@ from wcsync.mappers.problems import Problems, refused
 from wcsync.mappers.text_file import MAX_BYTES, render_quoted, render_suggestion
 from wcsync.mappers.toml_file import TomlFile, parse_toml
 from wcsync.mappers.toml_lines import KeyPath
+from wcsync.rights import with_rights
 
 DEFAULT_PATHS = (Path("/etc/wcsync/config.toml"), Path("config.toml"))
 """Where a config is looked for if nobody names one."""
@@ -58,12 +59,17 @@ class Loaded:
 
 
 def find_config(named: Path | None, candidates: Iterable[Path] = DEFAULT_PATHS) -> Path:
-    """The named config, else the first of the usual places that there is. Raises ConfigError if there is none."""
+    """The named config, else the first of the usual places that there is, or that nobody may look into. Raises
+    ConfigError if there is none."""
     if named is not None:
         return named
     places = tuple(candidates)
     for place in places:
-        if place.is_file():
+        try:
+            there = place.is_file()
+        except PermissionError:
+            there = True
+        if there:
             return place
     looked = ", nor at ".join(map(str, places))
     raise refused(
@@ -93,10 +99,13 @@ def _read(path: Path) -> tuple[TomlFile, int]:
         found = read_plain_file(path, MAX_BYTES)
     except OSError as exc:
         remedy = (
-            "Make one with `wcsync init DIR` (see config.example.toml), or name another: --config PATH. See also its "
-            "owner and mode."
+            "Run this as the user of the daemon, or let the user this runs as read it."
+            if isinstance(exc, PermissionError)
+            else "Make one with `wcsync init DIR` (see config.example.toml), or name another: --config PATH. See also "
+            "its owner and mode."
         )
-        raise refused(str(path), f"the config cannot be read ({exc.strerror})", remedy) from exc
+        reason = with_rights(exc.strerror or str(exc), path, to_write=False)
+        raise refused(str(path), f"the config cannot be read ({reason})", remedy) from exc
     return parse_toml(str(path), found.content), found.mode
 
 

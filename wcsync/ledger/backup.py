@@ -4,7 +4,7 @@ import fcntl
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,12 +25,15 @@ from wcsync.ledger.connection import (
 )
 from wcsync.ledger.lock import AlreadyRunning
 from wcsync.ledger.rows import instant_of
+from wcsync.rights import with_rights
 
 STEP_PAGES = 512
 """So many pages are copied at a time: 2 MB, some milliseconds."""
 BESIDE = ("-wal", "-shm", "-journal")
 """How SQLite calls the files beside a database."""
+_ANOTHER_DISK = "Name another file, on another disk if you can."
 _NAME_ANOTHER = "Name a file that `wcsync backup` wrote."
+_PART = ".{}.part"
 _DATED = "wcsync-{:%Y%m%dT%H%M%SZ}.db"
 _DATED_NAME = re.compile(r"wcsync-\d{8}T\d{6}Z\.db")
 
@@ -51,15 +54,39 @@ def dated(folder: Path, now: datetime) -> Path:
     return folder / _DATED.format(now)
 
 
-def take(ledger: Path, file: Path, now: datetime, *, force: bool = False) -> Backup:
+def folder_at(file: Path, *, needed: bool) -> Path | None:
+    """`file` if it is a folder, made for its owner alone where one is `needed` and nothing is there; else None.
+
+    Raises ConfigError for a folder that is needed and cannot be had.
+    """
+    cause = None
+    try:
+        if needed and not os.path.lexists(file):
+            file.mkdir(mode=0o700, exist_ok=True)
+        if file.is_dir():
+            return file
+        reason = "that is no folder"
+    except OSError as exc:
+        cause, reason = exc, with_rights(exc.strerror or str(exc), file, to_write=True)
+    if not needed:  # whoever writes the file says what is in the way
+        return None
+    remedy = "Make the folder yourself, for the user this runs as (install -d -m 700 -o USER DIR), or name another."
+    raise _unusable(file, f"the folder for backups cannot be had ({reason})", remedy, cause=cause)
+
+
+def take(
+    ledger: Path, file: Path, now: datetime, *, force: bool = False, in_use: Mapping[Path, str] | None = None
+) -> Backup:
     """Copies the ledger to `file`, which in the end is there as a whole, or is as it was before. Safe beside a daemon,
     which may write all the while: the copy shows one moment.
 
+    `force`: overwrites also what is no backup, but neither the ledger nor the files `in_use`, which are said in words.
     Raises ConfigError for a file that is not ours to overwrite, PassingTrouble where there is no room.
     """
     file = Path(os.path.realpath(file))
-    _refuse(ledger, file, force=force)
-    with _explained(file, "written"), _part(file) as part:
+    with _explained(file, "written", file):
+        _refuse(ledger, file, in_use or {}, force=force)
+    with _explained(file, "written", file), _part(file) as part:
         counted = _copy(ledger, part, now)
         _sync(part)
         size = part.stat().st_size
@@ -69,12 +96,20 @@ def take(ledger: Path, file: Path, now: datetime, *, force: bool = False) -> Bac
 
 
 def prune(folder: Path, keep: int) -> list[Path]:
-    """Removes all but the newest `keep` backups that have a name of `dated` and are ours. Returns those removed."""
+    """Removes all but the newest `keep` backups that have a name of `dated` and are ours. Returns those removed.
+
+    Raises ConfigError for one that cannot be removed.
+    """
     dated_ones = [one for one in folder.iterdir() if _DATED_NAME.fullmatch(one.name)]
     ours = sorted(one for one in dated_ones if _is_backup(one))
     gone = ours[:-keep] if keep else []
     for one in gone:
-        one.unlink()
+        try:
+            one.unlink()
+        except OSError as exc:
+            reason = with_rights(exc.strerror or str(exc), one, to_write=True)
+            message = f"this older backup could not be removed ({reason}); the new one is there"
+            raise _unusable(one, message, "Remove it yourself.", cause=exc) from exc
     return gone
 
 
@@ -86,11 +121,9 @@ def put_back(file: Path, ledger: Path) -> Origin:
     else is done. A copy that bears no mark is taken to be of the moment at which it was last written. Raises
     ConfigError for a file that is no sound ledger.
     """
-    if not file.is_file():
-        message = "that is no file" if file.exists() else "there is no such file"
-        raise _unusable(file, message, _NAME_ANOTHER)
+    _require_readable(file)
     target = Path(os.path.realpath(ledger))
-    with _explained(file, "put back"):
+    with _explained(file, "put back", target):
         if ledger.exists() and file.samefile(ledger):
             return _mark(target, file)
         with _part(target) as part:
@@ -122,6 +155,21 @@ def _copy(source: Path, part: Path, taken_at: datetime | None) -> tuple[int, int
             origin.mark(copy, taken_at)
         _verify(source, copy, counted)
     return counted
+
+
+def _require_readable(file: Path) -> None:
+    try:
+        if not file.is_file():
+            message = "that is no file" if file.exists() else "there is no such file"
+            raise _unusable(file, message, _NAME_ANOTHER)
+        file.open("rb").close()
+    except OSError as exc:
+        raise _unusable(
+            file,
+            f"the backup cannot be read ({with_rights(exc.strerror or str(exc), file, to_write=False)})",
+            "Run this as a user who may read it and write the ledger, or copy it to where the daemon's user can.",
+            cause=exc,
+        ) from exc
 
 
 def _require_ours(source: Path, db: sqlite3.Connection) -> None:
@@ -179,7 +227,7 @@ def _mark(path: Path, named: Path) -> Origin:
 def _part(file: Path) -> Iterator[Path]:
     """A new file beside `file`, readable by its owner alone. What is left of it in the end, and of one that was killed,
     is removed."""
-    part = file.with_name(f".{file.name}.part")
+    part = file.with_name(_PART.format(file.name))
     handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         try:
@@ -225,17 +273,27 @@ def _aside(ledger: Path) -> Path:
     )
 
 
-def _refuse(ledger: Path, file: Path, *, force: bool) -> None:
+def _refuse(ledger: Path, file: Path, in_use: Mapping[Path, str], *, force: bool) -> None:
     own = Path(os.path.realpath(ledger))
     taken = {own, *(_beside(own, ending) for ending in (*BESIDE, ".lock", ".courses.lock"))}
     if file in taken or (file.exists() and own.exists() and file.samefile(own)):
-        raise _unusable(file, "that is the ledger itself", "Name another file, on another disk if you can.")
+        raise _unusable(file, "that is the ledger itself", _ANOTHER_DISK)
+    for used, what in in_use.items():
+        if _is_same(file, used):
+            raise _unusable(file, f"that is {what} in use", _ANOTHER_DISK)
     if not file.exists() or force:
         return
     if not _is_backup(file):
         raise _unusable(
             file, "there is a file that is no backup of wcsync", "Name another one, or add --force."
         )
+
+
+def _is_same(file: Path, used: Path) -> bool:
+    """A name that is no path is no file's, and a place that is closed to us is not written either."""
+    with suppress(OSError, ValueError):
+        return file == Path(os.path.realpath(used)) or file.samefile(used)
+    return False
 
 
 def _is_backup(file: Path) -> bool:
@@ -248,11 +306,13 @@ def _is_backup(file: Path) -> bool:
 
 
 @contextmanager
-def _explained(file: Path, done: str) -> Iterator[None]:
+def _explained(file: Path, done: str, written: Path) -> Iterator[None]:
+    """`written`: the file that is to be made, as what keeps us from it is told."""
     try:
         yield
     except (OSError, sqlite3.DatabaseError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) else str(exc)
+        reason = (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
+        reason = with_rights(reason, written.with_name(_PART.format(written.name)), to_write=True)
         raise _unusable(
             file,
             f"the backup could not be {done} ({reason}); nothing was changed",
