@@ -167,7 +167,7 @@ class SaleWorld(SalePeople):
         self.merchant.spoils.clear()
         self.skew(0.0)
         self.tick(LATEST_EFFECT_S + 1)
-        self.tick(4000)
+        self.tick(2 * 3600)  # a clock that was an hour ahead dated what a shop is left alone for
         assert self.poll()
         self.reconcile()
         assert self.poll()

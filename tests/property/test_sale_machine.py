@@ -10,7 +10,7 @@ import pytest
 from tests.machines import STEPS, play
 from tests.proofs import Proof
 from tests.sale_stage import ADDRESSES, DAY, DAYS, GROUP, LATER_TERMS, NEW, UNTIL
-from tests.sale_troubles import SaleTroubles
+from tests.sale_troubles import SHOP_FAULTS, SaleTroubles
 from tests.sale_world import SaleWorld
 from wcsync.sandbox.shop_lines import Sold
 
@@ -97,6 +97,19 @@ def test_a_sale_read_after_its_time_is_told_of_although_the_learner_was_put_out_
     world.check_settled()
     listed = world.rows("SELECT DISTINCT order_id FROM parked WHERE kind = 'never_in'")
     assert [row["order_id"] for row in listed] == [second]
+    world.close()
+
+
+def test_a_pause_that_a_shop_asks_for_while_our_clock_is_an_hour_ahead_comes_to_its_end(
+    tmp_path: Path,
+) -> None:
+    world, ana = SaleWorld(tmp_path), ADDRESSES[0]
+    world.skew(3600.0)
+    world.merchant.spoils[:] = [SHOP_FAULTS["maintenance"]] * 3
+    assert not world.poll(believed=False)
+    world.buy(ana, [Sold(product_id=DAYS)])
+    world.settle()
+    world.check_settled()
     world.close()
 
 
