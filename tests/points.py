@@ -3,6 +3,7 @@
 import re
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +28,11 @@ well, which leaves a picture that was fetched and that nothing shows."""
 
 class Killed(BaseException):
     """The process is gone."""
+
+
+STATEMENT = threading.RLock()
+"""Held while a statement changes the ledger's files. A process dies in all its threads at once: one that reads a page
+is not to take its leave while another writes, as copies of the files would show two moments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class Points:
             raise Killed  # what a dead process still does on its way out reaches nobody
         if self.kill_at in {len(self.passed), name}:
             self.dead = True
-            self.dying()
+            with STATEMENT:
+                self.dying()
             raise Killed
         self.passed.append(Point(name, self.calls_out > 0))
 
@@ -140,7 +147,8 @@ class Fragile:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")  # as SQLite does by itself where a disk fails
             raise refusal
-        cursor = act(sql, *values)
+        with STATEMENT:
+            cursor = act(sql, *values)
         if sql == "COMMIT":
             self._strike(f"after {_sentence()}")
         return cursor
