@@ -31,8 +31,8 @@ class Killed(BaseException):
 
 
 STATEMENT = threading.RLock()
-"""Held while a statement changes the ledger's files. A process dies in all its threads at once: one that reads a page
-is not to take its leave while another writes, as copies of the files would show two moments."""
+"""Held while a statement changes the ledger's files, and while a process dies. It dies in all its threads at once: one
+that reads a page is not to take its leave while another writes, as copies of the files would show two moments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,14 @@ class Points:
         self.kill_at, self.passed, self.calls_out, self.dead = kill_at, [], 0, False
 
     def point(self, name: str) -> None:
-        if self.dead:
-            raise Killed  # what a dead process still does on its way out reaches nobody
-        if self.kill_at in {len(self.passed), name}:
-            self.dead = True
-            with STATEMENT:
+        with STATEMENT:  # nobody hears that the process is dead before it has left what it leaves
+            if self.dead:
+                raise Killed  # what a dead process still does on its way out reaches nobody
+            if self.kill_at in {len(self.passed), name}:
+                self.dead = True
                 self.dying()
-            raise Killed
-        self.passed.append(Point(name, self.calls_out > 0))
+                raise Killed
+            self.passed.append(Point(name, self.calls_out > 0))
 
 
 Refuse = Callable[[str], sqlite3.OperationalError | None]
