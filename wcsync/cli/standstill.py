@@ -10,17 +10,18 @@ from wcsync.config import Config
 from wcsync.gate import SHOP
 from wcsync.health import Condition
 from wcsync.ledger.lock import running_since
-from wcsync.ledger.report import Report
+from wcsync.pollers.orders import CURSOR
 from wcsync.times import parse_instant, render_instant
 
 Row = Mapping[str, Any]
-ORDERS = "orders"
 PERIODS = 2
 """So many longest waits between two looks may pass, and the time one answer may take (twice the time-out), before
 anybody is told."""
 
 
-def standstill(config: Config, report: Report, now: datetime) -> dict[str, Any] | None:
+def standstill(
+    config: Config, services: Iterable[Row], cursors: Iterable[Row], now: datetime
+) -> dict[str, Any] | None:
     """Since when the daemon has read no order to the end although it could have; None while all is well or none runs,
     and of a `run --once`, which works off what its one look brought for as long as that takes.
 
@@ -29,12 +30,12 @@ def standstill(config: Config, report: Report, now: datetime) -> dict[str, Any] 
     not count.
     """
     started = running_since(config.ledger.path)
-    known = [one for one in (started, _last_look(report.cursors())) if one is not None and one <= now]
+    known = [one for one in (started, _last_look(cursors)) if one is not None and one <= now]
     if started is None or not known:
         return None
     since = max(known)
     patience = timedelta(seconds=PERIODS * config.orders.poll_every_s + 2 * config.store.timeout_s)
-    if now - max(since, _asked_again_at(report.services()) or since) <= patience:
+    if now - max(since, _asked_again_at(services) or since) <= patience:
         return None
     return {"since": render_instant(since), "for_s": round((now - since).total_seconds())}
 
@@ -56,5 +57,5 @@ def _asked_again_at(services: Iterable[Row]) -> datetime | None:
 
 
 def _last_look(cursors: Iterable[Row]) -> datetime | None:
-    looks = [row["polled_at"] for row in cursors if row["name"] == ORDERS and row["polled_at"]]
+    looks = [row["polled_at"] for row in cursors if row["name"] == CURSOR and row["polled_at"]]
     return parse_instant(looks[0]) if looks else None

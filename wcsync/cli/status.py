@@ -72,17 +72,18 @@ def status(*, config_path: Path | None, as_json: bool) -> None:
 
 def _document(config: Config, report: Report, now: datetime) -> dict[str, Any]:
     barred = report.barred(config.limits, now)
+    services, cursors = report.services(), report.cursors()
     return {
         "daemon": running_instance(config.ledger.path),
-        "standstill": standstill(config, report, now),
+        "standstill": standstill(config, services, cursors, now),
         "mapping": {
             "file": str(config.mapping.path),
             "in_force": report.has_mapping(),
             "refused": report.mapping_refusal(),
         },
         "summary": report.summary().as_dict(),
-        "services": report.services(),
-        "cursors": report.cursors(),
+        "services": services,
+        "cursors": cursors,
         "oldest_due": report.oldest_due(),
         "messages": report.messages(),
         "courses": report.mirror(),
