@@ -5,32 +5,24 @@ from pathlib import Path
 
 import pytest
 
+from tests.daemon_files import LEDGER, campus_section, store_section, write_secrets
 from wcsync.app import App
 from wcsync.app.proof import build_nights
 from wcsync.config import find_config, load_config
 from wcsync.pollers.reconcile import Depth
 
-CONFIG = """
-[store]
-url = "https://shop.example.com"
-consumer_key = { file = "key" }
-consumer_secret = { file = "key" }
-[[lms]]
-name = "campus"
-kind = "moodle"
-url = "https://campus.example.com"
-token = { file = "key" }
-[ledger]
-path = "ledger.db"
-[mapping]
-path = "mapping.toml"
-[reconcile]
-"""
+CONFIG = "".join(
+    (
+        store_section("https://shop.example.com"),
+        campus_section("https://campus.example.com"),
+        LEDGER,
+        '[mapping]\npath = "mapping.toml"\n[reconcile]\n',
+    )
+)
 
 
 def app(folder: Path, settings: str) -> App:
-    (folder / "key").touch(mode=0o600)
-    (folder / "key").write_text("k")
+    write_secrets(folder, dict.fromkeys(("key", "key_secret", "token"), "k"))
     (folder / "config.toml").write_text(CONFIG + settings)
     return App(load_config(find_config(folder / "config.toml"), {}).config)
 

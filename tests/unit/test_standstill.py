@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from freezegun import freeze_time
 
-from tests.daemon_files import write_secrets
+from tests.daemon_files import LEDGER, campus_section, store_section, write_secrets
 from tests.fakes import T0
 from tests.spine import Spine
 from wcsync.cli import main
@@ -21,21 +21,14 @@ from wcsync.health import Condition, Health
 from wcsync.ledger.lock import AlreadyRunning, only_instance, running_instance, running_since
 from wcsync.times import render_instant
 
-CONFIG = """
-[store]
-url = "https://shop.example.com"
-consumer_key = { file = "key" }
-consumer_secret = { file = "key" }
-[[lms]]
-name = "campus"
-kind = "moodle"
-url = "https://campus.example.com"
-token = { file = "key" }
-[ledger]
-path = "ledger.db"
-[mapping]
-path = "mapping.toml"
-"""
+CONFIG = "".join(
+    (
+        store_section("https://shop.example.com"),
+        campus_section("https://campus.example.com"),
+        LEDGER,
+        '[mapping]\npath = "mapping.toml"\n',
+    )
+)
 PATIENCE = timedelta(seconds=2 * 60 + 2 * 30)
 """Two of the longest waits between looks, and the time that one answer may take, by default."""
 
@@ -154,7 +147,7 @@ def test_one_cycle_says_that_it_looks_once(spine: Spine, monkeypatch: pytest.Mon
         asked.append(once)
         raise AlreadyRunning("another wcsync works on it")
 
-    write_secrets(spine.path.parent, {"key": "x"})
+    write_secrets(spine.path.parent, dict.fromkeys(("key", "key_secret", "token"), "x"))
     monkeypatch.setattr("wcsync.cli.run.only_instance", refuse)
     for words in (["--once"], []):
         CliRunner().invoke(main, ["run", *words, "--config", str(spine.path.parent / "config.toml")])
