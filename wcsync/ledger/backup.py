@@ -86,12 +86,12 @@ def take(
     file = Path(os.path.realpath(file))
     with _explained(file, "written", file):
         _refuse(ledger, file, in_use or {}, force=force)
-    with _explained(file, "written", file), _part(file) as part:
-        counted = _copy(ledger, part, now)
-        _sync(part)
-        size = part.stat().st_size
-        part.replace(file)
-        _sync(file.parent)
+        with _part(file) as part:
+            counted = _copy(ledger, part, now)
+            _sync(part)
+            size = part.stat().st_size
+            part.replace(file)
+            _sync(file.parent)
     return Backup(file=file, size=size, taken_at=now, orders=counted[0], enrolments=counted[1])
 
 
